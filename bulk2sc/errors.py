@@ -1,0 +1,17 @@
+"""Errors that a user can act on: one line, naming what was found and what to do."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class Bulk2scError(Exception):
+    """A mistake in input, settings or surroundings; the command line prints it as one line and exits with 2."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'a' or 'b'?`` for the known names nearest to `name`, or an empty string."""
+    by_lower = {str(k).lower(): str(k) for k in known}
+    near = get_close_matches(str(name).lower(), by_lower, n=3, cutoff=0.6)
+    if not near:
+        return ""
+    return " Did you mean " + " or ".join(f"'{by_lower[n]}'" for n in near) + "?"
