@@ -1,0 +1,146 @@
+"""Gene names and gene sets that come with the book: no download needed."""
+
+import gzip
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from bulk2sc.datasets.registry import DATA
+from bulk2sc.errors import Bulk2scError, did_you_mean
+
+RESOURCES = {
+    "hallmark": "h.all.v7.5.1.symbols.gmt.gz",
+    "reactome": "c2.cp.reactome.v7.5.1.symbols.gmt.gz",
+    "go_cc": "go_cc.2022-07.symbols.gmt.gz",
+    "go_bp": "go_bp.2022-07.symbols.gmt.gz",
+    "go_mf": "go_mf.2022-07.symbols.gmt.gz",
+}
+
+
+def gene_sets(resource: str) -> dict[str, list[str]]:
+    """
+    Return the gene sets of one resource.
+
+    Parameters
+    ----------
+    resource
+        ``hallmark``, ``reactome``, ``go_cc``, ``go_bp`` or ``go_mf``.
+
+    Returns
+    -------
+    Current gene symbols by name of the set. Two sets of one name become one, their union.
+
+    Raises
+    ------
+    Bulk2scError
+        If the resource is unknown.
+    """
+    if resource not in RESOURCES:
+        raise Bulk2scError(
+            f"Unknown gene set resource '{resource}': it is one of {', '.join(RESOURCES)}."
+            + did_you_mean(resource, RESOURCES)
+        )
+    current = symbol_map()
+    sets: dict[str, list[str]] = {}
+    with gzip.open(DATA / "genesets" / RESOURCES[resource], "rt", encoding="utf-8") as lines:
+        for line in lines:
+            name, _, *genes = line.rstrip("\n").split("\t")
+            genes = sets.get(name, []) + [current.get(gene, gene) for gene in genes]
+            sets[name] = list(dict.fromkeys(genes))
+    return sets
+
+
+@lru_cache(maxsize=1)
+def gene_ids() -> pd.DataFrame:
+    """
+    Return the table of human genes (NCBI Gene, September 2022).
+
+    Returns
+    -------
+    40,633 rows; the columns symbol, entrez_id, ensembl_ids, aliases and ncbi_symbol are strings, ensembl_ids and
+    aliases joined by ``|``. The 36 mitochondrial genes have the HGNC symbol that expression data use (``MT-ND1``,
+    at NCBI ``ND1``); every other symbol is that of NCBI.
+    """
+    table = pd.read_csv(DATA / "gene_ids.tsv.gz", sep="\t", dtype=str, keep_default_na=False)
+    table["ncbi_symbol"] = table["symbol"]
+    hgnc = table["aliases"].str.extract(r"(?:^|\|)MT((?:ATP|CO|CYB|ND|RNR|T)\w{0,2})$", expand=False)
+    mitochondrial = table["entrez_id"].astype(int).between(4508, 4579) & hgnc.notna()
+    table.loc[mitochondrial, "symbol"] = "MT-" + hgnc[mitochondrial]
+    return table
+
+
+@lru_cache(maxsize=1)
+def symbol_map() -> Mapping[str, str]:
+    """
+    Return the current symbol of every symbol, unique alias, Ensembl id and Entrez id.
+
+    A name that stands for several things is read in that order. An alias of two genes is left out. An Ensembl id
+    that NCBI gives to several genes (a gene and a read-through of it) is that with the lowest Entrez id.
+    """
+    table = (
+        gene_ids().assign(number=gene_ids()["entrez_id"].astype(int)).sort_values("number", ascending=False)
+    )
+
+    def split(column: str) -> pd.Series:
+        parts = table.set_index("symbol")[column].str.split("|").explode()
+        return pd.Series(parts.index, index=parts.to_numpy()).drop("", errors="ignore")
+
+    aliases = split("aliases")
+    return MappingProxyType(
+        dict(zip(table["entrez_id"], table["symbol"], strict=True))
+        | split("ensembl_ids").to_dict()
+        | aliases[~aliases.index.duplicated(keep=False)].to_dict()
+        | dict(zip(table["ncbi_symbol"], table["symbol"], strict=True))
+        | {symbol: symbol for symbol in table["symbol"]}
+    )
+
+
+def to_symbols(names: Iterable[str]) -> pd.Series:
+    """
+    Translate gene names of any kind into current symbols.
+
+    Parameters
+    ----------
+    names
+        Current symbols, old aliases, symbols in which R wrote a dot for a dash (``HLA.DRB1``), Ensembl gene ids
+        with or without a version, or Entrez ids.
+
+    Returns
+    -------
+    One symbol for each name, NaN where there is none, indexed by `names`. Two names may have the same symbol.
+    """
+    known = symbol_map()
+
+    def resolve(name: str) -> str | float:
+        bare = name.partition(".")[0] if name.startswith("ENSG") else name.replace(".", "-")
+        return known.get(name) or known.get(bare) or np.nan
+
+    names = [str(name) for name in names]
+    return pd.Series([resolve(name) for name in names], index=names, dtype=object, name="symbol")
+
+
+def sum_by_symbol(counts: sparse.csr_matrix, names: Iterable[str]) -> tuple[sparse.csr_matrix, pd.Index]:
+    """
+    Name the columns of a count matrix by current symbols and add up those of one symbol.
+
+    Parameters
+    ----------
+    counts
+        Counts, (n_cells, n_genes).
+    names
+        The n_genes names, as for `to_symbols`. One without a symbol stays as it is.
+
+    Returns
+    -------
+    Counts (n_cells, n_symbols) and the symbols, in order of first appearance.
+    """
+    symbols = to_symbols(names)
+    codes, unique = pd.factorize(symbols.fillna(symbols.index.to_series()).to_numpy())
+    adder = sparse.csr_matrix(
+        (np.ones(len(codes), np.float32), (np.arange(len(codes)), codes)), (len(codes), len(unique))
+    )
+    return (counts @ adder).tocsr(), pd.Index(unique, dtype=object)
