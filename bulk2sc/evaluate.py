@@ -1,0 +1,327 @@
+"""Judge scores against answers: metrics, intervals, cross-validation on bulk, and comparison of methods.
+
+Only this module reads the answers of the cells. Scores are probabilities of being sensitive, answers are
+1 (sensitive), 0 (resistant) or NaN (not judged).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from sklearn.model_selection import RepeatedKFold
+
+from bulk2sc import labels, models, pp
+from bulk2sc.errors import Bulk2scError
+
+HEADLINE = ["auroc", "auprc", "mcc", "balanced_accuracy", "accuracy", "f1", "brier", "positive_rate"]
+DEGENERATE = 0.02
+
+
+def weighted_metrics(answer: np.ndarray, score: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute every metric of the book for many weightings of the same cells at once.
+
+    Parameters
+    ----------
+    answer, score
+        Arrays of shape (n_cells,): 1 or 0, and P(sensitive) in [0, 1].
+    weight
+        Array of shape (n_weightings, n_cells): how often each cell counts, for example in a bootstrap draw.
+
+    Returns
+    -------
+    dict
+        Arrays of shape (n_weightings,). `accuracy` and `f1` are Eq. 16 and 19 of He et al. (2025); `auroc`,
+        `auprc` (average precision), `mcc`, `balanced_accuracy` and `brier` are those of scikit-learn; ties
+        share a threshold. A metric that needs both classes is NaN where a weighting holds only one.
+    """
+    answer, score = np.asarray(answer, float), np.asarray(score, float)
+    weight = np.atleast_2d(np.asarray(weight, float))
+    called = (score >= 0.5).astype(float)
+    tp, fp = weight @ (called * answer), weight @ (called * (1 - answer))
+    fn, tn = weight @ ((1 - called) * answer), weight @ ((1 - called) * (1 - answer))
+    total = tp + fp + fn + tn
+    auroc, auprc = _areas(answer, score, weight)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        recall, specificity = tp / (tp + fn), tn / (tn + fp)
+        margins = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+        mcc = np.where(margins > 0, (tp * tn - fp * fn) / np.sqrt(np.maximum(margins, 1e-300)), 0.0)
+        f1 = np.where(2 * tp + fp + fn > 0, 2 * tp / (2 * tp + fp + fn), 0.0)
+        return {
+            "accuracy": (tp + tn) / total,
+            "f1": f1,
+            "auroc": auroc,
+            "auprc": auprc,
+            "mcc": mcc,
+            "balanced_accuracy": (recall + specificity) / 2,
+            "specificity": specificity,
+            "positive_rate": (tp + fp) / total,
+            "prevalence": (tp + fn) / total,
+            "brier": weight @ (score - answer) ** 2 / total,
+        }
+
+
+def _areas(answer: np.ndarray, score: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the areas under the ROC and precision-recall curves, (n_weightings,) each."""
+    order = np.argsort(-score, kind="stable")
+    last_of_tie = np.append(np.diff(score[order]) != 0, True)
+    positives = np.cumsum(weight[:, order] * answer[order], axis=1)[:, last_of_tie]
+    negatives = np.cumsum(weight[:, order] * (1 - answer[order]), axis=1)[:, last_of_tie]
+    start = np.zeros((len(weight), 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        recall = np.hstack([start, positives / positives[:, -1:]])
+        fallout = np.hstack([start, negatives / negatives[:, -1:]])
+        precision = np.nan_to_num(positives / (positives + negatives))
+    auroc = np.sum(np.diff(fallout) * (recall[:, 1:] + recall[:, :-1]) / 2, axis=1)
+    auprc = np.sum(np.diff(recall) * precision, axis=1)
+    one_class = np.isnan(auroc) | np.isnan(auprc)
+    return np.where(one_class, np.nan, auroc), np.where(one_class, np.nan, auprc)
+
+
+def metrics(answer: np.ndarray, score: np.ndarray) -> dict[str, float]:
+    """Compute every metric of the book for one set of cells.
+
+    Parameters
+    ----------
+    answer
+        Array (n_cells,) of 1, 0 or NaN; cells with NaN are not judged.
+    score
+        Array (n_cells,) of P(sensitive) in [0, 1]; a cell is called sensitive from 0.5 upwards.
+
+    Returns
+    -------
+    dict
+        See `weighted_metrics`, and `degenerate`: 1 where fewer than 2 % or more than 98 % of the cells are
+        called.
+
+    Raises
+    ------
+    Bulk2scError
+        If no cell has an answer, or a score is not a number between 0 and 1.
+    """
+    answer, score = _judged(answer, score)
+    values = {name: float(v[0]) for name, v in weighted_metrics(answer, score, np.ones(len(answer))).items()}
+    rate = values["positive_rate"]
+    return values | {"degenerate": float(rate < DEGENERATE or rate > 1 - DEGENERATE), "n_cells": len(answer)}
+
+
+def _judged(answer: np.ndarray, *scores: np.ndarray) -> tuple[np.ndarray, ...]:
+    answer = np.asarray(answer, float)
+    known = ~np.isnan(answer)
+    if not known.any():
+        raise Bulk2scError("metrics: no cell has a known response; scores can be written but not judged")
+    for score in scores:
+        if not np.all((np.asarray(score) >= 0) & (np.asarray(score) <= 1)):
+            raise Bulk2scError(
+                "metrics: scores must be probabilities between 0 and 1; found other values or NaN"
+            )
+    return answer[known], *(np.asarray(score, float)[known] for score in scores)
+
+
+def bootstrap(
+    answer: np.ndarray, scores: np.ndarray, groups: Iterable[str], *, n_draws: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Give 95 % intervals by resampling whole cell lines, since cells of one line are pseudo-replicates.
+
+    Parameters
+    ----------
+    answer
+        Array (n_cells,) of 1, 0 or NaN.
+    scores
+        Array (n_cells,) or (n_seeds, n_cells); the metric of a draw is the mean over seeds.
+    groups
+        The independent unit of each cell: its cell line.
+    n_draws, seed
+        Number of bootstrap draws, and the seed that makes them repeatable. The same seed gives the same draws
+        for every method, so differences between methods are paired.
+
+    Returns
+    -------
+    DataFrame
+        Index: metric. Columns: value (all cells), low, high (2.5 and 97.5 % points over draws with both
+        classes).
+    """
+    draws = bootstrap_draws(answer, scores, groups, n_draws=n_draws, seed=seed)
+    point = pd.DataFrame([metrics(answer, s) for s in np.atleast_2d(scores)]).mean()
+    table = pd.DataFrame(
+        {"value": point[draws.columns], "low": draws.quantile(0.025), "high": draws.quantile(0.975)}
+    )
+    return table.rename_axis("metric")
+
+
+def bootstrap_draws(
+    answer: np.ndarray, scores: np.ndarray, groups: Iterable[str], *, n_draws: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Return the metrics of each bootstrap draw, (n_draws, n_metrics); see `bootstrap`."""
+    known = ~np.isnan(np.asarray(answer, float))
+    answer, *scores = _judged(answer, *np.atleast_2d(scores))
+    names, member = np.unique(np.asarray(list(groups), str)[known], return_inverse=True)
+    times = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), n_draws)
+    per_seed = [pd.DataFrame(weighted_metrics(answer, score, times[:, member])) for score in scores]
+    return sum(per_seed) / len(per_seed)
+
+
+def score_methods(
+    bulk: AnnData,
+    cells: AnnData,
+    *,
+    methods: Mapping[str, Callable[[int], models.Model]],
+    seeds: Iterable[int] = (0,),
+    progress: Callable[[str], None] = lambda message: None,
+) -> pd.DataFrame:
+    """Fit every method with every seed on the bulk lines and score the cells, in one loop.
+
+    Parameters
+    ----------
+    bulk, cells
+        The pair made by `pp.pair`; `bulk.obs["response"]` is labelled, the answers of the cells are not
+        looked at.
+    methods
+        Name -> function of the seed that returns an unfitted model.
+    seeds
+        Seeds; a method that has no randomness gives the same scores for each.
+    progress
+        Called with one line of text before each fit.
+
+    Returns
+    -------
+    DataFrame
+        Tidy scores: method, seed, cell, score (P(sensitive), in [0, 1]).
+    """
+    tables = []
+    for name, make in methods.items():
+        for seed in seeds:
+            progress(f"{name}, seed {seed}")
+            score = make(seed).fit(bulk, cells).score_cells(cells)
+            tables.append(
+                pd.DataFrame({"method": name, "seed": seed, "cell": cells.obs_names, "score": score})
+            )
+    return pd.concat(tables, ignore_index=True)
+
+
+def judge(
+    scores: pd.DataFrame, cells: AnnData, *, against: str = "truth", n_draws: int = 1000
+) -> pd.DataFrame:
+    """Judge tidy scores of many methods against one column of answers.
+
+    Parameters
+    ----------
+    scores
+        The table that `score_methods` returns.
+    cells
+        Cells with `obs[against]` (1, 0, NaN) and `obs["cell_line"]`, the resampling unit.
+    against
+        Which answers: "truth" (the line's own measured response) or "response" (the labels of the labelling
+        chapter).
+    n_draws
+        Bootstrap draws over cell lines.
+
+    Returns
+    -------
+    DataFrame
+        Tidy: method, seed (-1 for the mean over seeds, which carries the interval), metric, value, low, high.
+
+    Raises
+    ------
+    Bulk2scError
+        If the column is missing or holds no answer.
+    """
+    if against not in cells.obs:
+        raise Bulk2scError(f"judge: cells have no column obs['{against}']; metrics need known answers")
+    answer, groups = cells.obs[against].to_numpy(float), cells.obs["cell_line"].astype(str)
+    rows = []
+    for method, table in scores.groupby("method", sort=False):
+        wide = table.pivot(index="seed", columns="cell", values="score").reindex(columns=cells.obs_names)
+        for seed, score in wide.iterrows():
+            rows += [
+                (method, seed, m, v, np.nan, np.nan) for m, v in metrics(answer, score.to_numpy()).items()
+            ]
+        interval = bootstrap(answer, wide.to_numpy(), groups, n_draws=n_draws)
+        rows += [(method, -1, *row) for row in interval.itertuples()]
+    return pd.DataFrame(rows, columns=["method", "seed", "metric", "value", "low", "high"])
+
+
+def paired_difference(
+    scores: pd.DataFrame,
+    cells: AnnData,
+    first: str,
+    second: str,
+    *,
+    metric: str = "auroc",
+    against: str = "truth",
+) -> dict[str, float]:
+    """Compare two methods on the same bootstrap draws of cell lines.
+
+    Returns
+    -------
+    dict
+        value (first minus second on all cells), low, high (95 % interval), and p: the two-sided bootstrap
+        p-value.
+    """
+    answer, groups = cells.obs[against].to_numpy(float), cells.obs["cell_line"].astype(str)
+    point, draws = [], []
+    for method in (first, second):
+        table = scores[scores["method"] == method].pivot(index="seed", columns="cell", values="score")
+        wide = table.reindex(columns=cells.obs_names).to_numpy()
+        draws.append(bootstrap_draws(answer, wide, groups)[metric])
+        point.append(np.mean([metrics(answer, s)[metric] for s in wide]))
+    gap = (draws[0] - draws[1]).dropna()
+    tail = min((gap <= 0).mean(), (gap >= 0).mean())
+    p = min(1.0, max(2 * tail, 1 / max(len(gap), 1)))
+    low, high = gap.quantile([0.025, 0.975])
+    return {"value": point[0] - point[1], "low": low, "high": high, "p": p}
+
+
+def cross_validate(
+    make: Callable[[int], models.Model],
+    bulk: AnnData,
+    cells: AnnData,
+    *,
+    k: float = 0.3,
+    folds: int = 5,
+    repeats: int = 1,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Judge a method on bulk lines it has not seen; the only ground on which settings are chosen.
+
+    Tail thresholds and the scaling of genes come from the training folds alone.
+
+    Parameters
+    ----------
+    make
+        Function of the seed that returns an unfitted model.
+    bulk, cells
+        The pair made by `pp.pair`, with `bulk.obs["auc"]`. The cells take part as unlabelled input only.
+    k
+        Fraction of lines in each tail, 0 < k < 0.5.
+    folds, repeats, seed
+        Repeated K-fold over the lines with a measured AUC; lines without one stay in training.
+
+    Returns
+    -------
+    DataFrame
+        One row a fold: fold, the metrics of `metrics` on the held-out lines in the tails, and `pearson`, the
+        correlation of the score with -AUC over all held-out lines.
+    """
+    measured = np.flatnonzero(bulk.obs["auc"].notna())
+    splits = RepeatedKFold(n_splits=folds, n_repeats=repeats, random_state=seed).split(measured)
+    rows = []
+    for fold, (_, held_out) in enumerate(splits):
+        train, test = _refit_fold(bulk, measured[held_out], k)
+        score = make(seed + fold).fit(train, cells).score_cells(test)
+        with np.errstate(invalid="ignore"):
+            pearson = np.corrcoef(score, -test.obs["auc"])[0, 1] if np.ptp(score) > 0 else np.nan
+        rows.append({"fold": fold, **metrics(test.obs["response"], score), "pearson": pearson})
+    return pd.DataFrame(rows)
+
+
+def _refit_fold(bulk: AnnData, held_out: np.ndarray, k: float) -> tuple[AnnData, AnnData]:
+    """Split bulk lines, then label and scale both parts by the training part alone."""
+    is_test = np.isin(np.arange(bulk.n_obs), held_out)
+    train, test = bulk[~is_test].copy(), bulk[is_test].copy()
+    low, high = labels.tails(train.obs["auc"].dropna().to_numpy(), k)
+    centre, spread = np.mean(train.X, axis=0), np.std(train.X, axis=0)
+    for part in (train, test):
+        part.obs["response"] = labels.respond(part.obs["auc"].to_numpy(), low, high)
+        part.layers["scaled"] = pp.zscore(part.X, centre, spread)
+    return train, test

@@ -1,0 +1,286 @@
+"""Plots of the book. Each takes tidy data and an optional Axes, and returns the Axes."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from bulk2sc import prose
+
+SENSITIVE, RESISTANT, NEUTRAL = "#0173b2", "#de8f05", "#949494"
+RESPONSE = {"sensitive": SENSITIVE, "resistant": RESISTANT, "not judged": "#d5d5d5"}
+
+
+def style() -> None:
+    """Set the look of every figure: white background, colour-blind safe, sharp on screen."""
+    sns.set_theme(context="notebook", style="ticks", palette="colorblind", font_scale=0.85)
+    plt.rcParams.update({"figure.dpi": 110, "figure.constrained_layout.use": True, "legend.frameon": False})
+    plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
+
+
+def response_names(response: Sequence[float]) -> pd.Categorical:
+    """Turn 1, 0 and NaN into ``sensitive``, ``resistant`` and ``not judged``."""
+    names = (
+        pd.Series(np.asarray(response, float)).map({1.0: "sensitive", 0.0: "resistant"}).fillna("not judged")
+    )
+    return pd.Categorical(names, categories=list(RESPONSE))
+
+
+def tails(auc: pd.Series, low: float, high: float, *, drug: str, ax: Axes | None = None) -> Axes:
+    """Draw the distribution of a drug's AUC over cell lines, and its two tails.
+
+    Parameters
+    ----------
+    auc
+        AUC of each line, NaN where untested; lower = more sensitive.
+    low, high
+        Thresholds: lines at or below `low` are sensitive, at or above `high` resistant.
+    """
+    ax = ax or plt.subplots(figsize=(6, 3.2))[1]
+    auc = auc.dropna()
+    groups = np.select([auc <= low, auc >= high], ["sensitive", "resistant"], "not used")
+    palette = {"sensitive": SENSITIVE, "not used": "#d5d5d5", "resistant": RESISTANT}
+    bins = np.histogram_bin_edges(auc, 50)
+    sns.histplot(
+        x=auc, hue=groups, hue_order=list(palette), palette=palette, multiple="stack", bins=bins, ax=ax
+    )
+    ax.get_legend().set_title(None)
+    ax.set(xlabel=f"AUC of {drug}  (lower = more sensitive)", ylabel="cell lines")
+    return ax
+
+
+def quality(obs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw each cell's library size against its mitochondrial share, kept and removed cells apart.
+
+    Parameters
+    ----------
+    obs
+        Cells with `total_counts`, `pct_counts_mt` and `qc_pass`.
+    """
+    ax = ax or plt.subplots(figsize=(6, 3.6))[1]
+    kept = np.where(obs["qc_pass"], "kept", "removed")
+    palette = {"kept": SENSITIVE, "removed": RESISTANT}
+    sns.scatterplot(
+        x=obs["total_counts"],
+        y=obs["pct_counts_mt"],
+        hue=kept,
+        palette=palette,
+        s=9,
+        linewidth=0,
+        alpha=0.7,
+        ax=ax,
+    )
+    ax.set(xscale="log", xlabel="counts of a cell (log scale)", ylabel="mitochondrial counts (%)")
+    return ax
+
+
+def embedding(
+    coordinates: np.ndarray,
+    values: Sequence,
+    *,
+    title: str,
+    palette: dict | str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw cells in two dimensions, coloured by a categorical or numeric value.
+
+    Parameters
+    ----------
+    coordinates
+        Array (n_cells, 2).
+    values
+        One value a cell; numbers get a continuous scale.
+    """
+    ax = ax or plt.subplots(figsize=(4.2, 3.6))[1]
+    values = pd.Series(values).reset_index(drop=True)
+    numeric = pd.api.types.is_float_dtype(values)
+    order = np.random.default_rng(0).permutation(
+        len(values)
+    )  # so that no group is drawn on top of the others
+    palette = palette or ("viridis" if numeric else "colorblind")
+    sns.scatterplot(
+        x=coordinates[order, 0],
+        y=coordinates[order, 1],
+        hue=values.iloc[order].to_numpy(),
+        hue_order=None if numeric else _levels(values),
+        palette=palette,
+        s=8,
+        linewidth=0,
+        ax=ax,
+    )
+    ax.set(title=title, xticks=[], yticks=[], xlabel="UMAP 1", ylabel="UMAP 2")
+    ax.legend(title=None, fontsize="small", markerscale=2, loc="upper left", bbox_to_anchor=(1, 1))
+    return ax
+
+
+def _levels(values: pd.Series) -> list:
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        present = set(values.dropna())
+        return [level for level in values.cat.categories if level in present]
+    return sorted(values.dropna().unique(), key=str)
+
+
+def loss_curves(
+    history: pd.DataFrame, *, term: str, stage: str | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw one term of the loss over epochs, training and validation apart, one line a seed.
+
+    Parameters
+    ----------
+    history
+        Tidy: stage, epoch, split, term, value and optionally seed, as `SharedAutoencoder.history_`.
+    """
+    ax = ax or plt.subplots(figsize=(4.5, 3))[1]
+    rows = history[history["term"] == term]
+    if stage is not None:
+        rows = rows[rows["stage"] == stage]
+    units = {"units": "seed", "estimator": None} if "seed" in rows else {"estimator": None}
+    palette = {
+        split: colour for split, colour in zip(rows["split"].unique(), (SENSITIVE, RESISTANT), strict=False)
+    }
+    sns.lineplot(rows, x="epoch", y="value", hue="split", palette=palette, ax=ax, **units)
+    ax.get_legend().set_title(None)
+    ax.set(title=term, xlabel="epoch", ylabel="loss")
+    return ax
+
+
+def intervals(
+    table: pd.DataFrame,
+    metric: str,
+    *,
+    chance: float | None = None,
+    order: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw every method's metric: the mean over seeds with its interval, and every seed as a point.
+
+    Parameters
+    ----------
+    table
+        As `evaluate.judge` returns it.
+    metric
+        Which metric.
+    chance
+        Value of a constant answer, drawn as a dashed line.
+    order
+        Methods from top to bottom; default: as they come.
+    """
+    ax = ax or plt.subplots(figsize=(5, 0.35 * table["method"].nunique() + 1))[1]
+    rows = table[table["metric"] == metric]
+    order = list(order if order is not None else rows["method"].unique())
+    seeds, mean = rows[rows["seed"] >= 0], rows[rows["seed"] == -1].set_index("method").reindex(order)
+    position = np.arange(len(order))
+    ax.scatter(
+        seeds["value"], seeds["method"].map(order.index) + 0.18, s=10, color=NEUTRAL, alpha=0.7, linewidth=0
+    )
+    ax.hlines(position, mean["low"], mean["high"], color=SENSITIVE, linewidth=2)
+    ax.scatter(mean["value"], position, s=32, color=SENSITIVE, zorder=3)
+    if chance is not None:
+        ax.axvline(chance, color="black", linestyle="--", linewidth=0.8)
+    ax.set(
+        yticks=position,
+        yticklabels=order,
+        xlabel=prose.LABELS.get(metric, metric),
+        ylim=(len(order) - 0.5, -0.5),
+    )
+    return ax
+
+
+def pathway_ranking(ranking: pd.DataFrame, *, top: int = 12, ax: Axes | None = None) -> Axes:
+    """Draw the pathways with the largest mean absolute attribution (Fig. 6a of He et al. 2025).
+
+    Parameters
+    ----------
+    ranking
+        As `explain.rank_pathways` returns it.
+    """
+    ax = ax or plt.subplots(figsize=(7, 0.32 * top + 0.8))[1]
+    rows = ranking.head(top).iloc[::-1]
+    colours = np.where(rows["mean"] > 0, SENSITIVE, RESISTANT)
+    ax.barh([short(name) for name in rows.index], rows["mean_abs"], color=colours)
+    ax.set(xlabel="mean |integrated gradients|   (blue: towards sensitive, orange: towards resistant)")
+    return ax
+
+
+def pathway_heatmap(values: pd.DataFrame, response: Sequence[float], *, ax: Axes | None = None) -> Axes:
+    """Draw the attributions of single cells, sorted by their answer (Fig. 6b of He et al. 2025).
+
+    Parameters
+    ----------
+    values
+        Attributions (n_cells, n_pathways) of the pathways to show, in order.
+    response
+        Answer of each cell, 1, 0 or NaN; drawn as a strip of text under the groups.
+    """
+    ax = ax or plt.subplots(figsize=(8, 0.32 * values.shape[1] + 1.2))[1]
+    names = response_names(response)
+    order = np.argsort(names.codes, kind="stable")
+    limit = np.quantile(np.abs(values.to_numpy()), 0.99)
+    shown = values.iloc[order].T.rename(index=short)
+    sns.heatmap(
+        shown, cmap="vlag", center=0, vmin=-limit, vmax=limit, xticklabels=False, ax=ax, rasterized=True
+    )
+    edges = np.concatenate([[0], np.cumsum(np.bincount(names.codes, minlength=len(RESPONSE)))])
+    ax.vlines(edges[1:-1], 0, values.shape[1], color="black", linewidth=0.8)
+    present = [(start + end) / 2 for start, end in pairwise(edges) if end > start]
+    labels = [name for name, (start, end) in zip(RESPONSE, pairwise(edges), strict=True) if end > start]
+    ax.set(xlabel="cells, grouped by their known response", ylabel="")
+    ax.set_xticks(present, labels, rotation=0)
+    ax.tick_params(axis="x", length=0)
+    return ax
+
+
+def short(name: str, *, width: int = 46) -> str:
+    """Shorten a gene-set name for an axis: no database prefix, no underscores, at most `width` characters."""
+    for prefix in ("GOCC_", "GOBP_", "GOMF_", "HALLMARK_", "REACTOME_"):
+        name = name.removeprefix(prefix)
+    name = name.replace("_", " ").lower()
+    return name if len(name) <= width else name[: width - 1].rstrip() + "…"
+
+
+def mask_sizes(mask: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw how many genes each pathway of a mask keeps; free rows are left out."""
+    ax = ax or plt.subplots(figsize=(5, 3))[1]
+    sizes = mask.sum(axis=1)[~mask.index.str.startswith("free_")]
+    sns.histplot(sizes, bins=40, log_scale=True, color=SENSITIVE, ax=ax)
+    ax.set(xlabel="genes of a pathway among the chosen genes (log scale)", ylabel="pathways")
+    return ax
+
+
+def reliability(answer: np.ndarray, score: np.ndarray, *, bins: int = 8, ax: Axes | None = None) -> Axes:
+    """Draw the share of sensitive cells against the predicted probability, in bins of equal size."""
+    ax = ax or plt.subplots(figsize=(3.4, 3.2))[1]
+    table = pd.DataFrame({"answer": answer, "score": score}).dropna()
+    groups = table.groupby(pd.qcut(table["score"], bins, duplicates="drop"), observed=True).mean()
+    ax.plot([0, 1], [0, 1], "--", color="black", linewidth=0.8)
+    ax.plot(groups["score"], groups["answer"], "o-", color=SENSITIVE)
+    ax.set(
+        xlabel="predicted P(sensitive)", ylabel="share sensitive", xlim=(0, 1), ylim=(0, 1), aspect="equal"
+    )
+    return ax
+
+
+def line_scores(scores: pd.Series, lines: Sequence[str], auc: pd.Series, *, ax: Axes | None = None) -> Axes:
+    """Draw the scores of each line's cells, lines sorted from sensitive to resistant by AUC.
+
+    Parameters
+    ----------
+    scores
+        P(sensitive) of each cell.
+    lines
+        Cell line of each cell.
+    auc
+        Measured AUC by line; it is shown beside the name.
+    """
+    lines = pd.Series(np.asarray(lines, str))
+    order = [line for line in auc.sort_values().index if (lines == line).any()]
+    ax = ax or plt.subplots(figsize=(6, 0.26 * len(order) + 1))[1]
+    table = pd.DataFrame({"score": np.asarray(scores), "line": lines})
+    sns.boxplot(table, x="score", y="line", order=order, color="#c9dcea", fliersize=1, linewidth=0.8, ax=ax)
+    ax.set_yticks(range(len(order)), [f"{line}  ({auc[line]:.2f})" for line in order])
+    ax.set(xlabel="P(sensitive) of single cells", ylabel="cell line (measured AUC)", xlim=(0, 1))
+    return ax

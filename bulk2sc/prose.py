@@ -1,0 +1,92 @@
+"""Sentences that state an outcome, computed from the numbers at hand.
+
+The same chapter is rendered for other drugs and other cells, so what it says must follow from its own
+results. Each function returns one or two sentences of Markdown and has a test for every branch.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+LABELS = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "mcc": "Matthews correlation",
+    "balanced_accuracy": "balanced accuracy",
+    "accuracy": "accuracy",
+    "f1": "F1",
+    "brier": "Brier score",
+    "positive_rate": "positive rate",
+    "specificity": "specificity",
+    "pearson": "Pearson correlation",
+}
+
+
+def interval(value: float, low: float, high: float, *, digits: int = 2) -> str:
+    """Format an estimate with its 95 % interval: ``0.71 (95 % interval 0.60 to 0.80)``."""
+    return f"{value:.{digits}f} (95 % interval {low:.{digits}f} to {high:.{digits}f})"
+
+
+def listing(names: Sequence[str]) -> str:
+    """Join names as prose: ``a``, ``a and b``, ``a, b and c``; ``none`` where there is nothing."""
+    names = [str(name) for name in names]
+    if not names:
+        return "none"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def difference(first: str, second: str, gap: Mapping[str, float], *, metric: str = "auroc") -> str:
+    """Say which of two methods is ahead, given what `evaluate.paired_difference` returns."""
+    label = LABELS.get(metric, metric)
+    size = interval(abs(gap["value"]), *sorted((abs(gap["low"]), abs(gap["high"]))))
+    if gap["low"] > 0:
+        return f"**{first}** is ahead of {second} by {size} in {label}."
+    if gap["high"] < 0:
+        return f"**{first}** is behind {second} by {size} in {label}."
+    signed = interval(gap["value"], gap["low"], gap["high"])
+    return f"**{first}** and {second} cannot be told apart here: their {label} differs by {signed}."
+
+
+def above_chance(table: pd.DataFrame, *, metric: str = "auroc", chance: float = 0.5) -> str:
+    """Say which methods have an interval clear of the constant answers.
+
+    Parameters
+    ----------
+    table
+        Rows of `evaluate.judge` for the mean over seeds (seed -1).
+    """
+    rows = table[(table["metric"] == metric) & (table["seed"] == -1) & table["low"].notna()]
+    label = LABELS.get(metric, metric)
+    above, below = rows[rows["low"] > chance]["method"], rows[rows["high"] < chance]["method"]
+    if above.empty and below.empty:
+        return f"No method's {label} has a 95 % interval clear of {chance:g}, the value of a constant answer."
+    text = ""
+    if not above.empty:
+        text = f"Better than a constant answer in {label}, interval and all: {listing(above)}."
+    if not below.empty:
+        text += f" Worse than a constant answer: {listing(below)}."
+    return text.strip()
+
+
+def degenerate(table: pd.DataFrame, *, constant: Sequence[str] = ("all sensitive", "all resistant")) -> str:
+    """Say which runs call nearly every cell the same; `table` is that of `evaluate.judge`."""
+    runs = table[(table["metric"] == "degenerate") & (table["seed"] >= 0) & ~table["method"].isin(constant)]
+    flagged = runs[runs["value"] > 0].groupby("method", sort=False).size()
+    if flagged.empty:
+        return "No run is degenerate: each calls between 2 % and 98 % of the cells sensitive."
+    of = runs.groupby("method", sort=False).size()
+    names = [f"{method} ({n} of {of[method]} runs)" for method, n in flagged.items()]
+    return (
+        f"Degenerate, that is, calling under 2 % or over 98 % of the cells sensitive: {listing(names)}. "
+        "Accuracy and F1 of such a run describe the share of sensitive cells and not the method."
+    )
+
+
+def best(table: pd.DataFrame, *, metric: str = "auroc", lowest: bool = False) -> str:
+    """Name the method with the best mean over seeds, with its interval."""
+    rows = table[(table["metric"] == metric) & (table["seed"] == -1)].dropna(subset="value")
+    row = rows.loc[rows["value"].idxmin() if lowest else rows["value"].idxmax()]
+    label = LABELS.get(metric, metric)
+    return f"The {'lowest' if lowest else 'highest'} {label} is that of **{row['method']}**: " + (
+        f"{interval(row['value'], row['low'], row['high'])}."
+    )

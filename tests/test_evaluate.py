@@ -1,0 +1,181 @@
+"""Metrics against scikit-learn and hand-computed values; intervals and cross-validation on planted truth."""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as sk
+
+from bulk2sc import evaluate
+from bulk2sc.errors import Bulk2scError
+from bulk2sc.models.baselines import AllResistant, AllSensitive, Ridge
+
+
+@pytest.fixture
+def answers():
+    rng = np.random.default_rng(0)
+    answer = rng.integers(0, 2, 200).astype(float)
+    score = np.clip(np.round(0.3 * answer + rng.random(200) * 0.7, 2), 0, 1)  # rounding makes ties
+    return answer, score
+
+
+def test_metrics_equal_scikit_learn(answers):
+    answer, score = answers
+    found, call = evaluate.metrics(answer, score), score >= 0.5
+    expected = {
+        "accuracy": sk.accuracy_score(answer, call),
+        "f1": sk.f1_score(answer, call),
+        "auroc": sk.roc_auc_score(answer, score),
+        "auprc": sk.average_precision_score(answer, score),
+        "mcc": sk.matthews_corrcoef(answer, call),
+        "balanced_accuracy": sk.balanced_accuracy_score(answer, call),
+        "specificity": sk.recall_score(1 - answer, ~call),
+        "brier": sk.brier_score_loss(answer, score),
+        "prevalence": answer.mean(),
+        "positive_rate": call.mean(),
+    }
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=1e-12), name
+
+
+def test_weighted_metrics_equal_scikit_learn_with_weights(answers):
+    answer, score = answers
+    weight = np.random.default_rng(1).integers(0, 4, (3, 200))
+    found = evaluate.weighted_metrics(answer, score, weight)
+    for i, w in enumerate(weight):
+        assert found["auroc"][i] == pytest.approx(sk.roc_auc_score(answer, score, sample_weight=w))
+        assert found["auprc"][i] == pytest.approx(sk.average_precision_score(answer, score, sample_weight=w))
+        assert found["mcc"][i] == pytest.approx(sk.matthews_corrcoef(answer, score >= 0.5, sample_weight=w))
+
+
+def test_the_constant_answer_of_the_paper():
+    """All sensitive on 950 sensitive and 352 resistant cells: accuracy .730, F1 .844, and no skill at all."""
+    answer = np.repeat([1.0, 0.0], [950, 352])
+    found = evaluate.metrics(answer, np.ones(1302))
+    assert found["accuracy"] == pytest.approx(0.730, abs=5e-4)
+    assert found["f1"] == pytest.approx(0.844, abs=5e-4)
+    assert (found["mcc"], found["auroc"], found["balanced_accuracy"], found["degenerate"]) == (0, 0.5, 0.5, 1)
+
+
+@pytest.mark.parametrize(("rate", "flag"), [(0.0, 1), (0.01, 1), (0.03, 0), (0.97, 0), (0.99, 1)])
+def test_degenerate_flag(rate, flag):
+    score = np.where(np.arange(100) < 100 * rate, 0.9, 0.1)
+    assert evaluate.metrics(np.tile([0.0, 1.0], 50), score)["degenerate"] == flag
+
+
+def test_cells_without_an_answer_are_not_judged(answers):
+    answer, score = answers
+    more = evaluate.metrics(np.append(answer, [np.nan] * 50), np.append(score, np.zeros(50)))
+    assert more == evaluate.metrics(answer, score)
+
+
+def test_bad_scores_and_missing_answers_are_refused():
+    with pytest.raises(Bulk2scError, match="no cell has a known response"):
+        evaluate.metrics([np.nan, np.nan], [0.2, 0.3])
+    with pytest.raises(Bulk2scError, match="between 0 and 1"):
+        evaluate.metrics([1.0, 0.0], [np.nan, 0.3])
+
+
+def test_bootstrap_resamples_lines_and_not_cells():
+    """With one score per line, copying every cell ten times must not narrow the interval."""
+    rng = np.random.default_rng(0)
+    line_answer = np.repeat([1.0, 0.0], 10)
+    line_score = np.clip(0.5 + 0.2 * (line_answer - 0.5) + 0.2 * rng.normal(size=20), 0, 1)
+    lines = np.array([f"line{i}" for i in range(20)])
+    once = evaluate.bootstrap(line_answer, line_score, lines)
+    often = evaluate.bootstrap(np.repeat(line_answer, 10), np.repeat(line_score, 10), np.repeat(lines, 10))
+    pd.testing.assert_frame_equal(once, often)
+    assert once.loc["auroc", "low"] < once.loc["auroc", "value"] < once.loc["auroc", "high"]
+
+
+def test_bootstrap_interval_covers_the_truth():
+    """Normal scores one standard deviation apart have AUROC .760; intervals must cover it."""
+    from scipy.stats import norm
+
+    rng, covered = np.random.default_rng(0), 0
+    for trial in range(200):
+        answer = np.repeat([1.0, 0.0], 30)
+        score = norm.cdf(rng.normal(size=60) + answer)
+        row = evaluate.bootstrap(answer, score, np.arange(60).astype(str), n_draws=300, seed=trial).loc[
+            "auroc"
+        ]
+        covered += row["low"] <= norm.cdf(1 / np.sqrt(2)) <= row["high"]
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """120 lines whose AUC falls with the first five genes, and 80 cells of 8 lines with the same rule."""
+    rng = np.random.default_rng(0)
+    genes = [f"G{i}" for i in range(40)]
+    x = rng.normal(size=(120, 40)).astype("float32")
+    auc = 0.8 - 0.08 * x[:, :5].sum(1) + 0.02 * rng.normal(size=120)
+    names = [f"L{i}" for i in range(120)]
+    bulk = ad.AnnData(x, obs=pd.DataFrame({"auc": auc}, index=names), var=pd.DataFrame(index=genes))
+    low, high = np.quantile(auc, [0.3, 0.7])
+    bulk.obs["response"] = np.where(auc <= low, 1.0, np.where(auc >= high, 0.0, np.nan))
+    bulk.layers["scaled"] = x.copy()
+    centres = rng.normal(size=(8, 40)) * 0.5
+    centres[:4, :5] += 1.0
+    centres[4:, :5] -= 1.0
+    line = np.repeat(np.arange(8), 10)
+    cells = ad.AnnData((centres[line] + rng.normal(size=(80, 40))).astype("float32"), var=bulk.var.copy())
+    cells.obs["cell_line"] = [f"C{i}" for i in line]
+    cells.obs["truth"] = np.repeat([1.0, 0.0], 40)
+    cells.layers["scaled"] = cells.X.copy()
+    cells.obs_names = [f"cell{i}" for i in range(80)]
+    return bulk, cells
+
+
+METHODS = {
+    "ridge": lambda seed: Ridge(alpha=10.0, seed=seed),
+    "all sensitive": lambda seed: AllSensitive(),
+    "all resistant": lambda seed: AllResistant(),
+}
+
+
+def test_one_loop_scores_and_judges_every_method(planted):
+    bulk, cells = planted
+    seen = []
+    scores = evaluate.score_methods(bulk, cells, methods=METHODS, seeds=[0, 1], progress=seen.append)
+    assert len(scores) == 3 * 2 * 80 and len(seen) == 6
+    table = evaluate.judge(scores, cells, n_draws=200)
+    mean = table[table["seed"] == -1].set_index(["method", "metric"])
+    assert mean.loc[("ridge", "auroc"), "value"] > 0.9
+    assert mean.loc[("all sensitive", "accuracy"), "value"] == 0.5
+    assert mean.loc[("all resistant", "f1"), "value"] == 0
+    interval = mean.loc[("ridge", "auroc")]
+    assert interval["low"] <= interval["value"] <= interval["high"]
+    with pytest.raises(Bulk2scError, match="no column"):
+        evaluate.judge(scores, cells, against="response")
+
+
+def test_paired_difference_sees_a_better_method_and_no_difference_to_itself(planted):
+    bulk, cells = planted
+    scores = evaluate.score_methods(bulk, cells, methods=METHODS)
+    better = evaluate.paired_difference(scores, cells, "ridge", "all sensitive")
+    assert better["low"] > 0 and better["p"] < 0.05
+    same = evaluate.paired_difference(scores, cells, "ridge", "ridge")
+    assert (same["value"], same["low"], same["high"], same["p"]) == (0, 0, 0, 1)
+
+
+def test_cross_validation_finds_the_planted_signal_on_unseen_lines(planted):
+    bulk, cells = planted
+    table = evaluate.cross_validate(METHODS["ridge"], bulk, cells, folds=4)
+    assert len(table) == 4 and (table["auroc"] > 0.9).all() and (table["pearson"] > 0.7).all()
+    constant = evaluate.cross_validate(METHODS["all sensitive"], bulk, cells, folds=4)
+    assert (constant["auroc"] == 0.5).all() and constant["pearson"].isna().all()
+
+
+def test_cross_validation_thresholds_come_from_the_training_folds(planted, monkeypatch):
+    """A wild AUC in the held-out fold must not move the thresholds used for it."""
+    bulk, _ = planted
+    held_out = np.arange(10)
+    _, test = evaluate._refit_fold(bulk, held_out, 0.3)
+    wild = bulk.copy()
+    wild.obs.iloc[0, wild.obs.columns.get_loc("auc")] = -100
+    _, test_wild = evaluate._refit_fold(wild, held_out, 0.3)
+    pd.testing.assert_series_equal(test.obs["response"].iloc[1:], test_wild.obs["response"].iloc[1:])
+    train, _ = evaluate._refit_fold(bulk, held_out, 0.3)
+    np.testing.assert_allclose(train.layers["scaled"].mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose(train.layers["scaled"].std(0), 1, atol=1e-3)

@@ -1,0 +1,96 @@
+"""The drug panel on made-up lines with known ranks, and on real cells against values fixed once."""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+from sklearn.linear_model import Ridge
+
+from bulk2sc import panel
+from bulk2sc.errors import Bulk2scError
+
+
+@pytest.fixture
+def ranked():
+    """Return scores and AUC of five lines for 12 drugs, with a few lines untested."""
+    rng = np.random.default_rng(0)
+    lines, drugs = list("ABCDE"), [f"drug{i}" for i in range(12)]
+    auc = pd.DataFrame(rng.random((5, 12)), lines, drugs)
+    score = pd.DataFrame(1 - auc.to_numpy() + 0.2 * rng.normal(size=(5, 12)), lines, drugs)
+    auc.iloc[2, 3] = np.nan
+    return score, auc
+
+
+def test_rank_correlation_equals_scipy(ranked):
+    score, auc = ranked
+    rho = panel.rank_correlation(score, auc.loc[list("EDCBA")])
+    for drug in score:
+        known = auc[drug].notna()
+        assert rho[drug] == pytest.approx(spearmanr(score[drug][known], -auc[drug][known])[0])
+
+
+def test_a_constant_score_ranks_nothing(ranked):
+    score, auc = ranked
+    assert (panel.rank_correlation(score * 0 + 0.5, auc) == 0).all()
+
+
+def test_permutation_null_is_exact(ranked):
+    score, auc = ranked
+    null = panel.permutation_null(score, auc)
+    assert len(null) == 120
+    assert null[0] == pytest.approx(panel.rank_correlation(score, auc).mean())
+    complete = panel.permutation_null(score.drop(columns="drug3"), auc)
+    assert complete.mean() == pytest.approx(0, abs=1e-12)  # over all permutations, ranks correlate by nothing
+
+
+def test_summary_of_a_perfect_and_of_a_reversed_panel(ranked):
+    _, auc = ranked
+    perfect = panel.summary(-auc.fillna(0.5), auc)
+    assert (perfect["mean"], perfect["low"], perfect["high"]) == pytest.approx((1, 1, 1))
+    assert perfect["p"] == pytest.approx(1 / 120)
+    assert perfect["without_line_low"] == pytest.approx(1)
+    assert panel.summary(auc.fillna(0.5), auc)["mean"] == pytest.approx(-1)
+
+
+def made_up(n_lines=60, n_genes=25):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(n_lines, n_genes)).astype("float32")
+    bulk = ad.AnnData(x, obs=pd.DataFrame(index=[f"L{i}" for i in range(n_lines)]))
+    bulk.var_names = [f"G{i}" for i in range(n_genes)]
+    bulk.layers["scaled"] = x.copy()
+    auc = (0.7 + 0.1 * x[:, :3] + 0.01 * rng.normal(size=(n_lines, 3))).astype("float32")
+    auc[:7, 1] = np.nan
+    bulk.obsm["auc"], bulk.uns["drugs"] = auc, np.array(["a", "b", "c"])
+    return bulk
+
+
+def test_ridge_weights_equal_scikit_learns_primal_solution():
+    bulk = made_up()
+    weights = panel.ridge_weights(bulk, ["a", "b"], penalty=50.0)
+    for j, drug in enumerate(["a", "b"]):
+        auc = bulk.obsm["auc"][:, j].astype(float)
+        tested = ~np.isnan(auc)
+        ridge = Ridge(alpha=50.0, fit_intercept=False)
+        ridge.fit(bulk.layers["scaled"][tested], auc[tested] - auc[tested].mean())
+        np.testing.assert_allclose(weights[drug], ridge.coef_, atol=1e-6)
+
+
+def test_drugs_are_chosen_by_lines_tested_and_spread():
+    bulk = made_up()
+    table = panel.drugs(bulk, ["L0", "L1", "L10", "L11"], min_lines=3, min_total=50)
+    assert list(table.index) == ["a", "c"]  # b was tested on two of the four lines
+    assert table.loc["a", "n_total"] == 60
+    values = bulk[["L0", "L1", "L10", "L11"]].obsm["auc"][:, 0].astype(float)
+    assert table.loc["a", "spread"] == pytest.approx(np.std(values), abs=1e-6)
+    with pytest.raises(Bulk2scError, match="no bulk data for cell line NOLINE"):
+        panel.drugs(bulk, ["L0", "NOLINE"])
+
+
+def test_line_means_and_bulk_profiles():
+    scores = pd.DataFrame({"a": [1.0, 3.0, 5.0]})
+    assert panel.line_means(scores, ["x", "x", "y"])["a"].to_dict() == {"x": 2, "y": 5}
+    bulk = made_up()
+    profiles = panel.bulk_profiles(bulk, bulk[10:], ["L0", "L1"])
+    expected = (bulk.X[:2] - bulk.X[10:].mean(0)) / bulk.X[10:].std(0)
+    np.testing.assert_allclose(profiles.layers["scaled"], expected, atol=1e-5)

@@ -1,0 +1,66 @@
+"""Every branch of every computed sentence."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bulk2sc import prose
+
+
+def table(*rows):
+    return pd.DataFrame(rows, columns=["method", "seed", "metric", "value", "low", "high"])
+
+
+@pytest.mark.parametrize(
+    ("gap", "words"),
+    [
+        (
+            {"value": 0.1, "low": 0.05, "high": 0.15},
+            "**a** is ahead of b by 0.10 (95 % interval 0.05 to 0.15) in AUROC.",
+        ),
+        (
+            {"value": -0.1, "low": -0.15, "high": -0.05},
+            "**a** is behind b by 0.10 (95 % interval 0.05 to 0.15) in AUROC.",
+        ),
+        (
+            {"value": -0.1, "low": -0.3, "high": 0.1},
+            "cannot be told apart here: their AUROC differs by -0.10",
+        ),
+    ],
+)
+def test_difference(gap, words):
+    assert words in prose.difference("a", "b", gap)
+
+
+@pytest.mark.parametrize(
+    ("names", "text"), [([], "none"), (["a"], "a"), (["a", "b"], "a and b"), ("abc", "a, b and c")]
+)
+def test_listing(names, text):
+    assert prose.listing(list(names)) == text
+
+
+def test_above_chance():
+    good, bad = ("good", -1, "auroc", 0.7, 0.6, 0.8), ("bad", -1, "auroc", 0.3, 0.2, 0.4)
+    unclear, seed = ("unclear", -1, "auroc", 0.6, 0.4, 0.8), ("seed", 0, "auroc", 0.9, np.nan, np.nan)
+    assert "No method's AUROC" in prose.above_chance(table(unclear, seed))
+    assert (
+        prose.above_chance(table(good, unclear))
+        == "Better than a constant answer in AUROC, interval and all: good."
+    )
+    assert prose.above_chance(table(bad, unclear)) == "Worse than a constant answer: bad."
+    both = prose.above_chance(table(good, bad))
+    assert "all: good." in both and "Worse than a constant answer: bad." in both
+
+
+def test_degenerate():
+    nan = np.nan
+    constant = ("all sensitive", 0, "degenerate", 1.0, nan, nan)
+    fine, flagged = ("SVM", 0, "degenerate", 0.0, nan, nan), ("SVM", 1, "degenerate", 1.0, nan, nan)
+    assert "No run is degenerate" in prose.degenerate(table(constant, fine))
+    assert "SVM (1 of 2 runs)" in prose.degenerate(table(constant, fine, flagged))
+
+
+def test_best():
+    rows = table(("a", -1, "auroc", 0.7, 0.6, 0.8), ("b", -1, "auroc", 0.6, 0.5, 0.7))
+    assert prose.best(rows) == "The highest AUROC is that of **a**: 0.70 (95 % interval 0.60 to 0.80)."
+    assert "lowest AUROC is that of **b**" in prose.best(rows, lowest=True)
