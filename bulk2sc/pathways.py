@@ -1,0 +1,102 @@
+"""The pathway mask: which genes each unit of the shared code may write to through the sparse decoder."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from bulk2sc.errors import Bulk2scError
+
+FREE = "free_"
+
+
+def pathway_mask(
+    gene_sets: Mapping[str, Iterable[str]],
+    genes: Iterable[str],
+    *,
+    min_genes: int = 10,
+    max_size: int = 1000,
+    n_free: int = 5,
+) -> pd.DataFrame:
+    """
+    Build the mask of the sparse decoder (He et al. 2025, Eq. 8).
+
+    Parameters
+    ----------
+    gene_sets
+        Gene symbols by name of the pathway.
+    genes
+        The chosen genes, in the order of the data.
+    min_genes
+        Keep a pathway when at least this many of its genes are among the chosen ones.
+    max_size
+        Drop a pathway of more genes than this, chosen or not.
+    n_free
+        Rows of ones appended for what no pathway names.
+
+    Returns
+    -------
+    (n_pathways + n_free, n_genes) float32 of 0 and 1: pathways by name, then ``free_1``, ``free_2``, ...
+    Pathways with the same chosen genes are all kept.
+
+    Raises
+    ------
+    Bulk2scError
+        If no pathway is left.
+    """
+    genes = pd.Index(genes)
+    members = {name: genes.isin(list(s)) for name, s in sorted(gene_sets.items()) if len(set(s)) <= max_size}
+    kept = {name: member for name, member in members.items() if member.sum() >= min_genes}
+    if not kept:
+        most = max((int(member.sum()) for member in members.values()), default=0)
+        raise Bulk2scError(
+            f"None of {len(gene_sets)} pathways is left: {len(members)} have up to {max_size} genes, at "
+            f"most {most} of one are among the {len(genes)} chosen; "
+            f"lower min_genes={min_genes} or raise n_hvg."
+        )
+    kept |= {f"{FREE}{i}": np.ones(len(genes), bool) for i in range(1, n_free + 1)}
+    return pd.DataFrame(np.stack(list(kept.values())).astype("float32"), index=list(kept), columns=genes)
+
+
+def random_mask(mask: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """
+    Return a mask whose rows have as many genes as those of `mask`, but genes drawn at random: a control.
+
+    Parameters
+    ----------
+    mask
+        (n_rows, n_genes) from `pathway_mask`.
+    seed
+        Of the draw.
+    """
+    values = np.random.default_rng(seed).permuted(mask.to_numpy(), axis=1)
+    return pd.DataFrame(values, index=mask.index, columns=mask.columns)
+
+
+def summary(mask: pd.DataFrame) -> pd.Series:
+    """
+    Describe a mask in numbers.
+
+    Returns
+    -------
+    Pathways, free rows, genes, genes in no pathway, median and largest number of genes of a pathway, median
+    number of pathways of a gene, share of ones among the pathway rows, and pathways that repeat another's
+    genes.
+    """
+    free = mask.index.str.startswith(FREE)
+    pathways = mask[~free]
+    sizes, memberships = pathways.sum(axis=1), pathways.sum(axis=0)
+    return pd.Series(
+        {
+            "pathways": len(pathways),
+            "free rows": int(free.sum()),
+            "genes": mask.shape[1],
+            "genes in no pathway": int((memberships == 0).sum()),
+            "median genes of a pathway": float(sizes.median()),
+            "most genes of a pathway": int(sizes.max()),
+            "median pathways of a gene": float(memberships.median()),
+            "share of ones": float(pathways.to_numpy().mean()),
+            "repeated pathways": int(pathways.duplicated().sum()),
+        },
+        dtype=object,
+    )

@@ -1,0 +1,434 @@
+"""Check, name, filter, normalise and pair the data; each function returns a new AnnData."""
+
+import re
+import warnings
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import scanpy as sc
+from anndata import AnnData
+from scipy import sparse
+from scipy.stats import median_abs_deviation
+
+from bulk2sc.datasets.genes import to_symbols
+from bulk2sc.errors import Bulk2scError, did_you_mean
+
+CLIP = 10.0  # standard deviations
+FEW_GENES = 1000  # shared genes below which a prediction deserves a warning
+MITOCHONDRIAL = {"ATP6", "ATP8", "COX1", "COX2", "COX3", "CYTB"} | {  # NCBI's symbols have no "MT-"
+    f"ND{i}" for i in ("1", "2", "3", "4", "4L", "5", "6")
+}
+BATCH_COLUMNS = ("batch", "protocol", "plate")  # technical ones: any other column may carry the answer
+
+
+# --- Is this usable, and what is it? -----------------------------------------------------------------------
+
+
+def check_cells(cells: AnnData, name: str = "cells") -> AnnData:
+    """
+    Refuse what cannot be analysed and leave out the genes that are zero in every cell.
+
+    Parameters
+    ----------
+    cells
+        (n_cells, n_genes) counts, log values or z-scores, in X or `layers["counts"]`.
+    name
+        What the errors call the data, usually the name of the file.
+
+    Returns
+    -------
+    A copy without all-zero genes (they cannot be z-scored); `uns["genes"]["all_zero"]` says how many there
+    were.
+
+    Raises
+    ------
+    Bulk2scError
+        For no cells, one cell or no genes, repeated names of cells or genes, and values that are not numbers,
+        not finite, negative counts or zero throughout.
+    """
+    if cells.n_obs < 2:
+        found = "one cell" if cells.n_obs else "no cells"
+        raise Bulk2scError(f"{name}: holds {found}; genes are standardised over cells, so give at least two.")
+    if cells.n_vars == 0:
+        raise Bulk2scError(f"{name}: holds no genes; give cells in rows (obs) and genes in columns (var).")
+    _refuse_repeats(cells.obs_names, f"{name}: obs_names", "prefix each with its sample")
+    _refuse_repeats(
+        cells.var_names, f"{name}: var_names", "keep one: adata[:, ~adata.var_names.duplicated()]"
+    )
+    matrices = {"X": cells.X, 'layers["counts"]': cells.layers.get("counts")}
+    matrices = {field: matrix for field, matrix in matrices.items() if matrix is not None}
+    if not matrices:
+        raise Bulk2scError(f'{name}: has neither X nor layers["counts"]; give expression in one of them.')
+    for field, matrix in matrices.items():
+        _refuse_bad_values(matrix, f"{name}: {field}")
+    detect_scale(cells, name)
+    used = np.asarray((_source(cells) != 0).sum(axis=0)).ravel() > 0
+    if not used.any():
+        raise Bulk2scError(f"{name}: every value is zero; give the measured expression.")
+    kept = cells[:, used].copy()
+    kept.uns["genes"] = {**kept.uns.get("genes", {}), "all_zero": int((~used).sum())}
+    return kept
+
+
+def detect_scale(cells: AnnData, name: str = "cells") -> str:
+    """
+    Say what the values are: ``counts``, ``z-scores`` or ``log``.
+
+    In this order: a counts layer or non-negative whole numbers are counts; negative values that are all whole
+    numbers are an error; other negative values mean z-scores; all else is taken for log values.
+
+    Raises
+    ------
+    Bulk2scError
+        If there are negative counts.
+    """
+    layer = cells.layers.get("counts")
+    if layer is None:
+        return _scale(cells.X, f"{name}: X")
+    if (_stored(layer) < 0).any():
+        raise Bulk2scError(f'{name}: layers["counts"] holds negative values; counts are zero or more.')
+    return "counts"
+
+
+def _scale(matrix, where: str) -> str:
+    values = _stored(matrix)
+    whole = values == np.floor(values)
+    negative = values < 0
+    if not negative.any():
+        return "counts" if whole.all() else "log"
+    if whole[negative].all():
+        raise Bulk2scError(
+            f"{where} holds negative whole numbers (lowest {values.min():g}); "
+            "give raw counts, log values or z-scores."
+        )
+    return "z-scores"
+
+
+def _source(cells: AnnData):
+    """Return the counts where there are any, else X."""
+    return cells.layers["counts"] if "counts" in cells.layers else cells.X
+
+
+def _stored(matrix) -> np.ndarray:
+    return matrix.data if sparse.issparse(matrix) else np.asarray(matrix)
+
+
+def _refuse_repeats(names: pd.Index, where: str, remedy: str) -> None:
+    repeated = names[names.duplicated()].unique()
+    if len(repeated):
+        examples = ", ".join(f"'{n}'" for n in repeated[:3]) + (", ..." if len(repeated) > 3 else "")
+        raise Bulk2scError(f"{where} holds {len(repeated)} repeated names ({examples}); {remedy}.")
+
+
+def _refuse_bad_values(matrix, where: str) -> None:
+    values = _stored(matrix)
+    if values.dtype.kind not in "biuf":
+        raise Bulk2scError(
+            f"{where} holds values of type {values.dtype}, not numbers; convert it to float32."
+        )
+    for found, bad in (("NaN", np.isnan(values).sum()), ("infinite", np.isinf(values).sum())):
+        if bad:
+            raise Bulk2scError(f"{where} holds {bad} {found} values; replace them or leave those genes out.")
+
+
+# --- Names of genes and lines ------------------------------------------------------------------------------
+
+
+def resolve_symbols(cells: AnnData) -> AnnData:
+    """
+    Name genes by current symbol, whatever they are named by: symbol, alias, Ensembl or Entrez id.
+
+    Genes of one symbol become one: their counts are summed; logs and z-scores are averaged. A gene without a
+    known symbol keeps its name: it still counts in the library size.
+
+    Returns
+    -------
+    A copy with unique symbols. X (and, if there was one, the counts layer) holds counts where there were
+    counts; other layers are dropped. `uns["genes"]` reports how many genes were given, renamed, merged and
+    unknown.
+    """
+    names = cells.var_names.to_series()
+    symbols = pd.Series(to_symbols(names).to_numpy(), index=names.index)
+    unknown = symbols.isna()
+    symbols = symbols.where(~unknown, names)
+    codes, unique = pd.factorize(symbols)
+    first = np.unique(codes, return_index=True)[1]
+
+    gather = sparse.csr_matrix((np.ones(len(codes), "float32"), (np.arange(len(codes)), codes)))
+    if detect_scale(cells) != "counts":
+        gather = gather.multiply(1 / np.bincount(codes)).tocsr()
+    merged = (_source(cells) @ gather).astype("float32")
+
+    layers = {"counts": merged} if "counts" in cells.layers else None
+    named = cells[:, first]
+    named = AnnData(merged, named.obs.copy(), named.var.set_axis(unique), uns=cells.uns.copy(), layers=layers)
+    named.obsm.update(cells.obsm)
+    named.uns["genes"] = {
+        **cells.uns.get("genes", {}),
+        "given": cells.n_vars,
+        "renamed": int((symbols != names).sum()),
+        "merged": cells.n_vars - len(unique),
+        "unknown": int(unknown.sum()),
+    }
+    return named
+
+
+def line_key(name: str) -> str:
+    """Return the name of a cell line in upper case letters and digits only: ``NCI-H838`` is ``NCIH838``."""
+    return re.sub("[^A-Z0-9]", "", str(name).upper())
+
+
+def train_lines(bulk: AnnData, held_out: Iterable[str]) -> AnnData:
+    """
+    Return the lines that may be trained on: all but those held out, whose cells are to be predicted.
+
+    Parameters
+    ----------
+    bulk
+        (n_lines, n_genes), its obs_names line keys.
+    held_out
+        Names of lines in any spelling; compared on letters and digits only.
+
+    Raises
+    ------
+    Bulk2scError
+        If a name is not a line of `bulk`.
+    """
+    keys = {line_key(name): name for name in held_out}
+    for key, name in keys.items():
+        if key not in bulk.obs_names:
+            raise Bulk2scError(
+                f"Unknown cell line '{name}': not among the {bulk.n_obs} lines of the bulk data."
+                + did_you_mean(key, bulk.obs_names)
+            )
+    return bulk[~bulk.obs_names.isin(list(keys))].copy()
+
+
+# --- Quality and scale -------------------------------------------------------------------------------------
+
+
+def qc_flags(
+    cells: AnnData,
+    *,
+    min_genes: int = 200,
+    max_mito: float = 20.0,
+    nmads: float = 5.0,
+    by: str | None = None,
+) -> AnnData:
+    """
+    Flag cells of low quality; none is removed.
+
+    Parameters
+    ----------
+    cells
+        Raw counts in X or `layers["counts"]`.
+    min_genes
+        Fewest genes detected in a cell.
+    max_mito
+        Largest percentage of counts from mitochondrial genes.
+    nmads
+        Most median absolute deviations between a cell's log library size, or log number of genes, and the
+        median.
+    by
+        Column of obs, usually ``sample``, within whose groups medians are taken; over all cells if None.
+
+    Returns
+    -------
+    A copy with scanpy's metrics, `obs["qc_pass"]` (bool) and `obs["qc_reason"]` (text, empty for a good
+    cell).
+
+    Raises
+    ------
+    Bulk2scError
+        If there are no counts, or if no cell passes.
+    """
+    cells = _with_counts(cells)
+    cells.var["mt"] = cells.var_names.str.upper().str.startswith("MT-") | cells.var_names.isin(MITOCHONDRIAL)
+    sc.pp.calculate_qc_metrics(cells, layer="counts", qc_vars=["mt"], percent_top=None, inplace=True)
+    groups = pd.Series("all", index=cells.obs_names) if by is None else cells.obs[by].astype(str)
+    library = _deviations(cells.obs["log1p_total_counts"], groups)
+    detected = _deviations(cells.obs["log1p_n_genes_by_counts"], groups)
+    reasons = {
+        "few genes": (cells.obs["n_genes_by_counts"] < min_genes) | (detected < -nmads),
+        "many genes": detected > nmads,
+        "small library": (cells.obs["total_counts"] == 0) | (library < -nmads),
+        "large library": library > nmads,
+        "mitochondrial": cells.obs["pct_counts_mt"] > max_mito,
+    }
+    flags = pd.DataFrame(reasons)
+    cells.obs["qc_pass"] = ~flags.any(axis=1)
+    cells.obs["qc_reason"] = ["; ".join(flags.columns[row]) for row in flags.to_numpy()]
+    if not cells.obs["qc_pass"].any():
+        counts = ", ".join(f"{reason} {n}" for reason, n in flags.sum().items() if n)
+        raise Bulk2scError(
+            f"None of {cells.n_obs} cells passes quality control ({counts}); "
+            f"relax min_genes={min_genes}, max_mito={max_mito:g} or nmads={nmads:g}."
+        )
+    return cells
+
+
+def _deviations(values: pd.Series, groups: pd.Series) -> pd.Series:
+    """Return the distance from the group's median in median absolute deviations (0 if these are 0)."""
+
+    def within(group: pd.Series) -> pd.Series:
+        spread = median_abs_deviation(group)
+        return (group - group.median()) / (spread if spread > 0 else np.inf)
+
+    return values.groupby(groups, group_keys=False).transform(within)
+
+
+def normalise(cells: AnnData) -> AnnData:
+    """
+    Return log1p of counts per 10,000; the counts stay in `layers["counts"]`.
+
+    The library size is taken over all genes, so normalise before genes are chosen.
+
+    Raises
+    ------
+    Bulk2scError
+        If there are no counts.
+    """
+    cells = _with_counts(cells)
+    cells.X = cells.layers["counts"].copy()
+    cells.uns.pop("log1p", None)  # scanpy's note that X was logarithmic
+    sc.pp.normalize_total(cells, target_sum=1e4)
+    sc.pp.log1p(cells)
+    return cells
+
+
+def _with_counts(cells: AnnData) -> AnnData:
+    scale = detect_scale(cells)
+    if scale != "counts":
+        raise Bulk2scError(
+            f'X holds {scale} values and there is no layers["counts"]; give raw counts in either.'
+        )
+    cells = cells.copy()
+    cells.layers["counts"] = _source(cells).astype("float32")
+    return cells
+
+
+def zscore(X, mean: np.ndarray | None = None, std: np.ndarray | None = None) -> np.ndarray:
+    """
+    Standardise each gene and clip at ±10.
+
+    Parameters
+    ----------
+    X
+        (n, n_genes), sparse or dense.
+    mean, std
+        (n_genes,) of a reference, as floats of double precision; those of X itself if None.
+
+    Returns
+    -------
+    (n, n_genes) float32; 0 for a gene that is constant.
+    """
+    X = X.toarray() if sparse.issparse(X) else np.asarray(X)
+    mean = X.mean(axis=0, dtype="float64") if mean is None else mean
+    std = X.std(axis=0, dtype="float64") if std is None else std
+    varies = std > 1e-10 * np.abs(mean)  # the rest is rounding
+    scaled = (X - mean) / np.where(varies, std, np.inf)
+    return np.clip(scaled, -CLIP, CLIP).astype("float32")
+
+
+# --- Bulk and cells together -------------------------------------------------------------------------------
+
+
+def pair(
+    bulk: AnnData, cells: AnnData, *, n_hvg: int = 2500, min_shared: int = 200
+) -> tuple[AnnData, AnnData]:
+    """
+    Bring bulk and cells to the same genes and the same scale.
+
+    Parameters
+    ----------
+    bulk
+        (n_lines, n_genes) training lines: without those whose cells are predicted (`train_lines`).
+    cells
+        (n_cells, n_genes) normalised cells, or z-scores.
+    n_hvg
+        Number of highly variable genes, chosen on the cells without any label; 0 for all shared genes.
+    min_shared
+        Fewest shared genes that are accepted.
+
+    Returns
+    -------
+    Copies of both with the same sorted var_names and `layers["scaled"]`: each gene z-scored within its domain
+    and clipped at ±10. Cells that are z-scores already are only clipped. `cells.uns["pair"]` holds the
+    numbers of genes.
+
+    Raises
+    ------
+    Bulk2scError
+        If fewer than `min_shared` genes are shared, or if the cells are not normalised.
+    """
+    shared = sorted(set(bulk.var_names) & set(cells.var_names))
+    _judge_overlap(len(shared), bulk, cells, min_shared)
+    scale = _scale(cells.X, "cells: X")
+    if scale == "counts":
+        raise Bulk2scError("cells: X holds counts; pair needs log values (pp.normalise) or z-scores.")
+    numbers = {"bulk": bulk.n_vars, "cells": cells.n_vars, "shared": len(shared)}
+    bulk, cells = bulk[:, shared].copy(), cells[:, shared].copy()
+    if 0 < n_hvg < len(shared):
+        # Cells that are z-scores all vary alike, so variability is then taken from the lines.
+        variable = (
+            _variable_in_lines(bulk, n_hvg) if scale == "z-scores" else _variable_in_cells(cells, n_hvg)
+        )
+        bulk, cells = bulk[:, variable].copy(), cells[:, variable].copy()
+    bulk.layers["scaled"] = zscore(bulk.X)
+    as_it_is = {"mean": np.zeros(cells.n_vars), "std": np.ones(cells.n_vars)} if scale == "z-scores" else {}
+    cells.layers["scaled"] = zscore(cells.X, **as_it_is)
+    cells.uns["pair"] = numbers | {"chosen": cells.n_vars}
+    return bulk, cells
+
+
+def blind(cells: AnnData, batch: str | None = None) -> AnnData:
+    """
+    Return what a model may see of the cells: X, layers, var and at most one batch column, ``obs["batch"]``.
+
+    Response, sample, cell line, clusters and everything derived from them carry the answer; so may the names
+    of the cells, which become numbers.
+
+    Parameters
+    ----------
+    cells
+        Any cells.
+    batch
+        Column of obs that says how a cell was measured: ``batch``, ``protocol`` or ``plate``.
+
+    Raises
+    ------
+    Bulk2scError
+        If `batch` is not one of these, or not in obs.
+    """
+    obs = pd.DataFrame(index=pd.RangeIndex(cells.n_obs).astype(str))
+    if batch is not None:
+        if batch not in BATCH_COLUMNS or batch not in cells.obs:
+            raise Bulk2scError(
+                f"obs['{batch}'] cannot be the batch; it is {' or '.join(BATCH_COLUMNS)}, where obs has it."
+            )
+        obs["batch"] = cells.obs[batch].astype(str).to_numpy()
+    layers = {key: layer.copy() for key, layer in cells.layers.items()}
+    X = None if cells.X is None else cells.X.copy()
+    return AnnData(X, obs=obs, var=cells.var.copy(), layers=layers)
+
+
+def _judge_overlap(n_shared: int, bulk: AnnData, cells: AnnData, min_shared: int) -> None:
+    found = f"Bulk ({bulk.n_vars} genes) and cells ({cells.n_vars} genes) share {n_shared} genes"
+    if n_shared < min_shared:
+        raise Bulk2scError(
+            f"{found}, fewer than {min_shared}; name genes by human symbols, Ensembl or Entrez ids "
+            f"(the cells' first names: {', '.join(cells.var_names[:3])})."
+        )
+    if n_shared < min(FEW_GENES, bulk.n_vars / 2):
+        warnings.warn(f"{found}: few, so trust predictions less.", stacklevel=3)
+
+
+def _variable_in_cells(cells: AnnData, n: int) -> list[str]:
+    table = sc.pp.highly_variable_genes(cells, n_top_genes=n, flavor="seurat", inplace=False)
+    return sorted(cells.var_names[table["highly_variable"].to_numpy()])
+
+
+def _variable_in_lines(bulk: AnnData, n: int) -> list[str]:
+    variance = pd.Series(np.var(bulk.X, axis=0, dtype="float64"), index=bulk.var_names)
+    return sorted(variance.sort_values(ascending=False, kind="stable").index[:n])
