@@ -1,4 +1,4 @@
-"""Invented cell lines and drug responses: a stand-in for GDSC that needs no download and has a known truth."""
+"""Invented cell lines and drug responses: a stand-in for GDSC that needs no download and has known truth."""
 
 from itertools import chain, zip_longest
 
@@ -84,7 +84,7 @@ def made_up_bulk(*, n_lines: int = 120, n_genes: int = 600, seed: int = 0) -> ad
 
 
 def _genes() -> list[str]:
-    """Return the markers, then the programmes' and the cell cycle's genes in turn: any number has some of each."""
+    """Return the markers, then genes of the programmes and the cell cycle in turn, so that each has some."""
     hallmark = gene_sets("hallmark")
     turns = zip_longest(*(hallmark[name] for name in (*PROGRAMMES, *CYCLE.values())))
     return [gene for gene in dict.fromkeys(chain(*MARKERS.values(), *turns)) if gene]
@@ -95,7 +95,7 @@ def _expression(rng: np.random.Generator, activity: np.ndarray, genes: list[str]
     hallmark = gene_sets("hallmark")
     member = np.array([[gene in hallmark[name] for gene in genes] for name in PROGRAMMES], dtype=float)
     loading = member * rng.uniform(0.2, 0.6, size=member.shape)
-    raw = rng.gamma(0.7, size=len(genes)) + activity @ loading
+    raw = 5 * rng.beta(0.6, 2.5, size=len(genes)) + activity @ loading
     raw += rng.normal(scale=0.4, size=raw.shape)
     return ((raw - raw.mean(1, keepdims=True)) / raw.std(1, keepdims=True)).astype(np.float32)
 

@@ -51,10 +51,10 @@ def simulate(
     """
     Simulate a control and a treated experiment with cells of bulk lines that must then leave training.
 
-    A cell takes the profile of its line as relative expression, 2^(2.2 z), changed by its clone and its phase of
-    the cell cycle, and is captured at a log-normal depth with negative binomial counts. Its truth is the tail of
-    its line's AUC: no resistance programme is invented. Every line is in every sample, in different numbers.
-    The held-out lines and all programmes are the same for any `n_cells`.
+    A cell takes the profile of its line as relative expression, 2^(2.2 z), changed by its clone and its phase
+    of the cell cycle, and is captured at a log-normal depth with negative binomial counts. Its truth is its
+    line's place in the AUC tails: no resistance programme is invented. Every line is in every sample, in
+    different numbers. The held-out lines and all programmes are the same for any `n_cells`.
 
     Parameters
     ----------
@@ -88,10 +88,10 @@ def simulate(
     Returns
     -------
     Cells x (genes of `bulk` + 13 planted mitochondrial genes). ``layers["counts"]`` and ``X`` are raw counts
-    (CSR, float32). ``obs``: cell_line (key, or "normal"), sample (control_1, ...), treated, planted (what the cell
-    was made as), truth (1 sensitive, 0 resistant, NaN normal or low quality), clone (or type of a normal cell),
-    cycle.
-    ``var``: mt, shift (change by the drug in z). ``uns``: held_out, simulated, simulation (the settings).
+    (CSR, float32). ``obs``: cell_line (key, or "normal"), sample (control_1, ...), treated, planted (what the
+    cell was made as), truth (1 sensitive, 0 resistant, NaN normal or low quality), clone (or type of a normal
+    cell), cycle. ``var``: mt, shift (change by the drug in z). ``uns``: held_out, simulated, simulation (the
+    settings).
 
     Raises
     ------
@@ -146,14 +146,15 @@ def _hold_out(
     fewest = min(map(len, tails))
     if fewest < 2 * n:  # as many must remain to train on
         raise Bulk2scError(
-            f"{drug}: {np.isfinite(auc).sum()} lines are tested and a tail (k={k}) has {fewest}, too few to hold "
-            f"out n_lines_per_tail={n} and train on as many: lower it to {fewest // 2}, raise k or take another drug."
+            f"{drug}: {np.isfinite(auc).sum()} lines are tested and a tail (k={k}) has {fewest}, too few to "
+            f"hold out n_lines_per_tail={n} and train on as many: lower it to {fewest // 2}, raise k or take "
+            "another drug."
         )
     return tuple(sorted(rng.choice(tail, n, replace=False)) for tail in tails)
 
 
 def _clones(rng: np.random.Generator, lines: ad.AnnData) -> pd.DataFrame:
-    """Profiles (z) of the clones of each line: small heritable changes, log-normal in expression."""
+    """Return the profiles (z) of each line's clones: small heritable changes, log-normal in expression."""
     profiles = np.repeat(np.asarray(lines.X, dtype=np.float32), len(CLONES), axis=0)
     changed = rng.random(profiles.shape) < CLONE_GENES
     names = [f"{line}/{clone}" for line in lines.obs_names for clone in CLONES]
@@ -162,7 +163,7 @@ def _clones(rng: np.random.Generator, lines: ad.AnnData) -> pd.DataFrame:
 
 
 def _normal_types(bulk: ad.AnnData) -> pd.DataFrame:
-    """Profiles (z) of normal cells: what lines have in common, own markers high, other markers silent."""
+    """Return the profiles (z) of normal cells: the lines' median, own markers high, others' silent."""
     common = np.median(np.asarray(bulk.X, dtype=np.float32), axis=0)
     profiles = pd.DataFrame([common] * len(MARKERS), index=[*MARKERS], columns=bulk.var_names)
     profiles.loc[:, profiles.columns.isin(sum(MARKERS.values(), ()))] = MARKER_SILENT
@@ -197,7 +198,7 @@ def _cycle_effect(genes: pd.Index) -> pd.DataFrame:
 def _plan(
     rng: np.random.Generator, settings: dict, sensitive: list[str], resistant: list[str]
 ) -> pd.DataFrame:
-    """Say for every cell what it is, of which line, in which sample. Lines of a group are even, the order random."""
+    """Say for every cell what it is, of which line, in which sample; lines are even within a group."""
     n_cells = settings["n_cells"]
     n_normal = round(settings["normal"] * n_cells)
     n_control = (n_cells - n_normal) // 2

@@ -1,0 +1,102 @@
+import re
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression, RidgeCV
+from sklearn.model_selection import cross_val_predict
+
+from bulk2sc.datasets.genes import gene_ids, gene_sets
+from bulk2sc.datasets.made_up import EFFECTS, PROGRAMMES, made_up_bulk
+from bulk2sc.datasets.simulate import CYCLE, MARKERS
+from bulk2sc.errors import Bulk2scError
+
+
+@pytest.fixture(scope="module")
+def bulk():
+    return made_up_bulk()
+
+
+def test_form(bulk):
+    assert bulk.shape == (120, 600) and bulk.X.dtype == np.float32
+    assert bulk.obs_names[0] == "MADEUP001" and bulk.obs_names.is_unique and bulk.var_names.is_unique
+    assert list(bulk.obs_names) == [re.sub("[^A-Z0-9]", "", name.upper()) for name in bulk.obs["cell_line"]]
+    assert bulk.uns["made_up"] and bulk.uns["drugs"] == list(EFFECTS)
+    for measure in ("auc", "ln_ic50"):
+        assert bulk.obsm[measure].shape == (120, len(EFFECTS)) and bulk.obsm[measure].dtype == np.float32
+
+
+def test_lines_are_z_scored(bulk):
+    np.testing.assert_allclose(bulk.X.mean(1), 0, atol=1e-5)
+    np.testing.assert_allclose(bulk.X.std(1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_genes", [200, 600])
+def test_genes_are_real_and_every_planted_thing_has_some(n_genes):
+    genes = set(made_up_bulk(n_genes=n_genes).var_names)
+    assert len(genes) == n_genes
+    # A few members of the Hallmark sets (2022) have been renamed since.
+    assert len(genes - set(gene_ids()["symbol"])) <= 0.01 * n_genes
+    assert genes.issuperset(sum(MARKERS.values(), ()))
+    hallmark = gene_sets("hallmark")
+    assert min(len(genes.intersection(hallmark[name])) for name in (*PROGRAMMES, *CYCLE.values())) >= 20
+
+
+@pytest.mark.parametrize("drug", EFFECTS)
+def test_auc_is_linear_in_the_planted_programmes(bulk, drug):
+    auc = bulk.obsm["auc"][:, list(EFFECTS).index(drug)]
+    tested = np.isfinite(auc)
+    fit = LinearRegression().fit(bulk.obsm["activity"][tested], auc[tested])
+    assert fit.score(bulk.obsm["activity"][tested], auc[tested]) > 0.7
+    planted = [-0.06 * bulk.uns["planted"][drug].get(name, 0) for name in PROGRAMMES]  # active = sensitive
+    np.testing.assert_allclose(fit.coef_, planted, atol=0.012)
+
+
+def test_expression_carries_the_programmes(bulk):
+    hallmark = gene_sets("hallmark")
+    for name in PROGRAMMES:
+        level = bulk.X[:, bulk.var_names.isin(hallmark[name])].mean(1)
+        correlation = bulk.obsm["activity"].corrwith(pd.Series(level, bulk.obs_names))
+        assert correlation[name] > 0.8 and correlation.drop(name).abs().max() < 0.5
+
+
+def test_response_can_be_learned_from_expression(bulk):
+    auc = bulk.obsm["auc"][:, 0]
+    tested = np.isfinite(auc)
+    predicted = cross_val_predict(RidgeCV(10.0 ** np.arange(0, 5)), bulk.X[tested], auc[tested], cv=5)
+    shuffled = np.random.default_rng(0).permutation(auc[tested])
+    null = cross_val_predict(RidgeCV(10.0 ** np.arange(0, 5)), bulk.X[tested], shuffled, cv=5)
+    assert np.corrcoef(predicted, auc[tested])[0, 1] > 0.7
+    assert np.corrcoef(null, shuffled)[0, 1] < 0.3
+
+
+def test_untested_pairs_and_ic50(bulk):
+    auc, ln_ic50 = bulk.obsm["auc"], bulk.obsm["ln_ic50"]
+    assert 0.02 < np.isnan(auc).mean() < 0.08
+    assert (np.isnan(auc) == np.isnan(ln_ic50)).all()
+    tested = np.isfinite(auc)
+    assert 0 < auc[tested].min() and auc[tested].max() < 1
+    assert np.corrcoef(auc[tested], ln_ic50[tested])[0, 1] > 0.9
+
+
+def test_the_seed_decides(bulk):
+    again, other = made_up_bulk(seed=0), made_up_bulk(seed=1)
+    np.testing.assert_array_equal(bulk.X, again.X)
+    np.testing.assert_array_equal(bulk.obsm["auc"], again.obsm["auc"])
+    assert not np.allclose(bulk.X, other.X)
+
+
+def test_survives_a_file(bulk, tmp_path):
+    bulk.write_h5ad(tmp_path / "bulk.h5ad")
+    back = ad.read_h5ad(tmp_path / "bulk.h5ad")
+    np.testing.assert_array_equal(back.X, bulk.X)
+    assert list(back.uns["drugs"]) == bulk.uns["drugs"] and back.uns["planted"] == bulk.uns["planted"]
+
+
+@pytest.mark.parametrize("wrong", [{"n_lines": 5}, {"n_genes": 50}, {"n_genes": 10_000}])
+def test_sizes_out_of_range(wrong):
+    with pytest.raises(
+        Bulk2scError, match=rf"{next(iter(wrong))}={next(iter(wrong.values()))}.*give at least"
+    ):
+        made_up_bulk(**wrong)

@@ -1,0 +1,407 @@
+import time
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from bulk2sc.datasets.genes import gene_sets
+from bulk2sc.datasets.made_up import made_up_bulk
+from bulk2sc.datasets.simulate import CYCLE, CYCLE_SIZE, LOG2_PER_Z, MARKERS, PHASES, simulate
+from bulk2sc.errors import Bulk2scError
+
+SETTINGS = {"drug": "Cisplatin", "n_lines_per_tail": 6, "n_cells": 3000}
+
+
+@pytest.fixture(scope="module")
+def bulk():
+    return made_up_bulk()
+
+
+@pytest.fixture(scope="module")
+def cells(bulk):
+    return simulate(bulk, **SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def unshifted(bulk):
+    """The same experiment with a drug that changes nothing."""
+    return simulate(bulk, **SETTINGS, shift=0)
+
+
+def tumour(cells):
+    """Good cells of lines, without the mitochondrial genes."""
+    return cells[cells.obs["truth"].notna(), ~cells.var["mt"]]
+
+
+def share(cells, keep=slice(None)):
+    """Relative expression, normalised on the genes to keep only."""
+    counts = cells.layers["counts"].toarray()
+    return counts / counts[:, keep].sum(1, keepdims=True)
+
+
+def log2_ratio(cells, group, other, keep=slice(None)):
+    """Per gene log2 ratio of the mean expression of two groups, every line having the same weight."""
+    expression = pd.DataFrame(share(cells, keep), index=cells.obs_names)
+    by_line = [
+        expression[mask].groupby(cells.obs["cell_line"][mask], observed=True).mean()
+        for mask in (group, other)
+    ]
+    a, b = (mean.mean().to_numpy() for mean in by_line)
+    return np.log2(a / b)
+
+
+# --- lines, truth, proportions
+
+
+def test_form(cells, bulk, tmp_path):
+    assert cells.shape == (3000, 613)
+    assert list(cells.obs) == ["cell_line", "sample", "treated", "planted", "truth", "clone", "cycle"]
+    assert cells.uns["simulated"] and cells.uns["simulation"]["drug"] == "Cisplatin"
+    counts = cells.layers["counts"]
+    assert (
+        counts.format == "csr" and counts.dtype == np.float32 and (counts.data == counts.data.round()).all()
+    )
+    assert counts.data.min() >= 1 and (cells.X != counts).nnz == 0
+    assert cells.obs_names.is_unique and list(cells.var_names[:600]) == list(bulk.var_names)
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    back = ad.read_h5ad(tmp_path / "cells.h5ad")
+    pd.testing.assert_frame_equal(back.obs, cells.obs)
+    assert list(back.uns["held_out"]) == cells.uns["held_out"]
+
+
+def test_truth_is_the_tail_of_the_line(cells, bulk):
+    auc = pd.Series(bulk.obsm["auc"][:, 0], bulk.obs_names)
+    low, high = auc.quantile([0.3, 0.7])
+    of_cell = cells.obs["cell_line"].astype(str).map(auc)
+    assert (of_cell[cells.obs["truth"] == 1] <= low).all()
+    assert (of_cell[cells.obs["truth"] == 0] >= high).all()
+    assert set(cells.obs["planted"][cells.obs["truth"].isna()]) == {"normal", "low_quality"}
+
+
+def test_held_out_lines_are_balanced_and_drawn_at_random(cells, bulk):
+    auc = pd.Series(bulk.obsm["auc"][:, 0], bulk.obs_names).dropna()
+    held_out = cells.uns["held_out"]
+    assert len(set(held_out)) == 12 and (auc[held_out] < auc.median()).sum() == 6
+    assert set(held_out) == set(cells.obs["cell_line"]) - {"normal"}
+    extreme = set(auc.nsmallest(6).index) | set(auc.nlargest(6).index)
+    assert set(held_out) != extreme
+    assert set(simulate(bulk, **SETTINGS | {"seed": 1}).uns["held_out"]) != set(held_out)
+
+
+def test_a_sample_is_not_a_line(cells):
+    table = pd.crosstab(cells.obs["cell_line"], cells.obs["sample"])
+    assert list(table) == ["control_1", "control_2", "treated_1", "treated_2"]
+    assert (table > 0).all(axis=None)
+    assert (cells.obs["treated"] == cells.obs["sample"].astype(str).str.startswith("treated")).all()
+
+
+@pytest.mark.parametrize("hidden, surviving, normal, low", [(0.15, 0.15, 0.08, 0.05), (0.3, 0.05, 0.2, 0.1)])
+def test_planted_proportions(bulk, hidden, surviving, normal, low):
+    settings = {
+        "hidden_resistant": hidden,
+        "surviving_sensitive": surviving,
+        "normal": normal,
+        "low_quality": low,
+    }
+    obs = simulate(bulk, **SETTINGS, **settings).obs
+    line_cells = obs[obs["cell_line"] != "normal"]
+    resistant = set(obs["cell_line"][obs["truth"] == 0])
+    is_resistant = line_cells["cell_line"].isin(resistant)
+    assert is_resistant[~line_cells["treated"]].mean() == pytest.approx(hidden, abs=0.001)
+    assert 1 - is_resistant[line_cells["treated"]].mean() == pytest.approx(surviving, abs=0.001)
+    assert (obs["cell_line"] == "normal").mean() == pytest.approx(normal, abs=0.001)
+    assert (obs["planted"] == "low_quality").mean() == pytest.approx(low, abs=0.001)
+    assert obs["treated"].mean() == pytest.approx(0.5, abs=0.001)
+    expected = {
+        "sensitive": (1, False),
+        "hidden_resistant": (0, False),
+        "resistant": (0, True),
+        "surviving_sensitive": (1, True),
+    }
+    for planted, (truth, treated) in expected.items():
+        group = obs[obs["planted"] == planted]
+        assert len(group) and (group["truth"] == truth).all() and (group["treated"] == treated).all()
+
+
+def test_shares_of_zero_leave_nothing_planted(bulk):
+    none = dict.fromkeys(["hidden_resistant", "surviving_sensitive", "normal", "low_quality"], 0)
+    obs = simulate(bulk, **SETTINGS, **none).obs
+    assert set(obs["planted"]) == {"sensitive", "resistant"}
+    assert (obs["truth"] == 1 - obs["treated"]).all()  # then, and only then, "was treated" is the answer
+
+
+# --- expression
+
+
+def own_and_best_other(cells, bulk):
+    """Correlation of each line's mean cell with its own profile, and the highest with another's."""
+    cells = tumour(cells)
+    lines = cells.uns["held_out"]
+    means = (
+        pd.DataFrame(share(cells), index=cells.obs["cell_line"].astype(str))
+        .groupby(level=0)
+        .mean()
+        .loc[lines]
+    )
+    level = np.log2(means.to_numpy() + 1e-5)
+    profile = bulk[lines].X
+    centred = [
+        x - x.mean(0) for x in (level, profile)
+    ]  # what differs between lines, not what all cells share
+    r = np.corrcoef(*centred)[: len(lines), len(lines) :]
+    return np.diag(r), (r - 2 * np.eye(len(lines))).max(1)
+
+
+def test_cells_look_like_their_line(unshifted, bulk):
+    own, other = own_and_best_other(unshifted, bulk)
+    assert own.min() > 0.7 and (own - other).min() > 0.4
+
+
+def test_expression_is_two_to_the_2_2_z(bulk):
+    cells = tumour(simulate(bulk, **SETTINGS | {"n_cells": 6000}, shift=0, depth=20_000))
+    line = cells.uns["held_out"][0]
+    mean = share(cells[(cells.obs["cell_line"] == line)]).mean(0)
+    steady = ~cells.var_names.isin(set().union(*(gene_sets("hallmark")[name] for name in CYCLE.values())))
+    slope = stats.linregress(bulk[line].X[0, steady], np.log2(mean[steady] + 1e-9)).slope
+    assert slope == pytest.approx(2.2, abs=0.05)
+
+
+@pytest.mark.parametrize("depth", [500, 2000])
+def test_depth_and_its_variation(bulk, depth):
+    cells = tumour(simulate(bulk, **SETTINGS, depth=depth))
+    total = cells.layers["counts"].sum(1).A1
+    assert total.mean() == pytest.approx(depth, rel=0.05)
+    assert 0.3 < np.log(total).std() < 0.45
+    assert abs(stats.skew(np.log(total))) < 0.3  # log-normal
+
+
+def test_counts_are_overdispersed(bulk):
+    cells = tumour(simulate(bulk, **SETTINGS, shift=0))
+    cells = cells[cells.obs["cycle"] == "G1"]
+    excess = []
+    for clone in cells.obs["clone"].value_counts().index[:5]:
+        group = cells[cells.obs["clone"] == clone]
+        expression, total = share(group), group.layers["counts"].sum(1).A1
+        mean = expression.mean(0)
+        top = np.argsort(-mean)[10:60]
+        excess.append((expression.var(0) - mean * (1 / total).mean())[top] / mean[top] ** 2)
+    assert 0.1 < np.mean(excess) < 0.2  # a Poisson would give 0
+
+
+def test_cell_cycle(unshifted):
+    cells = tumour(unshifted)
+    phase = cells.obs["cycle"]
+    np.testing.assert_allclose(
+        phase.value_counts(normalize=True)[list(PHASES)], list(PHASES.values()), atol=0.04
+    )
+    assert stats.chi2_contingency(pd.crosstab(phase, cells.obs["truth"])).pvalue > 0.001
+    hallmark = {p: set(gene_sets("hallmark")[name]) for p, name in CYCLE.items()}
+    for p in CYCLE:
+        ratio = pd.Series(log2_ratio(cells, phase == p, phase == "G1"), cells.var_names)
+        planted = cells.var_names.isin(hallmark[p])
+        gained = ratio[planted].median() - ratio[~planted].median()
+        assert gained == pytest.approx(LOG2_PER_Z * CYCLE_SIZE, abs=0.1)
+
+
+def test_clones_are_heritable(bulk):
+    """What sets a clone apart from its line is the same in control and treated cells."""
+    cells = tumour(
+        simulate(bulk, **SETTINGS, shift=0, depth=50_000, surviving_sensitive=0.5, hidden_resistant=0.5)
+    )
+    logged = pd.DataFrame(np.log1p(1e3 * share(cells)), index=cells.obs_names)
+    obs = cells.obs.astype({"clone": str, "cell_line": str})
+    logged -= logged.groupby([obs["cell_line"], obs["treated"]]).transform("mean")
+
+    def agreement(clone):
+        means = logged.groupby([clone, obs["treated"]]).mean()
+        a, b = means.xs(False, level=1).align(means.xs(True, level=1), join="inner", axis=0)
+        return np.mean([np.corrcoef(a.loc[name], b.loc[name])[0, 1] for name in a.index])
+
+    shuffled = obs.groupby("cell_line")["clone"].transform(lambda x: x.sample(frac=1, random_state=0).values)
+    assert obs["clone"].nunique() == 36 and (obs["clone"].str.split("/").str[0] == obs["cell_line"]).all()
+    assert agreement(obs["clone"]) > 0.25
+    assert abs(agreement(shuffled)) < 0.1
+
+
+# --- the drug's effect
+
+
+def treated_t(cells, kept):
+    """Per gene t statistic of treated against control within clones, normalised on the genes to keep."""
+    cells = tumour(cells)
+    logged = pd.DataFrame(np.log1p(1e3 * share(cells, kept)))
+    clone, treated = cells.obs["clone"].astype(str).to_numpy(), cells.obs["treated"].to_numpy()
+    both = pd.Series(treated).groupby(clone).transform("nunique").to_numpy() == 2
+    logged = logged[both] - logged[both].groupby(clone[both]).transform("mean")
+    # Centring on clones of unequal mix takes from both sides alike, so compare with the centred label.
+    label = pd.Series(treated[both].astype(float))
+    label -= label.groupby(clone[both]).transform("mean")
+    x, y = logged.to_numpy(), label.to_numpy()
+    r = (x * y[:, None]).sum(0) / np.sqrt((x**2).sum(0) * (y**2).sum())
+    return r * np.sqrt((len(y) - 2) / (1 - r**2))
+
+
+def test_no_shift_no_difference_within_a_line(unshifted):
+    assert not unshifted.var["shift"].any()
+    t = treated_t(unshifted, slice(None))
+    assert 0.85 < t.std() < 1.15 and abs(t).max() < 5  # 600 draws of a standard normal
+
+
+def test_shift_changes_the_planted_genes_only(cells):
+    planted = cells.var["shift"][~cells.var["mt"]].to_numpy()
+    assert (planted != 0).mean() == pytest.approx(0.05, abs=0.002) and set(planted) == {-0.5, 0, 0.5}
+    t = treated_t(cells, planted == 0)
+    assert np.median(t[planted > 0]) > 5 and np.median(t[planted < 0]) < -5
+    assert 0.85 < t[planted == 0].std() < 1.15 and abs(t[planted == 0]).max() < 5
+
+
+@pytest.mark.parametrize("size", [0.25, 0.5, 1.0])
+def test_shift_has_the_asked_size_whatever_the_truth(bulk, size):
+    cells = simulate(bulk, **SETTINGS, shift=size, hidden_resistant=0.5, surviving_sensitive=0.5)
+    cells = tumour(cells)
+    planted = cells.var["shift"].to_numpy()
+    treated = cells.obs["treated"]
+    for truth in (0, 1):
+        mine = cells.obs["truth"] == truth
+        ratio = log2_ratio(cells, mine & treated, mine & ~treated, keep=planted == 0)
+        assert np.median(ratio[planted > 0]) == pytest.approx(LOG2_PER_Z * size, abs=0.15)
+        assert np.median(ratio[planted < 0]) == pytest.approx(-LOG2_PER_Z * size, abs=0.15)
+        assert np.median(ratio[planted == 0]) == pytest.approx(0, abs=0.06)
+
+
+def test_the_drug_moves_normal_cells_too(cells):
+    normal = cells[cells.obs["planted"] == "normal", ~cells.var["mt"]]
+    planted = normal.var["shift"].to_numpy()
+    treated = normal.obs["treated"]
+    ratio = log2_ratio(normal, treated, ~treated, keep=planted == 0)
+    assert np.median(ratio[planted > 0]) == pytest.approx(1.1, abs=0.25)
+
+
+def test_shift_knows_nothing_of_the_response(cells, bulk):
+    shuffled = bulk.copy()
+    shuffled.obsm["auc"] = np.random.default_rng(1).permutation(bulk.obsm["auc"])
+    other = simulate(shuffled, **SETTINGS)
+    assert other.uns["held_out"] != cells.uns["held_out"]
+    pd.testing.assert_series_equal(other.var["shift"], cells.var["shift"])
+
+
+# --- normal cells, low quality
+
+
+def test_normal_cells_show_their_markers(cells):
+    good = cells[cells.obs["planted"] != "low_quality"]
+    expression = pd.DataFrame(share(good), index=good.obs_names, columns=good.var_names)
+    kind = good.obs["clone"].astype(str).where(good.obs["planted"] == "normal", "tumour")
+    assert set(kind) == {*MARKERS, "tumour"}
+    for cell_type, markers in MARKERS.items():
+        level = expression[list(markers)].mean(axis=1).groupby(kind).mean()
+        assert level.idxmax() == cell_type
+        assert level[cell_type] > 20 * level.drop([cell_type, "tumour"]).max()
+    assert {"KDR", "ENG", "TEK"} <= set(MARKERS["endothelial"]) and not {"PECAM1", "VWF"} & set(
+        good.var_names
+    )
+
+
+def test_quality_control_has_something_to_find(cells, bulk):
+    mt = cells.var["mt"].to_numpy()
+    assert mt.sum() == 13 and all(name.startswith("MT-") for name in cells.var_names[mt])
+    assert not bulk.var_names.str.startswith("MT-").any()
+    counts = cells.layers["counts"].toarray()
+    mito, total = counts[:, mt].sum(1) / counts.sum(1), counts[:, ~mt].sum(1)
+    low = (cells.obs["planted"] == "low_quality").to_numpy()
+    assert np.median(mito[low]) == pytest.approx(0.4, abs=0.05) and np.median(mito[~low]) == pytest.approx(
+        0.05, abs=0.01
+    )
+    assert (mito[~low] < 0.15).mean() > 0.99 and (mito[low] > 0.15).mean() > 0.95
+    assert np.median(total[low]) < 0.3 * np.median(total[~low])
+    treated = cells.obs["treated"].to_numpy()
+    assert (
+        stats.mannwhitneyu(mito[~low & treated], mito[~low & ~treated]).pvalue > 0.001
+    )  # not a trace of the drug
+
+
+# --- seed, errors
+
+
+def test_the_seed_decides(cells, bulk):
+    again = simulate(bulk, **SETTINGS)
+    assert (again.X != cells.X).nnz == 0
+    pd.testing.assert_frame_equal(again.obs, cells.obs)
+    other = simulate(bulk, **SETTINGS, seed=1)
+    assert (other.X != cells.X).nnz > 0 and (other.var["shift"] != cells.var["shift"]).any()
+
+
+def test_more_cells_are_more_of_the_same(cells, bulk):
+    more = simulate(bulk, **SETTINGS | {"n_cells": 4500})
+    assert more.uns["held_out"] == cells.uns["held_out"]
+    pd.testing.assert_frame_equal(more.var, cells.var)
+    a, b = (
+        log2_ratio(tumour(c), tumour(c).obs["truth"] == 1, tumour(c).obs["truth"] == 0) for c in (cells, more)
+    )
+    seen = np.isfinite(a) & np.isfinite(b)
+    assert np.corrcoef(a[seen], b[seen])[0, 1] > 0.9
+
+
+def test_bulk_is_left_as_it_was(bulk):
+    before = bulk.copy()
+    simulate(bulk, **SETTINGS)
+    np.testing.assert_array_equal(bulk.X, before.X)
+    assert list(bulk.obs) == list(before.obs) and set(bulk.uns) == set(before.uns)
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"drug": "cisplatine"}, r"Unknown drug 'cisplatine'.*Did you mean 'Cisplatin'"),
+        (
+            {"n_lines_per_tail": 30},
+            r"Cisplatin: 1\d\d lines.*\(k=0.3\) has 3\d.*n_lines_per_tail=30.*lower it to 1\d",
+        ),
+        ({"k": 0.05}, r"Cisplatin: .*tail \(k=0.05\) has 6, .*raise k"),
+        ({"k": 0.5}, "k is 0.5, it must be between 0 and 0.5"),
+        ({"n_lines_per_tail": 1}, "n_lines_per_tail is 1, it must be at least 2"),
+        ({"n_cells": 50}, "n_cells is 50, it must be at least 120"),
+        ({"normal": 1.2}, "normal is 1.2, it must be from 0 to below 1"),
+        ({"hidden_resistant": -0.1}, "hidden_resistant is -0.1"),
+        ({"depth": 0}, "depth is 0, it must be above 0"),
+    ],
+)
+def test_errors(bulk, wrong, message):
+    with pytest.raises(Bulk2scError, match=message):
+        simulate(bulk, **SETTINGS | wrong)
+
+
+def test_a_drug_without_any_response(bulk):
+    empty = bulk.copy()
+    empty.obsm["auc"] = np.full_like(bulk.obsm["auc"], np.nan)
+    with pytest.raises(Bulk2scError, match="Cisplatin: 0 lines are tested"):
+        simulate(empty, **SETTINGS)
+
+
+def test_genes_without_markers(bulk):
+    without = bulk[:, ~bulk.var_names.isin(MARKERS["T cell"])]
+    with pytest.raises(Bulk2scError, match="no T cell marker"):
+        simulate(without, **SETTINGS)
+
+
+# --- real lines
+
+
+@pytest.mark.parametrize("depth, low, high", [(2000, 0.85, 0.87), (5000, 0.75, 0.79)])
+def test_zero_share_is_that_of_10x(gdsc, depth, low, high):
+    cells = simulate(gdsc, drug="Cisplatin", depth=depth)
+    counts = tumour(cells).layers["counts"]
+    assert low <= 1 - counts.nnz / np.prod(counts.shape) <= high
+
+
+def test_real_lines(gdsc):
+    start = time.process_time()
+    cells = simulate(gdsc, drug="Cisplatin", n_cells=3000, shift=0)
+    assert time.process_time() - start < 5
+    assert len(cells.uns["held_out"]) == 20
+    own, other = own_and_best_other(cells, gdsc)
+    assert own.min() > 0.85 and (own - other).min() > 0.2
+    present = {cell_type: cells.var_names.isin(markers).sum() for cell_type, markers in MARKERS.items()}
+    assert present == {cell_type: len(markers) for cell_type, markers in MARKERS.items()}
