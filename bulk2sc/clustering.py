@@ -1,5 +1,7 @@
 """Group cells by expression, and measure how well the groups agree with something known."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import scanpy as sc
@@ -45,7 +47,9 @@ def leiden(
         directed=False,
         random_state=seed,
     )
-    sc.tl.umap(cells, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Graph is not fully connected")  # well separated cells
+        sc.tl.umap(cells, random_state=seed)
     return cells
 
 
