@@ -1,0 +1,213 @@
+"""Score anybody's cells for a drug: from a file of cells to a file of predictions."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from anndata import AnnData
+
+from bulk2sc import __version__, datasets, labels, models, pathways, pp
+from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.settings import atomic
+
+# First on bulk validation and on simulated cells: see the chapter "Does it beat simple methods?".
+DEFAULT_MODEL = "ridge"
+N_HVG = {"shared AE": 2500}
+SCALE_NOTE = {
+    "counts": "raw counts: normalised to 10,000 a cell, log1p, z-scored per gene",
+    "log": "log values: z-scored per gene",
+    "z-scores": "z-scores: used as they are",
+}
+
+
+@dataclass
+class Prediction:
+    """Predictions for one file of cells, and how they came about.
+
+    Attributes
+    ----------
+    cells
+        The cells as given, with `obs["bulk2sc_score"]`, `obs["bulk2sc_response"]`, `uns["bulk2sc"]` and,
+        where the method has a code, `obsm["X_bulk2sc"]`.
+    notes
+        What was found and done, one line each.
+    """
+
+    cells: AnnData
+    notes: list[str]
+
+
+def predict(
+    path: str | Path,
+    *,
+    drug: str,
+    out: str | Path,
+    exclude_lines: Sequence[str] = (),
+    seeds: int = 1,
+    model: str = DEFAULT_MODEL,
+    progress: Callable[[str], None] = lambda message: None,
+) -> Prediction:
+    """Score the cells of an .h5ad file and write them, with their scores, to another.
+
+    Parameters
+    ----------
+    path
+        Cells: human genes named by symbols, Ensembl or Entrez ids; counts, log values or z-scores.
+    drug
+        Any drug of GDSC2.
+    out
+        The .h5ad file to write; nothing is left there if anything fails.
+    exclude_lines
+        Cell lines that must not be trained on, for example because the cells come from them.
+    seeds
+        Number of models, with seeds 0, 1, …, whose scores are averaged.
+    model
+        Name of a method in `models.METHODS`.
+    progress
+        Called with one line of text for each step.
+
+    Returns
+    -------
+    Prediction
+
+    Raises
+    ------
+    Bulk2scError
+        For an unknown drug, line or model, a file that cannot be used, or fewer than 200 shared genes.
+    """
+    out = Path(out)
+    _check_request(out, seeds, model)
+    given = datasets.read_cells(path)
+    prediction = predict_cells(
+        given,
+        drug=drug,
+        exclude_lines=exclude_lines,
+        seeds=seeds,
+        model=model,
+        name=str(path),
+        progress=progress,
+    )
+    write_cells(prediction.cells, out)
+    return prediction
+
+
+def predict_cells(
+    given: AnnData,
+    *,
+    drug: str,
+    exclude_lines: Sequence[str] = (),
+    seeds: int = 1,
+    model: str = DEFAULT_MODEL,
+    bulk: AnnData | None = None,
+    name: str = "cells",
+    progress: Callable[[str], None] = lambda message: None,
+) -> Prediction:
+    """Score cells in memory, with the parameters of `predict`; `bulk` replaces GDSC2 as training data."""
+    scale = pp.detect_scale(given, name)
+    progress(f"{name}: {given.n_obs} cells, {given.n_vars} genes, {SCALE_NOTE[scale]}")
+    cells = pp.resolve_symbols(pp.check_cells(given, name))
+    cells = pp.normalise(cells) if scale == "counts" else cells
+    bulk = datasets.load_bulk("gdsc2") if bulk is None else bulk
+    lines = labels.label_bulk(pp.train_lines(bulk, exclude_lines), drug=drug)
+    lines, cells = pp.pair(lines, cells, n_hvg=N_HVG.get(model, 0))
+    scores, code = _ensemble(lines, cells, model, seeds, progress)
+    result = given.copy()
+    result.obs["bulk2sc_score"] = scores.mean(axis=0)
+    result.obs["bulk2sc_response"] = np.where(scores.mean(axis=0) >= 0.5, "sensitive", "resistant")
+    if code is not None:
+        result.obsm["X_bulk2sc"] = code
+    result.uns["bulk2sc"] = {
+        "version": __version__,
+        "drug": drug,
+        "model": model,
+        "seeds": seeds,
+        "input": scale,
+        "training_lines": lines.n_obs,
+        "excluded_lines": np.array(sorted(map(pp.line_key, exclude_lines)), dtype=str),
+        "genes_used": cells.n_vars,
+        "genes_shared": cells.uns["pair"]["shared"],
+    }
+    if seeds > 1:
+        result.obs["bulk2sc_score_sd"] = scores.std(axis=0, ddof=1)
+    notes = [
+        f"input: {SCALE_NOTE[scale]}",
+        f"genes: {cells.uns['pair']['shared']} shared with the bulk lines, {cells.n_vars} used",
+        f"model: {model}, {seeds} seed{'s' if seeds > 1 else ''}, trained on {lines.n_obs} lines",
+        f"called sensitive to {drug}: {(scores.mean(axis=0) >= 0.5).mean():.1%} of {given.n_obs} cells",
+    ]
+    return Prediction(result, notes)
+
+
+def _check_request(out: Path, seeds: int, model: str) -> None:
+    if model not in models.METHODS:
+        raise Bulk2scError(
+            f"--model '{model}' is unknown; choose one of {', '.join(models.METHODS)}."
+            + did_you_mean(model, models.METHODS)
+        )
+    if seeds < 1:
+        raise Bulk2scError(f"--seeds is {seeds}; give 1 or more")
+    if out.suffix != ".h5ad":
+        raise Bulk2scError(f"--out {out}: the name must end in .h5ad")
+    if not out.absolute().parent.is_dir():
+        raise Bulk2scError(f"--out {out}: the folder {out.absolute().parent} does not exist; create it first")
+
+
+def _ensemble(
+    lines: AnnData, cells: AnnData, model: str, seeds: int, progress: Callable[[str], None]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the scores of each seed (n_seeds, n_cells), and the first model's code where it has one."""
+    settings = {}
+    if model == "shared AE":
+        settings["mask"] = pathways.pathway_mask(datasets.gene_sets("go_cc"), cells.var_names)
+    fitted = [_trained(lines, cells, model, settings | {"seed": seed}, progress) for seed in range(seeds)]
+    scores = np.array([one.score_cells(cells) for one in fitted])
+    return scores, fitted[0].encode(cells) if hasattr(fitted[0], "encode") else None
+
+
+def _trained(lines: AnnData, cells: AnnData, model: str, settings: dict, progress: Callable[[str], None]):
+    """Return a fitted model, from the cache if it was trained on the same data."""
+    folder = datasets.cache_dir() / "models" / _fingerprint(lines, cells, model, settings)
+    if folder.exists():
+        try:
+            fitted = models.load_model(folder)
+            progress(f"{model}, seed {settings['seed']}: trained before, taken from the cache")
+            return fitted
+        except Bulk2scError as error:
+            progress(f"{error}: trained again")
+    progress(f"{model}, seed {settings['seed']}: training on {lines.n_obs} lines")
+    fitted = models.make(model, **settings).fit(lines, cells)
+    fitted.save(folder)
+    return fitted
+
+
+def _fingerprint(lines: AnnData, cells: AnnData, model: str, settings: dict) -> str:
+    """Hash all that a fitted model depends on; the cells count only where the method trains on them."""
+    seen = hashlib.sha256(json.dumps([__version__, model, settings["seed"]]).encode())
+    parts = [lines.layers["scaled"], lines.obs["auc"].to_numpy(), lines.obs["response"].to_numpy()]
+    if model == "shared AE":
+        parts += [cells.layers["scaled"], settings["mask"].to_numpy()]
+    for part in parts:
+        seen.update(np.ascontiguousarray(part).tobytes())
+    seen.update("\n".join(lines.var_names).encode())
+    return f"{model.replace(' ', '-')}-{seen.hexdigest()[:16]}"
+
+
+def write_cells(cells: AnnData, out: Path) -> None:
+    """Write an .h5ad file so that `out` is either whole or untouched.
+
+    Raises
+    ------
+    Bulk2scError
+        If it cannot be written, for example because the disk is full.
+    """
+    try:
+        with atomic(out.absolute()) as partial:
+            cells.write_h5ad(partial)
+    except OSError as error:
+        reason = error.strerror or error
+        raise Bulk2scError(
+            f"{out}: cannot be written ({reason}); free space or name another place"
+        ) from error
