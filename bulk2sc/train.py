@@ -1,0 +1,109 @@
+"""One early-stopped training loop, used by every network of the package; it knows no model."""
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from bulk2sc.errors import Bulk2scError
+
+
+def device(name: str = "auto") -> torch.device:
+    """Return the device called `name`; ``"auto"`` is a GPU where torch finds one, else the CPU."""
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw every torch random number in the block from `seed`; the caller's generator is left as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+def minimise(
+    module: nn.Module,
+    batches: Callable[[], Iterable],
+    loss: Callable[..., dict[str, Tensor]],
+    validation_loss: Callable[[], dict[str, Tensor]],
+    *,
+    lr: float = 1e-3,
+    max_epochs: int = 300,
+    patience: int = 20,
+    progress: str = "training",
+) -> pd.DataFrame:
+    """Minimise a loss with Adam, stop early, and leave `module` in eval mode with its best weights.
+
+    Parameters
+    ----------
+    module
+        Its parameters are trained in place.
+    batches
+        Called once an epoch; gives the epoch's batches.
+    loss
+        Called with each batch; returns named scalar terms of which the **first** is minimised.
+    validation_loss
+        Called once an epoch in eval mode without gradients; the **first** of its terms is watched.
+    lr
+        Learning rate of Adam.
+    max_epochs, patience
+        Stop after `max_epochs`, or when the watched term has not improved for `patience` epochs.
+    progress
+        Name shown on the progress bar (terminals only) and in errors.
+
+    Returns
+    -------
+    History with the columns ``epoch`` (from 1), ``split`` (``train``: mean over batches, or ``validation``),
+    ``term`` and ``value``.
+
+    Raises
+    ------
+    Bulk2scError
+        If the loss becomes NaN or infinite.
+    """
+    optimiser = torch.optim.Adam(module.parameters(), lr=lr, fused=True)
+    # Copied, because state_dict() only refers to the weights, which the next step changes.
+    best, best_epoch, best_weights, rows = math.inf, 0, copy.deepcopy(module.state_dict()), []
+    for epoch in tqdm(range(1, max_epochs + 1), desc=progress, unit="epoch", leave=False, disable=None):
+        train = _one_epoch(module, batches(), loss, optimiser)
+        validation = _validate(module, validation_loss)
+        for split, terms in (("train", train), ("validation", validation)):
+            rows += [(epoch, split, term, value) for term, value in terms.items()]
+        minimised, watched = next(iter(train.values())), next(iter(validation.values()))
+        if not (math.isfinite(minimised) and math.isfinite(watched)):
+            raise Bulk2scError(
+                f"{progress}: the loss was {minimised:g} (validation {watched:g}) in epoch {epoch}; "
+                f"lower the learning rate lr (now {lr:g}) or look for extreme values in layers['scaled']"
+            )
+        if watched < best:
+            best, best_epoch, best_weights = watched, epoch, copy.deepcopy(module.state_dict())
+        elif epoch - best_epoch >= patience:
+            break
+    module.load_state_dict(best_weights)
+    module.eval()
+    return pd.DataFrame(rows, columns=["epoch", "split", "term", "value"])
+
+
+@torch.no_grad()
+def _validate(module: nn.Module, validation_loss: Callable) -> dict[str, float]:
+    module.eval()
+    return {term: value.item() for term, value in validation_loss().items()}
+
+
+def _one_epoch(module: nn.Module, batches: Iterable, loss: Callable, optimiser) -> dict[str, float]:
+    """Take one step per batch; return the mean of each term. Values are fetched once, at the end."""
+    module.train()
+    collected: dict[str, list[Tensor]] = {}
+    for batch in batches:
+        terms = loss(batch)
+        optimiser.zero_grad()
+        next(iter(terms.values())).backward()
+        optimiser.step()
+        for term, value in terms.items():
+            collected.setdefault(term, []).append(value.detach())
+    return {term: torch.stack(values).mean().item() for term, values in collected.items()}

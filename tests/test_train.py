@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from bulk2sc import train
+from bulk2sc.errors import Bulk2scError
+
+
+def no_batches():
+    return iter([None])
+
+
+class Scripted(nn.Module):
+    """A module whose only weight counts its steps, so that an epoch can be told from its weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+        self.modes = []
+
+    def loss(self, batch):
+        self.modes.append(("train", self.training, torch.is_grad_enabled()))
+        return {"total": -self.weight, "other": torch.tensor(float(len(self.modes)))}
+
+    def validation(self, values):
+        def validation_loss():
+            self.modes.append(("validation", self.training, torch.is_grad_enabled()))
+            return {"watched": torch.tensor(next(values)), "ignored": torch.tensor(0.0)}
+
+        return validation_loss
+
+
+def weight_after(n_steps, lr=0.1):
+    module = Scripted()
+    optimiser = torch.optim.Adam(module.parameters(), lr=lr)
+    for _ in range(n_steps):
+        optimiser.zero_grad()
+        module.loss(None)["total"].backward()
+        optimiser.step()
+    return module.weight.item()
+
+
+def test_best_epoch_is_restored_and_patience_ends_training():
+    module, values = Scripted(), iter([5.0, 3.0, 4.0, 2.0, 2.0, 9.0, 9.0, 1.0])
+    history = train.minimise(
+        module, no_batches, module.loss, module.validation(values), lr=0.1, patience=3, max_epochs=100
+    )
+    watched = history.query("split == 'validation' and term == 'watched'")["value"]
+    assert watched.tolist() == [5, 3, 4, 2, 2, 9, 9]  # three epochs after the best, an equal one is no better
+    assert module.weight.item() == pytest.approx(weight_after(4))
+    assert not module.training
+
+
+def test_max_epochs_ends_training_and_zero_changes_nothing():
+    module = Scripted()
+    history = train.minimise(
+        module, no_batches, module.loss, module.validation(iter([3.0, 2.0, 1.0])), lr=0.1, max_epochs=2
+    )
+    assert history["epoch"].max() == 2 and module.weight.item() == pytest.approx(weight_after(2))
+    module = Scripted()
+    history = train.minimise(module, no_batches, module.loss, module.validation(iter([])), max_epochs=0)
+    assert history.empty and module.weight.item() == 0
+
+
+def test_trains_in_train_mode_and_validates_in_eval_mode_without_gradients():
+    module = Scripted()
+    train.minimise(module, no_batches, module.loss, module.validation(iter([2.0, 1.0])), max_epochs=2)
+    assert module.modes == 2 * [("train", True, True), ("validation", False, False)]
+
+
+def test_history_holds_means_over_batches():
+    module = Scripted()
+    history = train.minimise(
+        module, lambda: iter([0, 0, 0]), module.loss, module.validation(iter([1.0])), max_epochs=1
+    )
+    rows = history.set_index(["epoch", "split", "term"])["value"]
+    assert rows[1, "train", "other"] == 2  # of 1, 2, 3
+    assert list(history.columns) == ["epoch", "split", "term", "value"] and len(history) == 4
+
+
+def test_least_squares_solution_is_found():
+    rng = torch.Generator().manual_seed(0)
+    X, true = torch.randn(200, 3, generator=rng), torch.tensor([1.0, -2.0, 0.5])
+    with train.seeded(0):
+        module = nn.Linear(3, 1)
+
+    def loss(rows):
+        return {"error": (module(X[rows])[:, 0] - X[rows] @ true).square().mean()}
+
+    train.minimise(
+        module,
+        lambda: torch.arange(200).split(50),
+        loss,
+        lambda: loss(torch.arange(200)),
+        lr=0.05,
+        max_epochs=200,
+    )
+    assert np.allclose(module.weight.detach(), true, atol=1e-3)
+
+
+@pytest.mark.parametrize("where", ["train", "validation"])
+def test_nan_loss_stops_naming_the_learning_rate(where):
+    module = nn.Linear(1, 1)
+    nan, zero = torch.tensor(float("nan")), torch.tensor(0.0)
+
+    def loss(_):
+        return {"total": module.weight.sum() * (nan if where == "train" else zero)}
+
+    with pytest.raises(Bulk2scError, match=r"demo: .*nan.* epoch 1; lower the learning rate lr \(now 0.5\)"):
+        train.minimise(
+            module,
+            no_batches,
+            loss,
+            lambda: {"total": zero if where == "train" else nan},
+            lr=0.5,
+            progress="demo",
+        )
+
+
+def test_seeded_is_repeatable_and_leaves_the_callers_generator():
+    torch.manual_seed(7)
+    expected = torch.rand(2)
+    torch.manual_seed(7)
+    with train.seeded(1):
+        first = torch.rand(4)
+    with train.seeded(1):
+        second = torch.rand(4)
+    assert torch.equal(first, second) and torch.equal(torch.rand(2), expected)
+
+
+def test_device_by_name():
+    assert train.device("cpu").type == "cpu"
+    assert train.device().type == ("cuda" if torch.cuda.is_available() else "cpu")
