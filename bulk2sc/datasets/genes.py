@@ -61,9 +61,9 @@ def gene_ids() -> pd.DataFrame:
 
     Returns
     -------
-    40,633 rows; the columns symbol, entrez_id, ensembl_ids, aliases and ncbi_symbol are strings, ensembl_ids and
-    aliases joined by ``|``. The 36 mitochondrial genes have the HGNC symbol that expression data use (``MT-ND1``,
-    at NCBI ``ND1``); every other symbol is that of NCBI.
+    40,633 rows; the columns symbol, entrez_id, ensembl_ids, aliases and ncbi_symbol are strings, ensembl_ids
+    and aliases joined by ``|``. The 36 mitochondrial genes have the HGNC symbol that expression data use
+    (``MT-ND1``, at NCBI ``ND1``); every other symbol is that of NCBI.
     """
     table = pd.read_csv(DATA / "gene_ids.tsv.gz", sep="\t", dtype=str, keep_default_na=False)
     table["ncbi_symbol"] = table["symbol"]
@@ -78,8 +78,8 @@ def symbol_map() -> Mapping[str, str]:
     """
     Return the current symbol of every symbol, unique alias, Ensembl id and Entrez id.
 
-    A name that stands for several things is read in that order. An alias of two genes is left out. An Ensembl id
-    that NCBI gives to several genes (a gene and a read-through of it) is that with the lowest Entrez id.
+    A name that stands for several things is read in that order. An alias of two genes is left out. An Ensembl
+    id that NCBI gives to several genes (a gene and a read-through of it) is that with the lowest Entrez id.
     """
     table = (
         gene_ids().assign(number=gene_ids()["entrez_id"].astype(int)).sort_values("number", ascending=False)
@@ -106,8 +106,8 @@ def to_symbols(names: Iterable[str]) -> pd.Series:
     Parameters
     ----------
     names
-        Current symbols, old aliases, symbols in which R wrote a dot for a dash (``HLA.DRB1``), Ensembl gene ids
-        with or without a version, or Entrez ids.
+        Current symbols, old aliases, symbols in which R wrote a dot for a dash (``HLA.DRB1``), Ensembl gene
+        ids with or without a version, or Entrez ids.
 
     Returns
     -------

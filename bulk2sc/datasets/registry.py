@@ -1,4 +1,4 @@
-"""The registry of data sources, `data/registry.yml`: what each is, where it lies and how a file is recognised."""
+"""The registry of data sources, `data/registry.yml`: what each is, where it lies, how a file is known."""
 
 import re
 from dataclasses import dataclass

@@ -1,0 +1,153 @@
+"""Single cells: two public experiments, and anybody's .h5ad file."""
+
+import gzip
+from collections.abc import Iterable
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from bulk2sc.datasets.fetch import fetch
+from bulk2sc.datasets.genes import sum_by_symbol
+from bulk2sc.errors import Bulk2scError
+
+FIVE_LINES = {"H1975": "NCIH1975", "H2228": "NCIH2228", "HCC827": "HCC827", "A549": "A549", "H838": "NCIH838"}
+
+
+def mixology(join: str = "outer") -> ad.AnnData:
+    """
+    Return the single cells of five lung cancer lines (GSE118767; CEL-seq2 and Drop-seq; UMI counts).
+
+    Doublets and the ERCC spike-ins are left out; Ensembl ids become symbols and those of one symbol are added
+    up (an id without a symbol keeps its name).
+
+    Parameters
+    ----------
+    join
+        ``outer``: genes of any of the five matrices, 0 where a matrix lacks one; ``inner``: of all five.
+
+    Returns
+    -------
+    1,021 cells. ``layers["counts"]`` and ``X``: counts (CSR, float32). ``obs``: sample (celseq2, celseq2_p1,
+    celseq2_p2, celseq2_p3, dropseq) and cell_line (key of GDSC). ``obs_names``: sample and barcode, as
+    barcodes repeat between samples. ``uns["held_out"]``: the five lines, which must not be trained on.
+
+    Raises
+    ------
+    Bulk2scError
+        If `join` is neither, or the files cannot be fetched.
+    """
+    if join not in ("outer", "inner"):
+        raise Bulk2scError(f"join: '{join}' is neither 'outer' nor 'inner'.")
+    paths = {path.name: path for path in fetch("GSE118767")}
+    names = [name.removesuffix(".count.csv.gz") for name in paths if name.endswith(".count.csv.gz")]
+    samples = [_mixology_sample(paths, name) for name in names]
+    cells = ad.concat(samples, join=join, fill_value=0)
+    cells = _by_symbol(cells[cells.obs["class"] == "SNG"])
+    cells.obs = cells.obs.drop(columns="class")
+    cells.uns["held_out"] = list(FIVE_LINES.values())
+    return cells
+
+
+def _mixology_sample(paths: dict[str, Path], name: str) -> ad.AnnData:
+    """Return all cells of one pair of files, doublets too; genes are Ensembl ids."""
+    counts = pd.read_csv(paths[f"{name}.count.csv.gz"])
+    about = pd.read_csv(paths[f"{name}.metadata.csv.gz"]).loc[counts.columns]
+    sample = name.removeprefix("sc_").replace("_5cl", "")
+    counts = counts[~counts.index.str.startswith("ERCC-")]
+    cells = _cells(sparse.csr_matrix(counts.to_numpy(np.float32)), counts.index, counts.columns, sample)
+    cells.obs["cell_line"] = about["cell_line_demuxlet"].map(FIVE_LINES).to_numpy()
+    cells.obs["class"] = about["demuxlet_cls"].to_numpy()
+    return cells
+
+
+def pc9_day11() -> ad.AnnData:
+    """
+    Return PC9 cells that survived eleven days of erlotinib (GSE149383; Drop-seq; UMI counts).
+
+    One class only: every cell is a survivor, so these cells are for clustering, quality control and scoring,
+    never for accuracy. The file that is named "control" is day 11 of erlotinib as well.
+
+    Returns
+    -------
+    14,600 barcodes, many nearly empty. ``layers["counts"]`` and ``X``: counts (CSR, float32). ``obs``: sample
+    (Day11_Erlotinib, Day11_control), cell_line (PC9) and truth (0: resistant, throughout).
+    ``uns["held_out"]``: PC9.
+
+    Raises
+    ------
+    Bulk2scError
+        If the files cannot be fetched.
+    """
+    samples = [_pc9_sample(path) for path in fetch("GSE149383")]
+    cells = _by_symbol(ad.concat(samples, join="outer", fill_value=0))
+    cells.obs["cell_line"] = "PC9"
+    cells.obs["truth"] = 0.0
+    cells.uns["held_out"] = ["PC9"]
+    cells.uns["note"] = (
+        "One class only. Day11_control is day 11 of erlotinib too: the name in the source is wrong."
+    )
+    return cells
+
+
+def _pc9_sample(path: Path) -> ad.AnnData:
+    """Return the cells of one file; nearly every entry is 0, and as a dense table it fills a gigabyte."""
+    with gzip.open(path) as lines:
+        barcodes = next(lines).decode().split()[1:]
+        genes, rows = zip(
+            *((line.split(b"\t", 1)[0].decode(), _sparse_row(line)) for line in lines), strict=True
+        )
+    counts = sparse.csr_matrix(
+        (
+            np.concatenate([values for _, values in rows]),
+            np.concatenate([columns for columns, _ in rows]),
+            np.cumsum([0, *(len(columns) for columns, _ in rows)]),
+        ),
+        shape=(len(genes), len(barcodes)),
+    )
+    return _cells(counts, genes, barcodes, path.name.removesuffix(".txt.gz"))
+
+
+def _sparse_row(line: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Return column and value of the counts above 0 in a line of a name and counts, separated by tabs."""
+    text = np.frombuffer(line, np.uint8)
+    tabs = np.flatnonzero(text == ord("\t"))
+    columns = np.flatnonzero(text[tabs + 1] != ord("0"))
+    ends = np.append(tabs, len(line))[columns + 1]
+    values = [int(line[start:end]) for start, end in zip(tabs[columns], ends, strict=True)]
+    return columns, np.array(values, np.float32)
+
+
+def read_cells(path: str | Path) -> ad.AnnData:
+    """
+    Read cells from an .h5ad file.
+
+    Raises
+    ------
+    Bulk2scError
+        If the file is not there, is truncated or is not an .h5ad file.
+    """
+    if not Path(path).is_file():
+        raise Bulk2scError(f"{path}: there is no such file. Give the path of an .h5ad file.")
+    try:
+        return ad.read_h5ad(path)
+    except Exception as error:  # h5py and anndata raise many kinds
+        raise Bulk2scError(
+            f"{path}: cannot be read as .h5ad, it is cut off or of another format. Copy it again or write it"
+            " with anndata's write_h5ad."
+        ) from error
+
+
+def _cells(counts: sparse.spmatrix, genes: Iterable[str], barcodes: Iterable[str], sample: str) -> ad.AnnData:
+    """Turn counts of genes x barcodes into cells."""
+    obs = pd.DataFrame({"sample": sample}, index=[f"{sample}_{barcode}" for barcode in barcodes])
+    return ad.AnnData(counts.T.tocsr(), obs=obs, var=pd.DataFrame(index=pd.Index(genes, dtype=object)))
+
+
+def _by_symbol(cells: ad.AnnData) -> ad.AnnData:
+    counts, symbols = sum_by_symbol(cells.X, cells.var_names)
+    return ad.AnnData(
+        counts, obs=cells.obs.copy(), var=pd.DataFrame(index=symbols), layers={"counts": counts.copy()}
+    )

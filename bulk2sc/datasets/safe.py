@@ -1,0 +1,133 @@
+"""Open other people's pickles and archives without letting them do anything but hold data."""
+
+import io
+import os
+import pickle
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from collections import OrderedDict
+from pathlib import Path, PureWindowsPath
+from typing import IO
+
+import torch
+
+from bulk2sc.errors import Bulk2scError
+
+
+def _load_storage(data: bytes) -> object:
+    """Stand in for `torch.storage._load_from_bytes`, which would unpickle anything."""
+    return torch.load(io.BytesIO(data), weights_only=True)
+
+
+ADMITTED = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
+    ("torch.storage", "_load_from_bytes"): _load_storage,
+}
+
+
+class TensorUnpickler(pickle.Unpickler):
+    """An unpickler that finds the three names a tensor needs and no other."""
+
+    def find_class(self, module: str, name: str) -> object:
+        """Return an admitted object; refuse everything else."""
+        if (module, name) not in ADMITTED:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        return ADMITTED[module, name]
+
+
+def load_tensors(file: IO[bytes], name: str) -> dict[str, torch.Tensor]:
+    """
+    Unpickle a dictionary of tensors, and nothing but that.
+
+    Parameters
+    ----------
+    file
+        An open binary file.
+    name
+        What to call it in an error.
+
+    Raises
+    ------
+    Bulk2scError
+        If the pickle asks for anything else, is broken, or holds something else.
+    """
+    try:
+        content = TensorUnpickler(file).load()
+    except Exception as error:  # a broken pickle can raise nearly anything
+        raise Bulk2scError(
+            f"{name}: refused as a pickle: {error}. Take it from its official source."
+        ) from error
+    if not isinstance(content, dict) or not all(isinstance(item, torch.Tensor) for item in content.values()):
+        raise Bulk2scError(f"{name}: refused as a pickle: it is not a dictionary of tensors.")
+    return content
+
+
+def extract(archive: Path, folder: Path) -> list[Path]:
+    """
+    Unpack a tar (plain or compressed) or zip archive into a new folder: all of it or nothing.
+
+    Parameters
+    ----------
+    archive
+        Path of the archive.
+    folder
+        Where to; not there yet, or empty.
+
+    Returns
+    -------
+    The files, in the order of the archive.
+
+    Raises
+    ------
+    Bulk2scError
+        If a member is a link or a device or would lie outside of `folder`, or the archive cannot be read.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        inside = Path(scratch) / "inside"
+        inside.mkdir()
+        try:
+            opener = zipfile.ZipFile if zipfile.is_zipfile(archive) else tarfile.open
+            with opener(archive) as opened:
+                names = (_unpack_zip if opener is zipfile.ZipFile else _unpack_tar)(opened, archive, inside)
+            os.replace(inside, folder)
+        except Bulk2scError:
+            raise
+        except Exception as error:  # each compression has its own for a damaged archive
+            raise Bulk2scError(f"{archive}: cannot be unpacked into {folder}: {error}.") from error
+    return [folder / name for name in names]
+
+
+def _unpack_zip(opened: zipfile.ZipFile, archive: Path, folder: Path) -> list[str]:
+    members = opened.infolist()
+    for member in members:
+        kind = member.external_attr >> 28  # of the Unix mode; 0 where the archive was not made on Unix
+        _check(member.filename, kind in (0, 4, 8), archive)
+    files = [member for member in members if not member.is_dir()]
+    return [_write(folder, member.filename, opened.open(member)) for member in files]
+
+
+def _unpack_tar(opened: tarfile.TarFile, archive: Path, folder: Path) -> list[str]:
+    members = opened.getmembers()
+    for member in members:
+        _check(member.name, member.isfile() or member.isdir(), archive)
+    return [_write(folder, member.name, opened.extractfile(member)) for member in members if member.isfile()]
+
+
+def _check(name: str, plain: bool, archive: Path) -> None:
+    path = PureWindowsPath(name)  # knows both slashes and drive letters
+    if not plain or path.anchor or ".." in path.parts:
+        why = "would lie outside of its folder" if plain else "is neither a file nor a folder"
+        raise Bulk2scError(
+            f"{archive}: refused: its member '{name}' {why}. Take it from its official source."
+        )
+
+
+def _write(folder: Path, name: str, content: IO[bytes]) -> str:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    with content, open(folder / name, "xb") as out:
+        shutil.copyfileobj(content, out)
+    return name
