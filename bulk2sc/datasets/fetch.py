@@ -158,8 +158,8 @@ def slot(target: Path, size: float) -> Iterator[Path]:
             raise Bulk2scError(f"{what}. Set BULK2SC_CACHE to a folder that can be written.") from error
         part.unlink(missing_ok=True)
         raise Bulk2scError(
-            f"{target}: the disk is full, {size / 1e6:.0f} MB are needed. Free some space or set BULK2SC_CACHE"
-            " to a folder on another disk, then try again."
+            f"{target}: the disk is full, {size / 1e6:.0f} MB are needed. Free some space or set"
+            " BULK2SC_CACHE to a folder on another disk, then try again."
         ) from error
 
 

@@ -60,7 +60,7 @@ def gdsc(release: str = "GDSC2") -> ad.AnnData:
 
 
 def line_key(name: str) -> str:
-    """Return a line's name in upper case letters and digits, on which sources agree: ``NCI-H838``, NCIH838."""
+    """Return a line's name in upper case letters and digits, on which sources agree: NCI-H838, NCIH838."""
     return re.sub(r"[^A-Z0-9]", "", name.upper())
 
 
