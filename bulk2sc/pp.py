@@ -160,7 +160,7 @@ def resolve_symbols(cells: AnnData) -> AnnData:
         gather = gather.multiply(1 / np.bincount(codes)).tocsr()
     merged = (_source(cells) @ gather).astype("float32")
 
-    layers = {"counts": merged} if "counts" in cells.layers else None
+    layers = {"counts": merged.copy()} if "counts" in cells.layers else None
     named = cells[:, first]
     named = AnnData(merged, named.obs.copy(), named.var.set_axis(unique), uns=cells.uns.copy(), layers=layers)
     named.obsm.update(cells.obsm)

@@ -1,0 +1,232 @@
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+
+from bulk2sc import labels
+from bulk2sc.errors import Bulk2scError
+
+NAN = np.nan
+
+
+@pytest.fixture
+def bulk():
+    """30 lines; Alpha's AUC rises with the number of the line, Beta's falls and 12 lines are untested."""
+    lines = [f"L{i:02d}" for i in range(30)]
+    alpha = np.arange(30) / 100
+    beta = np.where(np.arange(30) < 12, NAN, 1 - alpha)
+    tied = np.full(30, 0.5)
+    auc = np.stack([alpha, beta, tied], axis=1).astype("float32")
+    return AnnData(
+        np.zeros((30, 2), "float32"),
+        obs=pd.DataFrame(index=lines),
+        obsm={"auc": auc, "ln_ic50": -auc},
+        uns={"drugs": ["Alpha", "Beta", "Gamma"]},
+    )
+
+
+# --- lines -------------------------------------------------------------------------------------------------
+
+
+def test_tails_by_hand():
+    values = np.random.default_rng(0).permutation(np.arange(100.0))
+    assert labels.tails(values, 0.3) == (29.0, 70.0)
+    assert labels.tails(values, 0.29) == (28.0, 71.0)  # 0.29 * 100 is 28.999... in floating point
+    assert labels.tails(values, 0.305) == (29.0, 70.0)  # a part of a line is rounded down
+    assert labels.tails(np.append(values, [NAN, NAN]), 0.3) == (29.0, 70.0)
+
+
+@pytest.mark.parametrize("k", [0.01, 0.1, 0.25, 0.3, 0.49])
+def test_tails_are_equal_disjoint_and_opposite(k):
+    values = np.random.default_rng(1).normal(size=740)
+    response = labels.respond(values, *labels.tails(values, k))
+    n = int(k * 740 + 1e-9)
+    assert (response == 1).sum() == (response == 0).sum() == n
+    assert set(np.flatnonzero(response == 1)) == set(np.argsort(values)[:n])
+    assert set(np.flatnonzero(response == 0)) == set(np.argsort(values)[-n:])
+    mirrored = labels.respond(-values, *labels.tails(-values, k))
+    np.testing.assert_array_equal(mirrored, 1 - response)
+
+
+def test_lines_tied_with_a_threshold_share_its_label():
+    values = np.array([0.1] * 4 + [0.2] * 5 + list(np.linspace(0.3, 0.9, 10)) + [1.0])
+    response = labels.respond(values, *labels.tails(values, 0.25))  # the fifth lowest is one of five at 0.2
+    np.testing.assert_array_equal(response[:9], 1)
+    assert (response == 0).sum() == 5
+
+
+def test_response_at_and_around_the_thresholds():
+    got = labels.respond([0.1, 0.2, 0.3, 0.8, 0.9, NAN], 0.2, 0.8)
+    np.testing.assert_array_equal(got, [1, 1, NAN, 0, 0, NAN])
+
+
+@pytest.mark.parametrize("k", [0, 0.5, -0.1, 1, NAN])
+def test_k_out_of_range(k):
+    with pytest.raises(Bulk2scError, match=r"between 0 and 0\.5"):
+        labels.tails(np.arange(100), k)
+
+
+def test_too_few_lines_name_the_drug(bulk):
+    with pytest.raises(Bulk2scError, match="Only 18 lines were tested with Beta"):
+        labels.label_bulk(bulk, drug="Beta")
+
+
+def test_tails_that_meet_name_the_drug(bulk):
+    with pytest.raises(Bulk2scError, match=r"tails of Gamma meet at 0\.5"):
+        labels.label_bulk(bulk, drug="Gamma")
+
+
+def test_unknown_drug_and_measure_get_suggestions(bulk):
+    with pytest.raises(Bulk2scError, match=r"Unknown drug 'alpa'.*Did you mean 'Alpha'"):
+        labels.label_bulk(bulk, drug="alpa")
+    with pytest.raises(Bulk2scError, match=r"Unknown measure 'ic50'.*Did you mean 'ln_ic50'"):
+        labels.label_bulk(bulk, drug="Alpha", measure="ic50")
+
+
+def test_label_bulk(bulk):
+    labelled = labels.label_bulk(bulk, drug="Alpha", k=0.1)
+    np.testing.assert_array_equal(np.flatnonzero(labelled.obs["response"] == 1), [0, 1, 2])
+    np.testing.assert_array_equal(np.flatnonzero(labelled.obs["response"] == 0), [27, 28, 29])
+    assert labelled.obs["response"].isna().sum() == 24
+    np.testing.assert_allclose(labelled.obs["auc"], np.arange(30) / 100)
+    assert labelled.uns["labels"] == {
+        "drug": "Alpha",
+        "k": 0.1,
+        "measure": "auc",
+        "low": pytest.approx(0.02),
+        "high": pytest.approx(0.27),
+    }
+    assert "response" not in bulk.obs
+
+
+def test_label_bulk_by_ic50_keeps_the_auc(bulk):
+    labelled = labels.label_bulk(bulk, drug="Alpha", k=0.1, measure="ln_ic50")
+    np.testing.assert_array_equal(np.flatnonzero(labelled.obs["response"] == 1), [27, 28, 29])
+    np.testing.assert_allclose(labelled.obs["auc"], np.arange(30) / 100)
+    np.testing.assert_allclose(labelled.obs["ln_ic50"], -np.arange(30) / 100)
+
+
+def test_untested_lines_have_no_response(bulk):
+    bulk.obsm["auc"][:5, 0] = NAN
+    labelled = labels.label_bulk(bulk, drug="Alpha", k=0.2)
+    assert labelled.obs["response"].iloc[:5].isna().all()
+    assert (labelled.obs["response"] == 1).to_numpy().nonzero()[0].tolist() == [5, 6, 7, 8, 9]
+
+
+# --- truth of cells ----------------------------------------------------------------------------------------
+
+
+def cells_of(lines, **obs):
+    names = [f"c{i}" for i in range(len(lines))]
+    return AnnData(
+        np.zeros((len(lines), 2), "float32"), obs=pd.DataFrame({"cell_line": lines, **obs}, index=names)
+    )
+
+
+def test_truth_is_by_the_other_lines_thresholds(bulk):
+    # Held out: L00 L01 L02 L15 L29. The other 25 have tails of 2: low .04 (L03, L04), high .27 (L27, L28).
+    cells = cells_of(["L00", "L29", "L15", "L01", "L02", "L00", None, "UNKNOWN"])
+    truth = labels.truth_from_lines(cells, bulk, "Alpha", 0.1).obs["truth"]
+    np.testing.assert_array_equal(truth, [1, 0, NAN, 1, 1, 1, NAN, NAN])
+    assert "truth" not in cells.obs
+
+
+@pytest.mark.parametrize(("auc", "response"), [(0.079, 1), (0.081, NAN)])
+@pytest.mark.parametrize("others", [(-9, -8), (7, 8), (NAN, NAN)])
+def test_answers_of_held_out_lines_do_not_move_the_thresholds(bulk, auc, response, others):
+    # Without L05, L10 and L28, the eighth lowest of 27 is L08 with 0.08.
+    cells = cells_of(pd.Categorical(["L10", "L28"]))
+    cells.uns["held_out"] = ["L05", "L10", "L28"]
+    bulk.obsm["auc"][[5, 28], 0] = others
+    bulk.obsm["auc"][10, 0] = auc
+    got = labels.truth_from_lines(cells, bulk, "Alpha", 0.3).obs["truth"].iloc[0]
+    np.testing.assert_equal(got, response)
+
+
+# --- labels of cells ---------------------------------------------------------------------------------------
+
+
+def test_intrinsic_resistance_by_hand():
+    # 8 control, 4 treated. Cluster 0: 1 of 8 against 4 of 4, share 1 / 1.125 = 0.89. Cluster 1: control only.
+    obs = pd.DataFrame({"treated": [False] * 8 + [True] * 4, "cluster": list("01111111") + list("0000")})
+    assert labels.mark_intrinsic_resistance(obs, dominance=0.8).tolist() == [True] + [False] * 11
+    assert not labels.mark_intrinsic_resistance(obs, dominance=0.9).any()
+
+
+def test_a_mixed_cluster_is_not_dominated_however_unequal_the_samples():
+    obs = pd.DataFrame({"treated": [False] * 2 + [True] * 18, "cluster": ["0"] * 20})
+    assert not labels.mark_intrinsic_resistance(obs, dominance=0.51).any()
+    assert labels.mark_intrinsic_resistance(obs, dominance=0.5).tolist() == [True] * 2 + [False] * 18
+
+
+@pytest.mark.parametrize("treated", [True, False])
+def test_one_sample_alone_marks_nobody(treated):
+    obs = pd.DataFrame({"treated": [treated] * 4, "cluster": list("0011")})
+    assert not labels.mark_intrinsic_resistance(obs).any()
+
+
+@pytest.fixture
+def treated_cells():
+    """90 cells in three clusters; the third has T-cell markers. 5 control cells lie with treated ones."""
+    rng = np.random.default_rng(0)
+    genes = ["CD3D", "CD3E", "CD2", "COL1A1", "DCN"] + [f"g{i}" for i in range(195)]
+    X = np.log1p(rng.poisson(1.0, size=(90, 200))).astype("float32")
+    X[:, :5] = 0
+    X[75:, :3] = 3
+    X[0, 3] = 5  # one cell with one marker makes no fibroblast cluster
+    cluster = ["control"] * 30 + ["treated"] * 45 + ["normal"] * 15
+    treated = [False] * 30 + [False] * 5 + [True] * 40 + [True, False, False] * 5
+    obs = pd.DataFrame(
+        {"cluster": pd.Categorical(cluster), "treated": treated}, index=[f"c{i}" for i in range(90)]
+    )
+    return AnnData(X, obs=obs, var=pd.DataFrame(index=genes))
+
+
+def test_clusters_with_markers_are_normal(treated_cells):
+    normal = labels.mark_normal_cells(treated_cells)
+    assert normal.tolist() == [""] * 75 + ["T cell"] * 15
+    assert treated_cells.obs.shape == (90, 2), "scores stay out of the data"
+
+
+def test_without_marker_genes_nobody_is_normal(treated_cells):
+    assert (labels.mark_normal_cells(treated_cells[:, 5:].copy()) == "").all()
+    assert (labels.mark_normal_cells(treated_cells, markers={"T cell": ["CD3D"]}) == "").all()
+
+
+def test_labels_in_three_steps(treated_cells):
+    labelled = labels.label_cells(treated_cells)
+    obs = labelled.obs
+    np.testing.assert_array_equal(obs["response_unfiltered"], 1.0 - obs["treated"])
+    np.testing.assert_array_equal(obs["response"], [1] * 30 + [NAN] * 5 + [0] * 40 + [NAN] * 15)
+    assert obs["label_reason"].value_counts().to_dict() == {
+        "control": 30,
+        "control, in a cluster of treated cells": 5,
+        "treated": 40,
+        "normal: T cell": 15,
+    }
+    assert "response" not in treated_cells.obs
+
+
+def test_labels_do_not_depend_on_the_truth(treated_cells):
+    before = labels.label_cells(treated_cells).obs
+    treated_cells.obs["truth"] = np.random.default_rng(0).integers(0, 2, 90)
+    after = labels.label_cells(treated_cells).obs
+    pd.testing.assert_frame_equal(after[before.columns], before)
+
+
+def test_without_a_treated_sample_the_response_is_the_truth():
+    cells = cells_of(["A", "B", "C"], truth=[1.0, 0.0, NAN])
+    obs = labels.label_cells(cells).obs
+    np.testing.assert_array_equal(obs["response"], [1, 0, NAN])
+    np.testing.assert_array_equal(obs["response_unfiltered"], [1, 0, NAN])
+    assert (obs["label_reason"] == "line").all()
+
+
+def test_labels_need_a_design_or_a_truth():
+    with pytest.raises(Bulk2scError, match=r"neither obs\['treated'\] nor obs\['truth'\]"):
+        labels.label_cells(cells_of(["A", "B"]))
+
+
+def test_labels_survive_writing(treated_cells, tmp_path):
+    labelled = labels.label_cells(treated_cells)
+    labelled.write_h5ad(tmp_path / "labelled.h5ad")

@@ -1,0 +1,95 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from bulk2sc import pathways
+from bulk2sc.datasets.genes import gene_sets
+from bulk2sc.errors import Bulk2scError
+
+SETS = {"b": ["G3", "G1", "X"], "a": ["G1", "G2"], "small": ["G4", "X", "Y"], "big": ["G1", "G2", "G3", "G4"]}
+GENES = ["G4", "G3", "G2", "G1", "G0"]
+
+
+def test_mask_by_hand():
+    mask = pathways.pathway_mask(SETS, GENES, min_genes=2, max_size=3, n_free=2)
+    expected = pd.DataFrame(
+        [[0, 0, 1, 1, 0], [0, 1, 0, 1, 0], [1, 1, 1, 1, 1], [1, 1, 1, 1, 1]],
+        index=["a", "b", "free_1", "free_2"],
+        columns=GENES,
+        dtype="float32",
+    )
+    pd.testing.assert_frame_equal(mask, expected)
+
+
+def test_size_is_that_of_the_whole_set_without_repeats():
+    sets = {"wide": ["G1", "G2", "X", "Y"], "repeated": ["G1", "G2", "G2", "G1", "G1"]}
+    assert list(pathways.pathway_mask(sets, GENES, min_genes=2, max_size=3, n_free=0).index) == ["repeated"]
+
+
+def test_thresholds_are_inclusive():
+    sets = {"three": ["G1", "G2", "G3"]}
+    assert len(pathways.pathway_mask(sets, GENES, min_genes=3, max_size=3, n_free=0)) == 1
+    for limits in ({"min_genes": 4, "max_size": 3}, {"min_genes": 3, "max_size": 2}):
+        with pytest.raises(Bulk2scError):
+            pathways.pathway_mask(sets, GENES, **limits)
+
+
+def test_order_of_sets_does_not_matter():
+    backwards = dict(reversed(SETS.items()))
+    settings = {"min_genes": 1, "max_size": 9}
+    pd.testing.assert_frame_equal(
+        pathways.pathway_mask(SETS, GENES, **settings), pathways.pathway_mask(backwards, GENES, **settings)
+    )
+
+
+def test_pathways_of_the_same_genes_are_both_kept():
+    mask = pathways.pathway_mask({"x": ["G1", "A"], "y": ["G1", "B"]}, GENES, min_genes=1, n_free=0)
+    assert list(mask.index) == ["x", "y"]
+    assert pathways.summary(mask)["repeated pathways"] == 1
+
+
+def test_no_pathway_left_is_an_error_with_numbers_and_remedy():
+    with pytest.raises(
+        Bulk2scError, match=r"None of 4 .* 3 have up to 3 genes, at most 2 of one .* 5 chosen"
+    ) as error:
+        pathways.pathway_mask(SETS, GENES, min_genes=3, max_size=3)
+    assert "lower min_genes=3 or raise n_hvg" in str(error.value)
+
+
+def test_summary_by_hand():
+    got = pathways.summary(pathways.pathway_mask(SETS, GENES, min_genes=2, max_size=4, n_free=2))
+    assert got.to_dict() == {
+        "pathways": 3,
+        "free rows": 2,
+        "genes": 5,
+        "genes in no pathway": 1,
+        "median genes of a pathway": 2.0,
+        "most genes of a pathway": 4,
+        "median pathways of a gene": 2.0,
+        "share of ones": pytest.approx(8 / 15),
+        "repeated pathways": 0,
+    }
+
+
+def test_random_mask_keeps_sizes_and_free_rows_only():
+    genes = sorted({gene for genes in gene_sets("hallmark").values() for gene in genes})[::4]
+    mask = pathways.pathway_mask(gene_sets("hallmark"), genes)
+    control = pathways.random_mask(mask, seed=1)
+    pd.testing.assert_series_equal(control.sum(axis=1), mask.sum(axis=1))
+    assert (control.filter(like="free_", axis=0) == 1).all(axis=None)
+    assert control.dtypes.eq("float32").all()
+    assert set(np.unique(control)) == {0, 1}
+    # Overlap of two random sets of the same size is about size^2 / n_genes, far from the size.
+    sizes = mask[:-5].sum(axis=1)
+    overlap = (mask * control)[:-5].sum(axis=1)
+    assert overlap.sum() < 2 * (sizes**2 / len(genes)).sum()
+    pd.testing.assert_frame_equal(control, pathways.random_mask(mask, seed=1))
+    assert not control.equals(pathways.random_mask(mask, seed=2))
+
+
+def test_hallmark_sets_come_through_whole():
+    sets = gene_sets("hallmark")
+    genes = sorted({gene for genes in sets.values() for gene in genes})
+    mask = pathways.pathway_mask(sets, genes)
+    assert mask.shape == (55, len(genes))
+    assert mask.loc["HALLMARK_APOPTOSIS"].sum() == len(set(sets["HALLMARK_APOPTOSIS"]))

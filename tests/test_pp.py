@@ -1,0 +1,434 @@
+import numpy as np
+import pandas as pd
+import pytest
+import scanpy as sc
+from anndata import AnnData
+from scipy import sparse
+from sklearn.preprocessing import StandardScaler
+
+from bulk2sc import pp
+from bulk2sc.errors import Bulk2scError
+
+GENES = ["TP53", "EGFR", "ERBB2", "MYC"]
+
+
+def frame(X, genes=None, **obs):
+    X = np.asarray(X, dtype="float32")
+    names = [f"c{i}" for i in range(X.shape[0])]
+    genes = genes or [f"g{i:04d}" for i in range(X.shape[1])]
+    return AnnData(X, obs=pd.DataFrame(obs, index=names), var=pd.DataFrame(index=genes))
+
+
+@pytest.fixture
+def counts():
+    """300 cells, 400 genes; the first 12 genes differ strongly between two halves of the cells."""
+    rng = np.random.default_rng(0)
+    rate = rng.gamma(1.0, 2.0, size=400) + 0.3
+    rates = np.tile(rate, (300, 1))
+    rates[:150, :12] *= 1.9
+    rates[150:, :12] *= 0.1
+    return frame(rng.poisson(rates))
+
+
+# --- check_cells -------------------------------------------------------------------------------------------
+
+
+def with_value(value):
+    X = np.arange(12, dtype="float32").reshape(3, 4)
+    X[1, 2] = value
+    return frame(X, GENES)
+
+
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        (frame(np.ones((0, 4)), GENES), "no cells"),
+        (frame(np.ones((1, 4)), GENES), "one cell"),
+        (frame(np.ones((3, 0))), "no genes"),
+        (with_value(np.nan), "1 NaN"),
+        (with_value(np.inf), "1 infinite"),
+        (with_value(-np.inf), "1 infinite"),
+        (with_value(-3), "negative whole numbers (lowest -3)"),
+        (frame(np.zeros((3, 4)), GENES), "every value is zero"),
+        (frame(np.ones((3, 4)), ["A", "B", "A", "C"]), "1 repeated names ('A'); keep one"),
+        (AnnData(obs=pd.DataFrame(index=["a", "b"]), var=pd.DataFrame(index=GENES)), "neither X nor"),
+    ],
+)
+def test_bad_cells_are_refused_in_one_line(cells, found):
+    with pytest.raises(Bulk2scError) as error:
+        pp.check_cells(cells, "mine.h5ad")
+    message = str(error.value)
+    assert message.startswith("mine.h5ad: ")
+    assert found in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("wrap", [np.asarray, sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array])
+def test_bad_values_are_found_in_every_kind_of_matrix(wrap):
+    cells = with_value(np.nan)
+    cells.X = wrap(cells.X)
+    with pytest.raises(Bulk2scError, match="X holds 1 NaN"):
+        pp.check_cells(cells)
+
+
+def test_repeated_cells_are_named_up_to_three():
+    cells = frame(np.ones((8, 4)), GENES)
+    cells.obs_names = list("aabbccdd")
+    with pytest.raises(Bulk2scError, match=r"4 repeated names \('a', 'b', 'c', \.\.\.\)"):
+        pp.check_cells(cells)
+
+
+def test_text_instead_of_numbers_is_refused():
+    cells = AnnData(obs=pd.DataFrame(index=["a", "b"]), var=pd.DataFrame(index=["x"]))
+    cells.layers["counts"] = np.array([["1"], ["2"]], dtype=object)
+    with pytest.raises(Bulk2scError, match="of type object, not numbers"):
+        pp.check_cells(cells)
+
+
+def test_a_bad_counts_layer_is_refused_although_X_is_good():
+    cells = with_value(1)
+    cells.layers["counts"] = with_value(-0.5).X
+    with pytest.raises(Bulk2scError, match="negative values"):
+        pp.check_cells(cells)
+    cells.layers["counts"] = with_value(np.nan).X
+    with pytest.raises(Bulk2scError, match=r'layers\["counts"\] holds 1 NaN'):
+        pp.check_cells(cells)
+
+
+@pytest.mark.parametrize("wrap", [np.asarray, sparse.csr_matrix])
+def test_all_zero_genes_are_left_out_and_counted(wrap):
+    cells = frame([[1, 0, 2, 0], [3, 0, 0, 0]], GENES)
+    cells.X = wrap(cells.X)
+    kept = pp.check_cells(cells)
+    assert list(kept.var_names) == ["TP53", "ERBB2"]
+    assert kept.uns["genes"] == {"all_zero": 2}
+    assert cells.n_vars == 4, "the input must stay as it was"
+
+
+# --- detect_scale ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [
+        ([0, 3, 7], "counts"),
+        ([0, 3.5, 7], "log"),
+        ([-0.5, 0.2, 1.0], "z-scores"),
+        ([-10.0, -0.5, 3.0], "z-scores"),  # clipped at a whole number
+    ],
+)
+@pytest.mark.parametrize("wrap", [np.asarray, sparse.csr_matrix])
+def test_scale_is_read_from_the_values(values, scale, wrap):
+    cells = frame([values, values])
+    cells.X = wrap(cells.X)
+    assert pp.detect_scale(cells) == scale
+
+
+def test_a_counts_layer_comes_first():
+    cells = frame([[-0.5, 0.2], [0.1, 0.3]])
+    assert pp.detect_scale(cells) == "z-scores"
+    cells.layers["counts"] = np.ones((2, 2))
+    assert pp.detect_scale(cells) == "counts"
+
+
+@pytest.mark.parametrize("values", [[-1, 2, 3], [-1, 0.5, 3]])
+def test_negative_counts_are_an_error(values):
+    with pytest.raises(Bulk2scError, match="negative whole numbers"):
+        pp.detect_scale(frame([values, values]))
+
+
+# --- names -------------------------------------------------------------------------------------------------
+
+
+def test_names_of_any_kind_become_symbols_and_counts_are_summed():
+    # ERBB2: symbol, alias HER2, Ensembl id with version, Entrez id.
+    cells = frame(
+        [[1, 2, 4, 8, 16], [0, 0, 1, 0, 5]], ["ERBB2", "HER2", "ENSG00000141736.13", "2064", "novel"]
+    )
+    named = pp.resolve_symbols(cells)
+    assert list(named.var_names) == ["ERBB2", "novel"]
+    np.testing.assert_array_equal(named.X, [[15, 16], [1, 5]])
+    assert named.uns["genes"] == {"given": 5, "renamed": 3, "merged": 3, "unknown": 1}
+    assert "counts" not in named.layers
+
+
+def test_logs_of_one_gene_are_averaged():
+    named = pp.resolve_symbols(frame([[1.5, 2.5, 0.25], [0.0, 1.0, 0.0]], ["ERBB2", "HER2", "EGFR"]))
+    np.testing.assert_allclose(named.X, [[2.0, 0.25], [0.5, 0.0]])
+
+
+def test_counts_layer_is_merged_and_everything_about_cells_stays():
+    cells = frame([[0.1, 0.2], [0.3, 0.4]], ["ERBB2", "HER2"], sample=["x", "y"])
+    cells.layers["counts"] = sparse.csr_matrix([[1, 2], [3, 4]])
+    cells.obsm["X_umap"] = np.eye(2)
+    named = pp.resolve_symbols(cells)
+    np.testing.assert_array_equal(named.layers["counts"].toarray(), [[3], [7]])
+    np.testing.assert_array_equal(named.X.toarray(), [[3], [7]])
+    assert list(named.obs["sample"]) == ["x", "y"]
+    np.testing.assert_array_equal(named.obsm["X_umap"], np.eye(2))
+
+
+def test_resolving_twice_changes_nothing():
+    once = pp.resolve_symbols(frame([[1, 2, 4], [3, 5, 9]], ["HER2", "ERBB2", "TP53"]))
+    twice = pp.resolve_symbols(once)
+    assert list(once.var_names) == list(twice.var_names)
+    np.testing.assert_array_equal(once.X, twice.X)
+
+
+@pytest.mark.parametrize("name", ["NCI-H838", "nci h838", "NCIH838", "N.C.I_H(838)"])
+def test_line_key(name):
+    assert pp.line_key(name) == "NCIH838"
+
+
+def test_held_out_lines_leave_training_in_any_spelling():
+    bulk = frame(np.ones((3, 2)))
+    bulk.obs_names = ["NCIH838", "A549", "HCC827"]
+    assert list(pp.train_lines(bulk, ["nci-h838", "A-549"]).obs_names) == ["HCC827"]
+    assert pp.train_lines(bulk, []).n_obs == 3
+
+
+def test_unknown_line_gets_a_suggestion():
+    bulk = frame(np.ones((2, 2)))
+    bulk.obs_names = ["NCIH838", "A549"]
+    with pytest.raises(Bulk2scError, match=r"'H-838'.*Did you mean 'NCIH838'"):
+        pp.train_lines(bulk, ["H-838"])
+
+
+# --- quality -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def planted_quality():
+    """100 good cells and four bad ones, each in its own way."""
+    rng = np.random.default_rng(1)
+    X = rng.poisson(1, size=(104, 200))
+    X[:, -2:] = 1  # MT-CO1 and ND1: 1 % of the counts
+    X[100] = 0
+    X[100, :20] = 1  # few genes, small library
+    X[101] *= 50  # a large library
+    X[102, -2:] = 60  # about 37 % mitochondrial
+    X[103] = 0  # nothing
+    return frame(X, [f"g{i}" for i in range(198)] + ["MT-CO1", "ND1"])
+
+
+def test_each_planted_fault_is_named_and_most_good_cells_pass(planted_quality):
+    flagged = pp.qc_flags(planted_quality, min_genes=50)
+    reasons = flagged.obs["qc_reason"]
+    assert flagged.obs["qc_pass"].iloc[:100].mean() >= 0.97  # 5 deviations are 3.4 standard deviations
+    assert not flagged.obs["qc_pass"].iloc[100:].any()
+    assert reasons["c0"] == ""
+    assert reasons["c100"] == "few genes; small library"
+    assert reasons["c101"] == "large library"
+    assert "mitochondrial" in reasons["c102"]
+    assert reasons["c103"] == "few genes; small library"
+    assert flagged.n_obs == planted_quality.n_obs
+    assert "qc_pass" not in planted_quality.obs
+
+
+def test_mitochondrial_percentage_is_computed_by_hand(planted_quality):
+    flagged = pp.qc_flags(planted_quality, min_genes=50)
+    X = planted_quality.X
+    np.testing.assert_allclose(
+        flagged.obs["pct_counts_mt"].iloc[:103], 100 * X[:103, -2:].sum(1) / X[:103].sum(1), rtol=1e-5
+    )
+
+
+def test_deviations_are_taken_within_a_sample():
+    # A sample three times as deep is no outlier in itself, and hides nothing in the shallow one.
+    rng = np.random.default_rng(2)
+    X = np.vstack([rng.poisson(2, (50, 300)), rng.poisson(40, (10, 300))])
+    cells = frame(X, sample=["shallow"] * 50 + ["deep"] * 10)
+    together = pp.qc_flags(cells, min_genes=1)
+    apart = pp.qc_flags(cells, min_genes=1, by="sample")
+    assert not together.obs["qc_pass"].iloc[50:].any()
+    assert apart.obs["qc_pass"].iloc[50:].all()
+
+
+def test_equal_cells_are_not_outliers():
+    flagged = pp.qc_flags(frame(np.ones((5, 10))), min_genes=1)
+    assert flagged.obs["qc_pass"].all()
+
+
+def test_no_cell_passing_is_an_error_with_numbers(counts):
+    with pytest.raises(Bulk2scError, match=r"None of 300 cells .*few genes 300.*min_genes=1000"):
+        pp.qc_flags(counts, min_genes=1000)
+
+
+def test_quality_needs_counts():
+    with pytest.raises(Bulk2scError, match="X holds log values"):
+        pp.qc_flags(frame([[0.5, 1], [1, 2]]))
+
+
+# --- scale -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrap", [np.asarray, sparse.csr_matrix])
+def test_normalise_by_hand(wrap):
+    cells = frame([[1, 3, 0], [2, 2, 4]])
+    cells.X = wrap(cells.X)
+    normal = pp.normalise(cells)
+    X = normal.X.toarray() if sparse.issparse(normal.X) else normal.X
+    np.testing.assert_allclose(X, np.log1p([[2500, 7500, 0], [2500, 2500, 5000]]), rtol=1e-6)
+    assert normal.X.dtype == np.float32
+    kept = normal.layers["counts"]
+    np.testing.assert_array_equal(kept.toarray() if sparse.issparse(kept) else kept, [[1, 3, 0], [2, 2, 4]])
+
+
+def test_normalise_starts_from_the_counts_layer_so_twice_is_once(counts):
+    once = pp.normalise(counts)
+    np.testing.assert_array_equal(pp.normalise(once).X, once.X)
+
+
+def test_normalise_refuses_logs():
+    with pytest.raises(Bulk2scError, match="give raw counts"):
+        pp.normalise(frame([[0.5, 1], [1, 2]]))
+
+
+def test_zscore_equals_sklearn(counts):
+    X = np.log1p(counts.X)
+    np.testing.assert_allclose(pp.zscore(X), StandardScaler().fit_transform(X), atol=1e-5)
+    np.testing.assert_array_equal(pp.zscore(sparse.csr_matrix(X)), pp.zscore(X))
+
+
+def test_constant_genes_become_zero_and_outliers_are_clipped():
+    X = np.full((1000, 2), 3.3, dtype="float32")
+    X[:, 1] = 0
+    X[0, 1] = 1  # 31.6 standard deviations
+    scaled = pp.zscore(X)
+    assert (scaled[:, 0] == 0).all()
+    assert scaled[0, 1] == 10
+
+
+def test_zscore_against_a_reference():
+    scaled = pp.zscore(np.array([[3.0, 5.0]]), np.array([1.0, 5.0]), np.array([4.0, 0.0]))
+    np.testing.assert_array_equal(scaled, [[0.5, 0.0]])
+
+
+# --- pair --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bulk():
+    """60 lines, 500 genes: the 400 of the cells in another order and 100 others."""
+    rng = np.random.default_rng(3)
+    genes = [f"g{i:04d}" for i in range(500)]
+    rng.shuffle(genes)
+    return frame(rng.normal(size=(60, 500)) * rng.gamma(2, 1, 500), genes)
+
+
+def test_pair_gives_same_sorted_genes_and_each_domain_its_own_scale(bulk, counts):
+    cells = pp.normalise(counts)
+    lines, paired = pp.pair(bulk, cells, n_hvg=0)
+    assert list(lines.var_names) == list(paired.var_names) == sorted(counts.var_names)
+    for domain in (lines, paired):
+        scaled = domain.layers["scaled"]
+        assert scaled.dtype == np.float32
+        np.testing.assert_allclose(
+            scaled, np.clip(StandardScaler().fit_transform(domain.X), -10, 10), atol=1e-5
+        )
+    np.testing.assert_array_equal(lines[:, "g0007"].X, bulk[:, "g0007"].X)
+    assert paired.uns["pair"] == {"bulk": 500, "cells": 400, "shared": 400, "chosen": 400}
+    assert "scaled" not in cells.layers
+    assert "scaled" not in bulk.layers
+
+
+def test_variable_genes_are_scanpys_and_find_the_planted_ones(bulk, counts):
+    cells = pp.normalise(counts)
+    _, paired = pp.pair(bulk, cells, n_hvg=50)
+    table = sc.pp.highly_variable_genes(cells, n_top_genes=50, flavor="seurat", inplace=False)
+    assert set(paired.var_names) == set(cells.var_names[table["highly_variable"]])
+    assert paired.n_vars == 50
+    assert len(set(paired.var_names) & set(counts.var_names[:12])) >= 10
+
+
+def test_genes_do_not_depend_on_labels_or_order(bulk, counts):
+    cells = pp.normalise(counts)
+    shuffled = cells[:, np.random.default_rng(0).permutation(cells.n_vars)].copy()
+    shuffled.obs["response"] = np.arange(cells.n_obs) % 2
+    genes = pp.pair(bulk, cells, n_hvg=50)[1].var_names
+    assert list(pp.pair(bulk, shuffled, n_hvg=50)[1].var_names) == list(genes)
+
+
+def test_z_scores_are_used_as_they_are(bulk):
+    rng = np.random.default_rng(4)
+    cells = frame(rng.normal(2, 3, size=(50, 400)))
+    cells.X[0, 0] = 40.5
+    lines, paired = pp.pair(bulk, cells, n_hvg=0)
+    np.testing.assert_array_equal(paired.layers["scaled"], np.clip(cells.X, -10, 10))
+    # and variable genes come from the lines
+    variance = pd.Series(lines.X.var(axis=0), index=lines.var_names).nlargest(30)
+    assert set(pp.pair(bulk, cells, n_hvg=30)[1].var_names) == set(variance.index)
+
+
+def test_too_few_shared_genes_are_refused_with_numbers(bulk, counts):
+    cells = pp.normalise(counts)
+    mouse = cells.copy()
+    mouse.var_names = [name.capitalize() for name in mouse.var_names]
+    with pytest.raises(Bulk2scError, match=r"500 genes.*400 genes.*share 0 genes.*first names: G0000"):
+        pp.pair(bulk, mouse)
+    with pytest.raises(Bulk2scError, match="share 199 genes, fewer than 200"):
+        pp.pair(bulk, cells[:, :199].copy())
+    with pytest.warns(UserWarning, match="share 200 genes: few"):
+        pp.pair(bulk, cells[:, :200].copy(), n_hvg=0)
+
+
+def test_all_genes_of_a_small_panel_are_no_reason_to_warn(bulk, counts, recwarn):
+    pp.pair(bulk, pp.normalise(counts), n_hvg=0)
+    assert not [w for w in recwarn if "trust predictions less" in str(w.message)]
+
+
+def test_pair_refuses_counts(bulk, counts):
+    with pytest.raises(Bulk2scError, match="X holds counts"):
+        pp.pair(bulk, counts)
+
+
+# --- blind -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def seeing(counts):
+    cells = pp.normalise(counts)
+    cells.obs_names = [f"treated_{i}" for i in range(300)]
+    cells.obs["response"] = 1.0
+    cells.obs["plate"] = ["a", "b"] * 150
+    cells.obsm["X_umap"] = np.zeros((300, 2))
+    cells.obsp["connectivities"] = sparse.eye(300, format="csr")
+    cells.varm["PCs"] = np.zeros((400, 2))
+    cells.uns["held_out"] = ["A549"]
+    cells.raw = cells
+    return cells
+
+
+def test_blind_cells_keep_values_and_lose_every_answer(seeing):
+    blind = pp.blind(seeing)
+    np.testing.assert_array_equal(blind.X, seeing.X)
+    np.testing.assert_array_equal(blind.layers["counts"], seeing.layers["counts"])
+    pd.testing.assert_frame_equal(blind.var, seeing.var)
+    assert blind.obs.shape == (300, 0)
+    assert list(blind.obs_names[:3]) == ["0", "1", "2"]
+    for part in (blind.obsm, blind.obsp, blind.varm, blind.uns):
+        assert len(part) == 0
+    assert blind.raw is None
+
+
+def test_changing_blind_cells_changes_nothing_else(seeing):
+    blind = pp.blind(seeing)
+    before = seeing.X[0, 0]
+    blind.X[0, 0] = before + 1
+    blind.layers["counts"][0, 0] += 1
+    blind.var["new"] = 1
+    assert seeing.X[0, 0] == before
+    assert seeing.layers["counts"][0, 0] == blind.layers["counts"][0, 0] - 1
+    assert "new" not in seeing.var
+
+
+def test_one_batch_column_of_the_allowed_is_kept(seeing):
+    blind = pp.blind(seeing, batch="plate")
+    assert list(blind.obs.columns) == ["batch"]
+    assert list(blind.obs["batch"][:2]) == ["a", "b"]
+
+
+@pytest.mark.parametrize("batch", ["response", "sample", "cell_line", "cluster", "truth", "protocol"])
+def test_no_other_column_can_be_the_batch(seeing, batch):
+    with pytest.raises(Bulk2scError, match="cannot be the batch"):
+        pp.blind(seeing, batch=batch)
