@@ -1,6 +1,5 @@
 """Check, name, filter, normalise and pair the data; each function returns a new AnnData."""
 
-import re
 import warnings
 from collections.abc import Iterable
 
@@ -11,6 +10,7 @@ from anndata import AnnData
 from scipy import sparse
 from scipy.stats import median_abs_deviation
 
+from bulk2sc.datasets.gdsc import line_key
 from bulk2sc.datasets.genes import to_symbols
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
@@ -172,11 +172,6 @@ def resolve_symbols(cells: AnnData) -> AnnData:
         "unknown": int(unknown.sum()),
     }
     return named
-
-
-def line_key(name: str) -> str:
-    """Return the name of a cell line in upper case letters and digits only: ``NCI-H838`` is ``NCIH838``."""
-    return re.sub("[^A-Z0-9]", "", str(name).upper())
 
 
 def train_lines(bulk: AnnData, held_out: Iterable[str]) -> AnnData:

@@ -175,11 +175,6 @@ def test_resolving_twice_changes_nothing():
     np.testing.assert_array_equal(once.X, twice.X)
 
 
-@pytest.mark.parametrize("name", ["NCI-H838", "nci h838", "NCIH838", "N.C.I_H(838)"])
-def test_line_key(name):
-    assert pp.line_key(name) == "NCIH838"
-
-
 def test_held_out_lines_leave_training_in_any_spelling():
     bulk = frame(np.ones((3, 2)))
     bulk.obs_names = ["NCIH838", "A549", "HCC827"]
