@@ -1,0 +1,211 @@
+"""Where the project is, what an edition says, and values that must have the type they were declared with."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bulk2sc.errors import Bulk2scError, did_you_mean
+
+PLAIN_TYPES = ("str", "int", "float", "bool")
+
+
+def project_root() -> Path:
+    """Return the folder of the book: ``BULK2SC_ROOT`` where it is set, else the checkout this package is in."""
+    return Path(os.environ.get("BULK2SC_ROOT") or Path(__file__).parents[1]).resolve()
+
+
+@dataclass(frozen=True)
+class Edition:
+    """One edition of the book, as ``editions/<name>.yml`` describes it.
+
+    Attributes
+    ----------
+    parameters
+        Settings shared by every chapter, by name.
+    chapter_parameters
+        Settings of one chapter: slug -> name -> value.
+    budgets
+        Seconds a chapter may take: slug -> seconds.
+    """
+
+    name: str
+    title: str
+    chapters: list
+    description: str = ""
+    parameters: dict = field(default_factory=dict)
+    chapter_parameters: dict = field(default_factory=dict)
+    budgets: dict = field(default_factory=dict)
+
+    @property
+    def file(self) -> str:
+        """Name of the edition's file, for messages."""
+        return f"editions/{self.name}.yml"
+
+
+def load_edition(name: str, root: Path | None = None) -> Edition:
+    """Read and check the form of an edition's file.
+
+    Raises
+    ------
+    Bulk2scError
+        If there is no such edition, its file is no YAML, or a field is missing, unknown or of the wrong type.
+    """
+    folder = (root or project_root()) / "editions"
+    known = sorted(path.stem for path in folder.glob("*.yml"))
+    if name not in known:
+        raise Bulk2scError(
+            f"edition '{name}' is unknown; {folder} has: {', '.join(known) or 'none'}.{did_you_mean(name, known)}"
+        )
+    content = read_yaml(folder / f"{name}.yml")
+    allowed = {f.name: f.type for f in fields(Edition) if f.name != "name"}
+    for key, value in content.items():
+        if key not in allowed:
+            raise Bulk2scError(
+                f"editions/{name}.yml: field '{key}' is unknown; use {', '.join(allowed)}.{did_you_mean(key, allowed)}"
+            )
+        if not isinstance(value, allowed[key]):
+            raise Bulk2scError(
+                f"editions/{name}.yml: field '{key}' must be a {allowed[key].__name__}, found {value!r}"
+            )
+    for key in ("title", "chapters"):
+        if not content.get(key):
+            raise Bulk2scError(f"editions/{name}.yml: field '{key}' is missing; add it")
+    return Edition(name=name, **content)
+
+
+def read_yaml(path: Path) -> dict:
+    """Read a YAML file that holds a mapping, or raise `Bulk2scError` naming what is wrong with it."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise Bulk2scError(f"{path}: cannot be read ({error.strerror})") from error
+    except yaml.YAMLError as error:
+        raise Bulk2scError(f"{path}: is not valid YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(content, dict):
+        raise Bulk2scError(f"{path}: must hold 'name: value' lines, found {type(content).__name__}")
+    return content
+
+
+def known_type(type_name: str) -> bool:
+    """Tell whether `type_name` is a type a parameter may have: plain, ``list[plain]`` or ``dict[str, plain]``."""
+    containers = [f"list[{t}]" for t in PLAIN_TYPES] + [f"dict[str, {t}]" for t in PLAIN_TYPES]
+    return type_name in PLAIN_TYPES or type_name in containers
+
+
+def conform(value: Any, type_name: str, what: str) -> Any:
+    """Return `value` as a `type_name`, or raise.
+
+    An int is taken for a float, and so is the text ``1e-3``, which YAML does not read as a number. Nothing else is
+    converted: ``True`` is no int, ``3.0`` is no int, ``5`` is no str.
+
+    Parameters
+    ----------
+    type_name
+        One of those that `known_type` admits.
+    what
+        What is being set, for the message: ``"chapter 'baselines': parameter 'k'"``.
+    """
+    wrong = Bulk2scError(f"{what} must be {type_name}, found {value!r} ({type(value).__name__})")
+    if type_name.startswith("list["):
+        if not isinstance(value, list):
+            raise wrong
+        return [conform(item, type_name[5:-1], f"{what}: every item") for item in value]
+    if type_name.startswith("dict["):
+        if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+            raise wrong
+        return {key: conform(item, type_name[10:-1], f"{what}['{key}']") for key, item in value.items()}
+    if type_name == "float":
+        try:
+            return float(wrong_if_bool(value))
+        except (TypeError, ValueError):
+            raise wrong from None
+    if type(value).__name__ != type_name:
+        raise wrong
+    return value
+
+
+def wrong_if_bool(value: Any) -> Any:
+    """Return `value`, or raise `TypeError` for a bool, which Python takes for a number."""
+    if isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def from_text(text: str, type_name: str, what: str) -> Any:
+    """Read the text of a command line as a `type_name`: a str as it stands, anything else as YAML."""
+    if type_name == "str":
+        return text
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    return conform(value, type_name, what)
+
+
+def digest(value: Any) -> str:
+    """Return a short hash of a JSON-able value; the order of keys does not matter."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def file_digest(*paths: Path) -> str:
+    """Return one SHA-256 over the names and contents of files; a folder stands for all files in it."""
+    sha = hashlib.sha256()
+    for path in paths:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                sha.update(file.relative_to(path.parent).as_posix().encode() + b"\0")
+                with file.open("rb") as stream:
+                    sha.update(hashlib.file_digest(stream, "sha256").digest())
+    return sha.hexdigest()
+
+
+@cache
+def data_digest() -> str:
+    """Return the hash of the project's data: the registry, which pins every download, and the embedded files."""
+    folder = Path(__file__).parents[1] / "data"
+    return file_digest(*sorted(path for path in folder.rglob("*") if path.suffix in {".yml", ".gz"}))
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path; what is written there, a file or a folder, becomes `path` when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as temporary:
+        partial = Path(temporary) / path.name
+        yield partial
+        if path.is_dir():
+            os.replace(path, Path(temporary) / "old")
+        os.replace(partial, path)
+
+
+UNFINISHED = ".unfinished-"
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed processes left under `folder`."""
+    for leftover in list(folder.rglob(f"{UNFINISHED}*")):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON at once or not at all."""
+    with atomic(path) as partial:
+        partial.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file, or None where it is missing or damaged."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
