@@ -90,8 +90,8 @@ def simulate(
     Cells x (genes of `bulk` + 13 planted mitochondrial genes). ``layers["counts"]`` and ``X`` are raw counts
     (CSR, float32). ``obs``: cell_line (key, or "normal"), sample (control_1, ...), treated, planted (what the
     cell was made as), truth (1 sensitive, 0 resistant, NaN normal or low quality), clone (or type of a normal
-    cell), cycle. ``var``: mt, shift (change by the drug in z). ``uns``: held_out, simulated, simulation (the
-    settings).
+    cell), cycle. ``var``: mt. ``uns``: held_out, simulated, simulation (the settings), shift (change by the
+    drug in z, gene by gene; not in var, which models may see).
 
     Raises
     ------
@@ -282,11 +282,11 @@ def _assemble(
     categories = ["cell_line", "sample", "planted", "clone", "cycle"]
     var = pd.DataFrame(index=pd.Index([*genes, *MITOCHONDRIAL], name=genes.name))
     var["mt"] = var.index.isin(MITOCHONDRIAL)
-    var["shift"] = np.append(drug_effect, np.zeros(len(MITOCHONDRIAL), dtype=np.float32))
+    shift = pd.DataFrame({"z": drug_effect}, index=genes)
     return ad.AnnData(
         X=counts,
         obs=obs[columns].astype(dict.fromkeys(categories, "category")),
         var=var,
         layers={"counts": counts.copy()},
-        uns={"held_out": held_out, "simulated": True, "simulation": settings},
+        uns={"held_out": held_out, "simulated": True, "simulation": settings, "shift": shift},
     )
