@@ -1,8 +1,8 @@
 """One study: settings, and the artefacts (data, models, results) that follow from them.
 
-An artefact is made by a small function, much like a pytest fixture: its positional arguments are the artefacts it
-needs, its keyword-only arguments are its settings. `Study.read` loads an artefact where one with the same settings,
-needs, code and data exists, and makes it where not.
+An artefact is made by a small function, much like a pytest fixture: its positional arguments are the artefacts
+it needs, its keyword-only arguments are its settings. `Study.read` loads an artefact where one with the same
+settings, needs, code and data exists, and makes it where not.
 """
 
 import inspect
@@ -45,6 +45,9 @@ FLOW = (
     "evaluate",
     "explain",
 )
+# What runs chapters and shows them cannot change their outcome.
+RUNNERS = {"cli.py", "pages.py", "plan.py", "workflow.py"}
+COMPARED = ["shared AE", "LR", "SVM", "XGBoost", "ridge", "all sensitive", "all resistant"]
 ROW_COLUMNS = ["edition", "chapter", "dataset", "drug", "method", "seed", "metric", "value"]
 
 
@@ -62,7 +65,7 @@ class Artefact:
     make
         The maker.
     upto
-        Rightmost module of `FLOW` that the maker uses: a change to code on its right leaves the artefact valid.
+        Rightmost module of `FLOW` the maker uses: changed code on its right leaves it valid.
     """
 
     file: str
@@ -122,12 +125,10 @@ def closure(names: list[str]) -> list[str]:
 
 @cache
 def code_digest(upto: str | None = None) -> str:
-    """Return the hash of the package's code: of `FLOW` up to a module, or all that can change a chapter's outcome."""
+    """Return the hash of the code: of `FLOW` up to a module, or all that can change a chapter's outcome."""
     package = Path(__file__).parent
     if upto is None:
-        return file_digest(
-            *(p for p in sorted(package.rglob("*.py")) if p.name not in {"cli.py", "workflow.py"})
-        )
+        return file_digest(*(p for p in sorted(package.rglob("*.py")) if p.name not in RUNNERS))
     paths = [package / module for module in FLOW[: FLOW.index(upto) + 1]]
     return file_digest(
         *(f for p in paths for f in (sorted(p.rglob("*.py")) if p.is_dir() else [p.with_suffix(".py")]))
@@ -185,7 +186,7 @@ class Study:
     settings
         Every setting in force: defaults of the makers, then the edition, then `**settings`.
     results
-        Folder this run writes to: ``BULK2SC_RESULTS`` where the runner set it, else ``_build/interactive/results``.
+        Folder this run writes to: ``BULK2SC_RESULTS`` if the runner set it, else ``_build/interactive/results``.
 
     Raises
     ------
@@ -223,8 +224,8 @@ class Study:
         Raises
         ------
         Bulk2scError
-            If the artefact is unknown; or, while an edition is built, if it belongs to another chapter that made it
-            with other settings.
+            If the artefact is unknown; or, while an edition is built, if it belongs to another chapter that
+            made it with other settings.
         """
         stamp = self.stamp(name)
         for folder in (self.results, self._shelf):
@@ -236,7 +237,7 @@ class Study:
         return self._keep(name, ARTEFACTS[name].make(*needed, **stamp["settings"]), stamp)
 
     def stamp(self, name: str) -> dict:
-        """Return everything that decides what an artefact is: settings, hashes of needs, of code and of data."""
+        """Return everything that decides what an artefact is: settings, and hashes of needs, code and data."""
         if name not in ARTEFACTS:
             raise Bulk2scError(f"artefact '{name}' is unknown.{did_you_mean(name, ARTEFACTS)}")
         maker = ARTEFACTS[name]
@@ -251,13 +252,13 @@ class Study:
         }
 
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Add tidy results of this chapter to ``<chapter>.csv`` in the results folder, and return them completed.
+        """Add tidy results of this chapter to ``<chapter>.csv`` in the results folder; return them completed.
 
         Parameters
         ----------
         table
-            At least the columns ``metric`` and ``value``. Edition, chapter, dataset and drug are filled in where they
-            are missing; ``method`` and ``seed`` stay empty. Further columns are kept.
+            At least the columns ``metric`` and ``value``. Edition, chapter, dataset and drug are filled in where
+            they are missing; ``method`` and ``seed`` stay empty. Further columns are kept.
 
         Raises
         ------
@@ -267,7 +268,7 @@ class Study:
         for column in ("metric", "value"):
             if column not in table:
                 raise Bulk2scError(
-                    f"chapter '{self.chapter}': rows need the column '{column}', found {', '.join(table.columns)}"
+                    f"chapter '{self.chapter}': rows need a column '{column}', found {', '.join(table.columns)}"
                 )
         filled = {"edition": self.edition, "chapter": self.chapter, "dataset": self.settings["cells_source"]}
         filled |= {"drug": self.settings["drug"], "method": "", "seed": pd.NA}
@@ -423,7 +424,7 @@ def labelled(
     *,
     leiden_resolution: float = 1.0,
     dominance: float = 0.8,
-    min_score: float = 0.5,
+    min_score: float = 1.0,
     data_seed: int = 0,
 ):
     """Cluster the cells, and label them as the study does."""
@@ -512,7 +513,7 @@ def scores(
     autoencoder,
     *,
     schedule: str = "pretrain-then-classify",
-    methods: list[str] = ["shared AE", "LR", "SVM", "XGBoost", "ridge", "all sensitive", "all resistant"],  # noqa: B006
+    methods: list[str] = COMPARED,
     n_seeds: int = 3,
 ):
     """Score the cells with every method and seed; the shared autoencoder is set as its artefact was."""
@@ -525,7 +526,7 @@ def scores(
 
 @artefact("attributions.csv.gz", upto="explain")
 def attributions(model, pair, *, n_steps: int = 64):
-    """Attribute each cell's logit to pathways: cells x pathways, and the columns ``logit`` and ``completeness``."""
+    """Attribute each cell's logit to pathways: cells x pathways, and columns ``logit`` and ``completeness``."""
     from bulk2sc import explain
 
     found = explain.integrated_gradients(model, pair[1], n_steps=n_steps)

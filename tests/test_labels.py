@@ -1,3 +1,5 @@
+import inspect
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,6 +7,7 @@ from anndata import AnnData
 
 from bulk2sc import labels
 from bulk2sc.errors import Bulk2scError
+from bulk2sc.study import ARTEFACTS
 
 NAN = np.nan
 
@@ -230,3 +233,11 @@ def test_labels_need_a_design_or_a_truth():
 def test_labels_survive_writing(treated_cells, tmp_path):
     labelled = labels.label_cells(treated_cells)
     labelled.write_h5ad(tmp_path / "labelled.h5ad")
+
+
+def test_a_study_labels_as_this_module_does():
+    ours = inspect.signature(labels.label_cells).parameters
+    studys = inspect.signature(ARTEFACTS["labelled"].make).parameters
+    assert {name: studys[name].default for name in ("dominance", "min_score")} == {
+        name: ours[name].default for name in ("dominance", "min_score")
+    }
