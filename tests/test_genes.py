@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+from scipy import sparse
+
+from bulk2sc.datasets.genes import RESOURCES, gene_ids, gene_sets, sum_by_symbol, symbol_map, to_symbols
+from bulk2sc.errors import Bulk2scError
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"),
+    [
+        ("TP53", "TP53"),  # a symbol stays
+        ("P53", "TP53"),  # an old alias
+        ("HER2", "ERBB2"),
+        ("HLA.DRB1", "HLA-DRB1"),  # R's dot
+        ("NKX2.1", "NKX2-1"),
+        ("ENSG00000141510", "TP53"),
+        ("ENSG00000141510.18", "TP53"),  # with its version
+        ("7157", "TP53"),
+        (7157, "TP53"),
+        ("MT-ND1", "MT-ND1"),  # HGNC, not NCBI, for the mitochondrion
+        ("ND1", "MT-ND1"),
+        ("ENSG00000198888", "MT-ND1"),
+        ("ENSG00000004866", "ST7"),  # also ST7-OT3, a younger entry
+        ("DDX58", "RIGI"),
+        ("C10orf76", "ARMH3"),  # renamed
+    ],
+)
+def test_names_of_any_kind(name, symbol):
+    assert to_symbols([name]).iloc[0] == symbol
+
+
+@pytest.mark.parametrize("name", ["FOO", "", "CD16", "AC000068.10", "ENSG99999999999", "-1", "nan"])
+def test_names_without_one_symbol(name):  # CD16 is FCGR3A or FCGR3B
+    assert to_symbols([name]).isna().all()
+
+
+def test_symbols_come_before_aliases():
+    table = gene_ids()
+    aliases = set(table["aliases"].str.split("|").explode())
+    both = table["ncbi_symbol"][table["ncbi_symbol"].isin(aliases)]
+    assert len(both) > 1000
+    assert (to_symbols(table["symbol"]).to_numpy() == table["symbol"].to_numpy()).all()
+    assert (to_symbols(both).to_numpy() == table.loc[both.index, "symbol"].to_numpy()).all()
+
+
+def test_an_alias_of_two_genes_is_neither():
+    aliases = gene_ids().assign(aliases=gene_ids()["aliases"].str.split("|")).explode("aliases")
+    shared = aliases[(aliases["aliases"] != "") & aliases["aliases"].duplicated(keep=False)]["aliases"]
+    known = set(gene_ids()["symbol"]) | set(gene_ids()["ncbi_symbol"])
+    ambiguous = [alias for alias in shared.unique() if alias not in known]
+    assert len(ambiguous) > 1000 and not set(ambiguous) & set(symbol_map())
+
+
+def test_answer_is_in_the_order_asked_and_keeps_duplicates():
+    answer = to_symbols(["P53", "FOO", "TP53"])
+    assert answer.index.tolist() == ["P53", "FOO", "TP53"]
+    assert answer.dropna().tolist() == ["TP53", "TP53"]
+    assert to_symbols([]).empty
+
+
+def test_gene_table():
+    table = gene_ids()
+    assert len(table) == 40_633 and table["entrez_id"].is_unique
+    renamed = table[table["symbol"] != table["ncbi_symbol"]]
+    assert len(renamed) == 36 and renamed["symbol"].str.startswith("MT-").all()
+    assert {"MT-CO1", "MT-CYB", "MT-ATP6", "MT-RNR2", "MT-ND4L"} <= set(renamed["symbol"])
+    assert not table["symbol"].isin(["MT-1", "MT-P", "MT-F1"]).any()
+    assert "NAT1" in set(table["symbol"]) and not table.isna().any().any()
+
+
+@pytest.mark.parametrize(
+    ("resource", "n", "prefix"),
+    [
+        ("hallmark", 50, "HALLMARK_"),
+        ("reactome", 1615, "REACTOME_"),
+        ("go_cc", 1195, "GOCC_"),
+        ("go_bp", 9373, "GOBP_"),
+        ("go_mf", 1962, "GOMF_"),
+    ],
+)
+def test_gene_sets(resource, n, prefix):
+    sets = gene_sets(resource)
+    assert len(sets) == n
+    assert all(name.startswith(prefix) and len(genes) == len(set(genes)) > 0 for name, genes in sets.items())
+    genes = {gene for genes in sets.values() for gene in genes}
+    known = to_symbols(genes)
+    assert (known.dropna() == known.dropna().index).all()  # current symbols
+    assert known.isna().sum() <= 41
+
+
+def test_known_members():
+    assert set(gene_sets("reactome")["REACTOME_INTERLEUKIN_6_SIGNALING"]) >= {"IL6", "IL6R", "JAK1", "STAT3"}
+    assert "CASP9" in gene_sets("go_cc")["GOCC_CASPASE_COMPLEX"]
+    assert "MT-CO1" in gene_sets("go_cc")["GOCC_RESPIRATORY_CHAIN_COMPLEX_IV"]
+    # Two terms have this name, NAD binding and its child NAD+ binding: their union, without repeats.
+    assert {"ADH4", "SIRT1", "UXS1"} <= set(gene_sets("go_mf")["GOMF_NAD_BINDING"])
+
+
+def test_unknown_resource():
+    with pytest.raises(Bulk2scError, match=r"'hallmarks'.*go_cc.*Did you mean 'hallmark'"):
+        gene_sets("hallmarks")
+    assert set(RESOURCES) == {"hallmark", "reactome", "go_cc", "go_bp", "go_mf"}
+
+
+def test_counts_of_one_symbol_are_added_up():
+    counts = sparse.csr_matrix(np.array([[1, 2, 3, 4, 5], [0, 0, 7, 0, 1]], np.float32))
+    summed, symbols = sum_by_symbol(counts, ["P53", "FOO", "ENSG00000141510", "TP53", "ERBB2"])
+    assert symbols.tolist() == ["TP53", "FOO", "ERBB2"]
+    assert sparse.isspmatrix_csr(summed) and summed.dtype == np.float32
+    np.testing.assert_array_equal(summed.toarray(), [[8, 2, 5], [7, 0, 1]])

