@@ -14,6 +14,15 @@ from bulk2sc import prose
 SENSITIVE, RESISTANT, NEUTRAL = "#0173b2", "#de8f05", "#949494"
 RESPONSE = {"sensitive": SENSITIVE, "resistant": RESISTANT, "not judged": "#d5d5d5"}
 
+PLANTED = {  # what a simulated cell was made as
+    "sensitive": SENSITIVE,
+    "hidden_resistant": "#d55e00",
+    "resistant": RESISTANT,
+    "surviving_sensitive": "#56b4e9",
+    "normal": "#029e73",
+    "low_quality": NEUTRAL,
+}
+
 
 def style() -> None:
     """Set the look of every figure: white background, colour-blind safe, sharp on screen."""
@@ -84,6 +93,7 @@ def embedding(
     *,
     title: str,
     palette: dict | str | None = None,
+    named: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw cells in two dimensions, coloured by a categorical or numeric value.
@@ -94,6 +104,8 @@ def embedding(
         Array (n_cells, 2).
     values
         One value a cell; numbers get a continuous scale.
+    named
+        Write each group's name on its cells, in place of a legend: for more groups than colours.
     """
     ax = ax or plt.subplots(figsize=(4.2, 3.6))[1]
     values = pd.Series(values).reset_index(drop=True)
@@ -101,7 +113,7 @@ def embedding(
     order = np.random.default_rng(0).permutation(
         len(values)
     )  # so that no group is drawn on top of the others
-    palette = palette or ("viridis" if numeric else "colorblind")
+    palette = palette or ("viridis" if numeric else "husl" if named else "colorblind")
     sns.scatterplot(
         x=coordinates[order, 0],
         y=coordinates[order, 1],
@@ -114,6 +126,86 @@ def embedding(
     )
     ax.set(title=title, xticks=[], yticks=[], xlabel="UMAP 1", ylabel="UMAP 2")
     ax.legend(title=None, fontsize="small", markerscale=2, loc="upper left", bbox_to_anchor=(1, 1))
+    if named:
+        ax.get_legend().remove()
+        _name_groups(coordinates, values, ax)
+    return ax
+
+
+def _name_groups(coordinates: np.ndarray, values: pd.Series, ax: Axes) -> None:
+    """Write each group's name at the middle of its cells."""
+    box = {"facecolor": "white", "alpha": 0.6, "pad": 0.5, "linewidth": 0}
+    for name, rows in values.groupby(values, observed=True).groups.items():
+        x, y = np.median(coordinates[rows], axis=0)
+        ax.text(x, y, name, fontsize="xx-small", ha="center", va="center", bbox=box)
+
+
+def composition(
+    rows: Sequence[str], groups: Sequence[str], *, palette: dict | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw how many cells of each group a row holds, as stacked bars, the first row on top.
+
+    Parameters
+    ----------
+    rows, groups
+        Of each cell, say its sample and its cell line.
+    palette
+        Colour by group; its order is that of the stack.
+    """
+    table = pd.crosstab(np.asarray(rows, str), np.asarray(groups, str))
+    names = [name for name in palette if name in table] if palette else list(table)
+    ax = ax or plt.subplots(figsize=(7, 0.32 * len(table) + 1))[1]
+    colours = [palette[n] for n in names] if palette else sns.color_palette("colorblind", len(names))
+    table = table[names].rename(columns=lambda name: name.replace("_", " "))
+    table.plot.barh(stacked=True, color=colours, width=0.75, ax=ax, edgecolor="white", linewidth=0.4)
+    ax.legend(title=None, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+    ax.set(xlabel="cells", ylabel="", ylim=(len(table) - 0.5, -0.5))
+    return ax
+
+
+def two_measures(
+    x: pd.Series, y: pd.Series, response: Sequence[float] | None = None, *, ax: Axes | None = None
+) -> Axes:
+    """Draw two measures of the same lines against each other, coloured by response where it is given.
+
+    Parameters
+    ----------
+    x, y
+        By line; lines that lack one are left out. Their names label the axes.
+    response
+        1, 0 or NaN for each line.
+    """
+    ax = ax or plt.subplots(figsize=(4, 3.4))[1]
+    names = response_names(response) if response is not None else None
+    palette = RESPONSE if response is not None else None
+    sns.scatterplot(
+        x=x.to_numpy(), y=y.to_numpy(), hue=names, palette=palette, s=10, linewidth=0, alpha=0.8, ax=ax
+    )
+    if names is not None:
+        ax.legend(title=None, fontsize="small", markerscale=2)
+    ax.set(xlabel=x.name, ylabel=y.name)
+    return ax
+
+
+def mask_picture(mask: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw a pathway mask: a dark point where a pathway (row) names a gene (column).
+
+    Large pathways stand on top and much-named genes on the left; free rows stay at the bottom.
+    """
+    ax = ax or plt.subplots(figsize=(8, 4))[1]
+    free = mask.index.str.startswith("free_")
+    rows = np.argsort(np.where(free, np.inf, -mask.sum(axis=1).to_numpy()), kind="stable")
+    columns = np.argsort(-mask[~free].sum(axis=0).to_numpy(), kind="stable")
+    # As points, thin rows and single genes stay visible where an image would average them away.
+    ax.spy(
+        mask.to_numpy()[np.ix_(rows, columns)],
+        markersize=0.5,
+        color=SENSITIVE,
+        aspect="auto",
+        rasterized=True,
+    )
+    ax.xaxis.tick_bottom()
+    ax.set(xlabel="genes, most often named first", ylabel="pathways, largest first")
     return ax
 
 

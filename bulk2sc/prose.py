@@ -7,6 +7,7 @@ results. Each function returns one or two sentences of Markdown and has a test f
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+from statsmodels.stats.proportion import proportion_confint
 
 LABELS = {
     "auroc": "AUROC",
@@ -25,6 +26,40 @@ LABELS = {
 def interval(value: float, low: float, high: float, *, digits: int = 2) -> str:
     """Format an estimate with its 95 % interval: ``0.71 (95 % interval 0.60 to 0.80)``."""
     return f"{value:.{digits}f} (95 % interval {low:.{digits}f} to {high:.{digits}f})"
+
+
+def share(hits: int, of: int) -> str:
+    """Format a share with Wilson's 95 % interval: ``45 of 50 (90 %, 95 % interval 79 % to 96 %)``."""
+    if of == 0:
+        return "0 of 0"
+    low, high = proportion_confint(hits, of, method="wilson")
+    return f"{hits} of {of} ({percent(hits / of)}, 95 % interval {percent(low)} to {percent(high)})"
+
+
+def percent(value: float) -> str:
+    """Format a share: ``45 %``."""
+    return f"{100 * value:.0f} %"
+
+
+def origin_of_lines(uns: Mapping) -> str:
+    """Say whether bulk lines are measured or made up, from their `uns`."""
+    if uns.get("made_up", False):
+        return (
+            "**The lines on this page are made up.** Names of genes and drugs are real, no value is: "
+            "nothing here says anything about biology."
+        )
+    return f"The lines on this page are real: expression and responses of {uns.get('release', 'GDSC')}."
+
+
+def origin_of_cells(cells: Mapping, lines: Mapping, source: str) -> str:
+    """Say whether cells are measured or simulated, and from what, given the `uns` of cells and lines."""
+    if not cells.get("simulated", False):
+        return f"The cells on this page are real, from the source `{source}`."
+    lines_are = "made-up" if lines.get("made_up", False) else "real"
+    return (
+        f"**The cells on this page are simulated**, from the profiles of {len(cells['held_out'])} "
+        f"{lines_are} lines that leave the training data. What is found in them holds for the simulation."
+    )
 
 
 def listing(names: Sequence[str]) -> str:

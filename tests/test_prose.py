@@ -64,3 +64,35 @@ def test_best():
     rows = table(("a", -1, "auroc", 0.7, 0.6, 0.8), ("b", -1, "auroc", 0.6, 0.5, 0.7))
     assert prose.best(rows) == "The highest AUROC is that of **a**: 0.70 (95 % interval 0.60 to 0.80)."
     assert "lowest AUROC is that of **b**" in prose.best(rows, lowest=True)
+
+
+def test_share():
+    assert prose.share(45, 50) == "45 of 50 (90 %, 95 % interval 79 % to 96 %)"
+    assert prose.share(0, 0) == "0 of 0"
+
+
+@pytest.mark.parametrize(
+    ("uns", "words"),
+    [
+        ({"made_up": True}, "are made up"),
+        ({"release": "GDSC1"}, "are real: expression and responses of GDSC1"),
+    ],
+)
+def test_origin_of_lines(uns, words):
+    assert words in prose.origin_of_lines(uns)
+
+
+@pytest.mark.parametrize(
+    ("cells", "lines", "words"),
+    [
+        ({}, {}, "are real, from the source `GSE118767`"),
+        (
+            {"simulated": np.True_, "held_out": ["A", "B"]},
+            {},
+            "simulated**, from the profiles of 2 real lines",
+        ),
+        ({"simulated": True, "held_out": ["A"]}, {"made_up": True}, "of 1 made-up lines"),
+    ],
+)
+def test_origin_of_cells(cells, lines, words):
+    assert words in prose.origin_of_cells(cells, lines, "GSE118767")

@@ -1,0 +1,49 @@
+"""Plots show the numbers they are given."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from bulk2sc import pl
+
+
+@pytest.fixture(autouse=True)
+def close():
+    yield
+    plt.close("all")
+
+
+def test_composition_stacks_the_counts():
+    ax = pl.composition(
+        ["s1", "s1", "s1", "s2"],
+        ["normal", "sensitive", "sensitive", "low_quality"],
+        palette=pl.PLANTED,
+    )
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["s1", "s2"]
+    widths = {bars.get_label(): [bar.get_width() for bar in bars] for bars in ax.containers}
+    assert widths == {"sensitive": [2, 0], "normal": [1, 0], "low quality": [0, 1]}
+    assert ax.get_ylim() == (1.5, -0.5), "the first row is on top"
+
+
+def test_named_groups_stand_on_their_cells():
+    coordinates = np.array([[0.0, 0], [0, 2], [0, 1], [5, 5]])
+    ax = pl.embedding(coordinates, pd.Categorical(["a", "a", "a", "b"]), title="lines", named=True)
+    assert {text.get_text(): text.get_position() for text in ax.texts} == {"a": (0, 1), "b": (5, 5)}
+    assert ax.get_legend() is None
+
+
+def test_two_measures_without_and_with_a_response():
+    x, y = pd.Series([1.0, 2, 3], name="AUC"), pd.Series([3.0, 2, 1], name="IC50")
+    plain, coloured = pl.two_measures(x, y), pl.two_measures(x, y, [1, 0, np.nan])
+    assert (plain.get_xlabel(), plain.get_ylabel(), plain.get_legend()) == ("AUC", "IC50", None)
+    colours = coloured.collections[0].get_facecolors()
+    assert len({tuple(colour) for colour in colours}) == 3
+
+
+def test_mask_picture_sorts_rows_and_columns_and_keeps_free_rows_last():
+    mask = pd.DataFrame(
+        [[0, 0, 1], [0, 1, 1], [1, 1, 1]], index=["SMALL", "LARGE", "free_1"], columns=list("abc")
+    )
+    x, y = pl.mask_picture(mask).lines[0].get_data()
+    assert set(zip(x, y, strict=True)) == {(0, 0), (1, 0), (0, 1), (0, 2), (1, 2), (2, 2)}
