@@ -2,41 +2,44 @@
 # `snakemake --cores 2 --config edition=smoke`, with an executor plugin for a cluster if you like.
 import sys
 
-from bulk2sc.workflow import PAGES_STATE, plan, write_states
+from bulk2sc import pages
+from bulk2sc.plan import plan
+from bulk2sc.workflow import write_states
 
-edition = plan(config.get("edition", "demo"))
-write_states(edition)
+book = plan(config.get("edition", "demo"))
+step = [sys.executable, "-m", "bulk2sc.workflow", book.edition.name]
+write_states(book)
 
 
-workdir: str(edition.build)
+workdir: str(book.build)
 
 
-rule book:
+rule all:
     input:
-        PAGES_STATE,
+        pages.STATE,
 
 
-for chapter in edition.chapters:
+for chapter in book.chapters:
 
     rule:
         name:
             chapter.slug
         input:
-            edition.inputs(chapter),
+            book.inputs(chapter),
         output:
             f"{chapter.file}.ipynb",
         params:
-            command=[sys.executable, "-m", "bulk2sc.workflow", edition.edition.name, chapter.slug],
+            command=[*step, chapter.slug],
         shell:
             "{params.command:q}"
 
 
 rule pages:
     input:
-        edition.page_inputs(),
+        pages.inputs(book),
     output:
-        PAGES_STATE,
+        pages.STATE,
     params:
-        command=[sys.executable, "-m", "bulk2sc.workflow", edition.edition.name, "pages"],
+        command=[*step, "pages"],
     shell:
         "{params.command:q}"

@@ -186,9 +186,9 @@ def _predict(parsed: argparse.Namespace) -> None:
 
 
 def _params(parsed: argparse.Namespace) -> None:
-    from bulk2sc import workflow
+    from bulk2sc.plan import plan
 
-    chapter = workflow.plan(parsed.edition).chapter(parsed.chapter)
+    chapter = plan(parsed.edition).chapter(parsed.chapter)
     rows = [("name", "type", "default", parsed.edition, "help")]
     rows += [
         (p.name, p.type, repr(p.default), repr(chapter.values[p.name]), p.help) for p in chapter.declared

@@ -62,8 +62,8 @@ def parameters(path: Path) -> list[Parameter]:
     Raises
     ------
     Bulk2scError
-        If there is no such notebook or cell, or a line of the cell is no declaration that papermill understands
-        (it drops the others in silence).
+        If there is no such notebook or cell, or a line of the cell is no declaration that papermill
+        understands (it drops the others in silence).
     """
     from papermill.inspection import inspect_notebook
 
@@ -107,8 +107,8 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
 
 def _not_understood(path: Path, line: str) -> Bulk2scError:
     return Bulk2scError(
-        f"{path}: cannot read the parameter line {line!r}; write 'name: type = value  # help' on one line, with a type "
-        "out of str, int, float, bool, list[...], dict[str, ...], and no '=' in the help"
+        f"{path}: cannot read the parameter line {line!r}; write 'name: type = value  # help' on one line, "
+        "with a type out of str, int, float, bool, list[...], dict[str, ...], and no '=' in the help"
     )
 
 
@@ -314,7 +314,8 @@ def commit() -> str:
         "--dirty",
     ]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+        return done.stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "not in git"
 

@@ -20,7 +20,7 @@ PLAIN_TYPES = ("str", "int", "float", "bool")
 
 
 def project_root() -> Path:
-    """Return the folder of the book: ``BULK2SC_ROOT`` where it is set, else the checkout this package is in."""
+    """Return the folder of the book: ``BULK2SC_ROOT`` if set, else the checkout this package is in."""
     return Path(os.environ.get("BULK2SC_ROOT") or Path(__file__).parents[1]).resolve()
 
 
@@ -64,14 +64,16 @@ def load_edition(name: str, root: Path | None = None) -> Edition:
     known = sorted(path.stem for path in folder.glob("*.yml"))
     if name not in known:
         raise Bulk2scError(
-            f"edition '{name}' is unknown; {folder} has: {', '.join(known) or 'none'}.{did_you_mean(name, known)}"
+            f"edition '{name}' is unknown; {folder} has {', '.join(known) or 'none'}."
+            + did_you_mean(name, known)
         )
     content = read_yaml(folder / f"{name}.yml")
     allowed = {f.name: f.type for f in fields(Edition) if f.name != "name"}
     for key, value in content.items():
         if key not in allowed:
             raise Bulk2scError(
-                f"editions/{name}.yml: field '{key}' is unknown; use {', '.join(allowed)}.{did_you_mean(key, allowed)}"
+                f"editions/{name}.yml: field '{key}' is unknown; use {', '.join(allowed)}."
+                + did_you_mean(key, allowed)
             )
         if not isinstance(value, allowed[key]):
             raise Bulk2scError(
@@ -97,7 +99,7 @@ def read_yaml(path: Path) -> dict:
 
 
 def known_type(type_name: str) -> bool:
-    """Tell whether `type_name` is a type a parameter may have: plain, ``list[plain]`` or ``dict[str, plain]``."""
+    """Tell whether a parameter may be of this type: plain, ``list[plain]`` or ``dict[str, plain]``."""
     containers = [f"list[{t}]" for t in PLAIN_TYPES] + [f"dict[str, {t}]" for t in PLAIN_TYPES]
     return type_name in PLAIN_TYPES or type_name in containers
 
@@ -105,8 +107,8 @@ def known_type(type_name: str) -> bool:
 def conform(value: Any, type_name: str, what: str) -> Any:
     """Return `value` as a `type_name`, or raise.
 
-    An int is taken for a float, and so is the text ``1e-3``, which YAML does not read as a number. Nothing else is
-    converted: ``True`` is no int, ``3.0`` is no int, ``5`` is no str.
+    An int is taken for a float, and so is the text ``1e-3``, which YAML does not read as a number. Nothing
+    else is converted: ``True`` is no int, ``3.0`` is no int, ``5`` is no str.
 
     Parameters
     ----------
@@ -171,14 +173,14 @@ def file_digest(*paths: Path) -> str:
 
 @cache
 def data_digest() -> str:
-    """Return the hash of the project's data: the registry, which pins every download, and the embedded files."""
+    """Return the hash of the data: the registry, which pins every download, and the embedded files."""
     folder = Path(__file__).parents[1] / "data"
     return file_digest(*sorted(path for path in folder.rglob("*") if path.suffix in {".yml", ".gz"}))
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary path; what is written there, a file or a folder, becomes `path` when the block ends well."""
+    """Yield a temporary path; the file or folder written there becomes `path` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as temporary:
         partial = Path(temporary) / path.name

@@ -1,8 +1,8 @@
 """One study: settings, and the artefacts (data, models, results) that follow from them.
 
-An artefact is made by a small function, much like a pytest fixture: its positional arguments are the artefacts
-it needs, its keyword-only arguments are its settings. `Study.read` loads an artefact where one with the same
-settings, needs, code and data exists, and makes it where not.
+An artefact is made by a small function, much like a pytest fixture: its positional arguments are the
+artefacts it needs, its keyword-only arguments are its settings. `Study.read` loads an artefact where one with
+the same settings, needs, code and data exists, and makes it where not.
 """
 
 import inspect
@@ -186,7 +186,7 @@ class Study:
     settings
         Every setting in force: defaults of the makers, then the edition, then `**settings`.
     results
-        Folder this run writes to: ``BULK2SC_RESULTS`` if the runner set it, else ``_build/interactive/results``.
+        Folder this run writes to: ``BULK2SC_RESULTS`` if set, else ``_build/interactive/results``.
 
     Raises
     ------
@@ -237,7 +237,7 @@ class Study:
         return self._keep(name, ARTEFACTS[name].make(*needed, **stamp["settings"]), stamp)
 
     def stamp(self, name: str) -> dict:
-        """Return everything that decides what an artefact is: settings, and hashes of needs, code and data."""
+        """Return all that decides what an artefact is: settings, and hashes of needs, code and data."""
         if name not in ARTEFACTS:
             raise Bulk2scError(f"artefact '{name}' is unknown.{did_you_mean(name, ARTEFACTS)}")
         maker = ARTEFACTS[name]
@@ -257,8 +257,8 @@ class Study:
         Parameters
         ----------
         table
-            At least the columns ``metric`` and ``value``. Edition, chapter, dataset and drug are filled in where
-            they are missing; ``method`` and ``seed`` stay empty. Further columns are kept.
+            At least the columns ``metric`` and ``value``. Edition, chapter, dataset and drug are filled in
+            where they are missing; ``method`` and ``seed`` stay empty. Further columns are kept.
 
         Raises
         ------
@@ -268,7 +268,7 @@ class Study:
         for column in ("metric", "value"):
             if column not in table:
                 raise Bulk2scError(
-                    f"chapter '{self.chapter}': rows need a column '{column}', found {', '.join(table.columns)}"
+                    f"chapter '{self.chapter}': rows need '{column}', found {', '.join(table.columns)}"
                 )
         filled = {"edition": self.edition, "chapter": self.chapter, "dataset": self.settings["cells_source"]}
         filled |= {"drug": self.settings["drug"], "method": "", "seed": pd.NA}
@@ -526,7 +526,7 @@ def scores(
 
 @artefact("attributions.csv.gz", upto="explain")
 def attributions(model, pair, *, n_steps: int = 64):
-    """Attribute each cell's logit to pathways: cells x pathways, and columns ``logit`` and ``completeness``."""
+    """Attribute each cell's logit to pathways; the last columns are ``logit`` and ``completeness``."""
     from bulk2sc import explain
 
     found = explain.integrated_gradients(model, pair[1], n_steps=n_steps)

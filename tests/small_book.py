@@ -1,4 +1,4 @@
-"""A book of three tiny chapters, written into a folder of the test: alpha makes bulk, beta cells, gamma reads both."""
+"""A book of three tiny chapters for tests: alpha makes bulk, beta makes cells, gamma reads of both."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import os, time
 from pathlib import Path
 from bulk2sc.study import Study
 
-if gate := os.environ.get("SMALL_BOOK_GATE"):  # a test holds the chapter here, and lets it go by removing the file
+if gate := os.environ.get("SMALL_BOOK_GATE"):  # while this file exists, the chapter waits here
     Path(gate + ".reached").touch()
     while Path(gate).exists():
         time.sleep(0.05)
@@ -25,7 +25,8 @@ cells = study.read("cells")"""
 BETA_ROWS = """\
 import pandas as pd
 
-study.rows(pd.DataFrame({"metric": ["cells", "counts"], "value": [cells.n_obs, cells.layers["counts"].sum()]}))"""
+total = cells.layers["counts"].sum()
+study.rows(pd.DataFrame({"metric": ["cells", "counts"], "value": [cells.n_obs, total]}))"""
 GAMMA = """\
 from bulk2sc.study import Study
 
@@ -62,7 +63,9 @@ SMALL = {
 }
 
 
-def write_notebook(path: Path, metadata: dict, declarations: list[str], cells: list[str], title: str = "") -> Path:
+def write_notebook(
+    path: Path, metadata: dict, declarations: list[str], cells: list[str], title: str = ""
+) -> Path:
     """Write a notebook with a title, a parameters cell and code cells."""
     new = nbformat.v4.new_code_cell
     declared = ['edition: str = "small"  # edition whose settings are used', *declarations]
@@ -87,12 +90,17 @@ def write_book(root: Path) -> Path:
     for name, (metadata, declarations, cells) in CHAPTERS.items():
         write_notebook(root / "notebooks" / f"{name}.ipynb", metadata, declarations, cells)
     parts = [
-        {"caption": part.title(), "chapters": [{"file": f"notebooks/{n}"} for n in CHAPTERS if n.startswith(part)]}
+        {
+            "caption": part.title(),
+            "chapters": [{"file": f"notebooks/{n}"} for n in CHAPTERS if n.startswith(part)],
+        }
         for part in ("first", "second")
     ]
     toc = {"format": "jb-book", "root": "book/intro", "parts": parts}
     (root / "_toc.yml").write_text(yaml.safe_dump(toc))
-    (root / "_config.yml").write_text(yaml.safe_dump({"title": "to be replaced", "author": "The bulk2sc authors"}))
+    (root / "_config.yml").write_text(
+        yaml.safe_dump({"title": "to be replaced", "author": "The bulk2sc authors"})
+    )
     (root / "book").mkdir()
     (root / "book" / "intro.md").write_text(
         "# Welcome\n\nThis is {{ edition_title }}; begin with [alpha](../notebooks/first/alpha.ipynb) "

@@ -1,0 +1,148 @@
+"""Turn executed chapters and prose into web pages with jupyter-book."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import nbformat
+import yaml
+
+from bulk2sc import notebook
+from bulk2sc.errors import Bulk2scError
+from bulk2sc.plan import Chapter, Plan
+from bulk2sc.settings import atomic, file_digest, read_json, read_yaml, write_json
+
+# The rendered book keeps the state it was rendered from.
+STATE = "html/.state.json"
+
+
+def check_jupyter_book(found: str | None = None) -> None:
+    """Refuse jupyter-book 2, another program that would rename ``_config.yml`` and ``_toc.yml``."""
+    found = found or version("jupyter-book")
+    if int(found.split(".")[0]) >= 2:
+        raise Bulk2scError(
+            f"jupyter-book {found} is installed, but this book needs version 1; "
+            "run: pip install 'jupyter-book>=1.0.4.post1,<2'"
+        )
+
+
+def state(plan: Plan) -> dict:
+    """Return everything that decides what the pages look like."""
+    prose = sorted(path for path in (plan.root / "book").rglob("*") if path.is_file())
+    return {
+        "prose": {path.relative_to(plan.root).as_posix(): file_digest(path) for path in prose},
+        "config": file_digest(plan.root / "_config.yml"),
+        "toc": plan.toc,
+        "edition": [plan.edition.title, plan.edition.description],
+        "chapters": {chapter.slug: chapter.key for chapter in plan.chapters},
+        "code": file_digest(Path(__file__), Path(notebook.__file__)),
+        "jupyter-book": version("jupyter-book"),
+    }
+
+
+def inputs(plan: Plan) -> list[str]:
+    """Return the files in `plan.build` that must exist, and be older, before the pages are rendered."""
+    notebooks = [f"{chapter.file}.ipynb" for chapter in plan.chapters]
+    current = read_json(plan.build / STATE) == state(plan)
+    return notebooks if current else ["state/pages.json", *notebooks]
+
+
+# ---------------------------------------------------------------------------------------- staging
+
+
+def stage(plan: Plan) -> Path:
+    """Lay out what jupyter-book reads: config, contents, prose and executed notebooks with their cards."""
+    with atomic(plan.build / "pages") as folder:
+        present = {chapter.file for chapter in plan.chapters}
+        shutil.copytree(plan.root / "book", folder / "book")
+        for page in (folder / "book").rglob("*.md"):
+            page.write_text(without_dead_links(page.read_text(), page.relative_to(folder), present))
+        for name, content in (("_config.yml", _config(plan)), ("_toc.yml", plan.toc)):
+            (folder / name).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+        for chapter in plan.chapters:
+            notebook.write_notebook(_page(plan, chapter, present), folder / f"{chapter.file}.ipynb")
+    return plan.build / "pages"
+
+
+def without_dead_links(text: str, page: Path, present: set[str]) -> str:
+    """Return Markdown in which links to notebooks that the edition leaves out are only their text.
+
+    Parameters
+    ----------
+    page
+        Path of the page in the book, from which links are resolved.
+    present
+        Notebooks of the edition, as ``notebooks/<part>/<slug>``.
+    """
+
+    def keep(link: re.Match) -> str:
+        target = os.path.normpath(page.parent / link["target"]).replace(os.sep, "/").removesuffix(".ipynb")
+        return link["text"] if target.startswith("notebooks/") and target not in present else link.group()
+
+    return re.sub(r"\[(?P<text>[^\[\]]+)\]\((?P<target>[^()\s#]+)(?:#[^()\s]*)?\)", keep, text)
+
+
+def _page(plan: Plan, chapter: Chapter, present: set[str]) -> nbformat.NotebookNode:
+    """Return an executed notebook as it goes into the book."""
+    executed = notebook.read_notebook(plan.executed(chapter))
+    for cell in executed.cells:
+        if cell.cell_type == "markdown":
+            cell.source = without_dead_links(cell.source, Path(chapter.file), present)
+    card = notebook.run_card(chapter.slug, chapter.declared, chapter.values, changed={})
+    provenance = notebook.provenance_block(plan.provenance(chapter), plan.status(chapter))
+    page = notebook.with_cards(executed, card, provenance)
+    page.metadata["mystnb"] = {"execution_mode": "off"}
+    return page
+
+
+def _config(plan: Plan) -> dict:
+    """Return the book's config with the edition's title, and its facts as substitutions for the prose."""
+    config = read_yaml(plan.root / "_config.yml")
+    parse = config.get("parse") or {}
+    facts = {
+        "edition": plan.edition.name,
+        "edition_title": plan.edition.title,
+        "edition_description": plan.edition.description.strip(),
+    }
+    return config | {
+        "title": plan.edition.title,
+        "execute": {"execute_notebooks": "off"},
+        "only_build_toc_files": True,
+        "parse": parse | {"myst_substitutions": (parse.get("myst_substitutions") or {}) | facts},
+    }
+
+
+# ---------------------------------------------------------------------------------------- rendering
+
+
+def render(plan: Plan) -> Path:
+    """Render the staged pages into ``html/`` and return the first; every warning is an error.
+
+    Raises
+    ------
+    Bulk2scError
+        If jupyter-book is of version 2, or warns or fails: with its first message; a log file has them all.
+    """
+    check_jupyter_book()
+    log = plan.build / "pages.log"
+    with atomic(plan.build / "html") as html:
+        output = html.with_name("output")
+        main = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+        command = [sys.executable, "-c", main, "build", str(plan.build / "pages")]
+        command += ["--path-output", str(output), "--warningiserror", "--keep-going"]
+        done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603
+        messages = re.sub(r"\x1b\[[0-9;]*m", "", done.stderr + done.stdout)
+        log.write_text(messages)
+        if done.returncode:
+            first = re.search(r"^.*(?:WARNING|ERROR|Error).*$", messages, re.MULTILINE)
+            reason = first.group().strip() if first else f"exit code {done.returncode}"
+            raise Bulk2scError(
+                f"edition '{plan.edition.name}': the pages cannot be rendered: {reason}; see {log}"
+            )
+        (output / "_build" / "html").rename(html)
+        write_json(html / Path(STATE).name, state(plan))
+    return plan.build / "html" / "index.html"
