@@ -36,7 +36,6 @@ def register(monkeypatch):
     def make(*files):
         mine = {"mine": Source("mine", "t", "l", {}, "f", files)}
         monkeypatch.setattr(registry, "sources", lambda: mine)
-        monkeypatch.setattr(module, "sources", lambda: mine)
 
     return make
 
@@ -108,6 +107,13 @@ def test_a_wrong_part_is_not_appended(mine, server):
     server.cuts, server.headers = [300_000], {"Content-Range": "bytes 5-9/10"}
     assert fetch("mine")[0].read_bytes() == CONTENT
     assert server.asked[1][1] == "bytes=300000-" and server.asked[2][1] is None
+
+
+def test_a_whole_part_file_is_not_asked_for_again(mine, server):
+    (cache_dir() / "mine").mkdir(parents=True)
+    (cache_dir() / "mine" / "a.bin.part").write_bytes(CONTENT)
+    assert fetch("mine")[0].read_bytes() == CONTENT
+    assert server.asked == []
 
 
 def test_a_part_file_that_is_too_long_is_dropped(mine, server):
@@ -212,7 +218,7 @@ def test_a_file_by_hand_is_known_by_its_checksum(register, tmp_path, name):
     (tmp_path / name).write_bytes(CONTENT)
     assert fetch("mine", from_file=tmp_path / name) == [cache_dir() / "mine" / "a.bin"]
     assert (cache_dir() / "mine" / "a.bin").read_bytes() == CONTENT
-    assert status().loc["mine", ["files", "here"]].tolist() == [2, 1]
+    assert status("mine") == "1 of 2 files"
 
 
 def test_a_wrong_file_by_hand_is_refused(mine, tmp_path):
@@ -306,16 +312,19 @@ def test_pip_on_a_full_disk(register, monkeypatch):
         fetch("mine")
 
 
-def test_status_lists_what_is_here(mine, register):
-    assert status().loc["mine"].to_dict() == {
-        "files": 1,
-        "here": 0,
-        "size_mb": 1.0,
-        "licence": "l",
-        "title": "t",
-    }
-    fetch("mine")
-    assert status().loc["mine", "here"] == 1
+def test_status_says_what_is_here(mine):
+    assert status("mine") == "missing"
+    (path,) = fetch("mine")
+    assert status("mine") == "here"
+    path.write_bytes(b"cut")
+    assert status("mine") == "missing"
+    assert registry.sources()["mine"].megabytes == 1.024
+
+
+def test_status_of_what_comes_with_the_book_or_is_unknown():
+    assert status("go-2022-07") == "embedded"
+    with pytest.raises(Bulk2scError, match="Unknown data source"):
+        status("go-2022-08")
 
 
 def test_the_cache_folder_is_where_the_platform_has_it(monkeypatch, tmp_path):

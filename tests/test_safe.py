@@ -37,7 +37,7 @@ def test_tensors_come_back():
         (os.system, ("touch {flag}",), "(posix|nt).system"),
         (eval, ("open('{flag}', 'w')",), "builtins.eval"),
         (exec, ("open('{flag}', 'w')",), "builtins.exec"),
-        (getattr, (torch, "load"), "builtins.getattr"),
+        (getattr, ("torch", "load"), "builtins.getattr"),
         (torch.load, ("{flag}",), "torch.serialization.load"),
         (open, ("{flag}", "w"), "io.open"),
         (np.zeros, (3,), "numpy.zeros"),
@@ -47,8 +47,6 @@ def test_tensors_come_back():
 def test_malicious_pickle_is_refused_before_it_acts(tmp_path, function, args, name, protocol):
     flag = tmp_path / "flag"
     args = tuple(arg.format(flag=flag) if isinstance(arg, str) else arg for arg in args)
-    if torch in args:  # a module cannot be pickled
-        args = ("torch", "load")
     data = pickle.dumps({"A": Reduced(function, *args)}, protocol=protocol)
     with pytest.raises(
         Bulk2scError, match=rf"evil.pkl: refused as a pickle: it asks for .*{name.split('.')[-1]}"

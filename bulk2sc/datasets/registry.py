@@ -54,6 +54,11 @@ class Source:
     files: tuple[File, ...]
     note: str = ""
 
+    @property
+    def megabytes(self) -> float:
+        """Size of all files, in millions of bytes."""
+        return sum(file.size for file in self.files) / 1e6
+
 
 def read_registry(path: Path) -> dict[str, Source]:
     """
