@@ -34,7 +34,8 @@ def mixology() -> ad.AnnData:
 def at_hand(key: str) -> bool:
     """Whether a source is in the cache or in the mirror."""
     mirror = os.environ.get("BULK2SC_MIRROR", "")
-    return datasets.status(key) == "here" or mirror.startswith("http") or Path(mirror, key).is_dir()
+    here = datasets.status().loc[key, "here"] == "yes"
+    return here or mirror.startswith("http") or Path(mirror, key).is_dir()
 
 
 @dataclass

@@ -56,8 +56,8 @@ class Source:
 
     @property
     def megabytes(self) -> float:
-        """Size of all files, in millions of bytes."""
-        return sum(file.size for file in self.files) / 1e6
+        """Size of all files in millions of bytes, to a tenth."""
+        return round(sum(file.size for file in self.files) / 1e6, 1)
 
 
 def read_registry(path: Path) -> dict[str, Source]:
