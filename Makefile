@@ -1,0 +1,37 @@
+# `make book` and `make test` are all a fresh machine needs; `make help` lists the rest.
+PYTHON  ?= python3
+EDITION ?= demo
+BIN := .venv/bin
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: book test bench serve clean help
+
+book: .venv/installed ## build an edition of the book: make book EDITION=demo
+	$(BIN)/bulk2sc book --edition $(EDITION)
+
+test: .venv/installed ## check style and run all tests, the fast ones first
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pytest -m "not slow" --cov=bulk2sc --cov-report=
+	$(BIN)/pytest -m slow --cov=bulk2sc --cov-append --cov-report=term:skip-covered --cov-fail-under=90
+
+bench: .venv/installed ## measure time and memory of an edition and the speed of training
+	$(BIN)/python benchmarks/editions.py $(EDITION)
+	$(BIN)/python benchmarks/training_throughput.py
+
+serve: ## show a built edition at http://127.0.0.1:8000
+	$(PYTHON) -m http.server --bind 127.0.0.1 --directory _build/$(EDITION)/html
+
+clean: ## remove what was built; .venv and downloaded data stay
+	rm -rf _build .pytest_cache .ruff_cache .coverage*
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+# Stands for a finished installation: made last, and again when the requirements change.
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "The book needs Python 3.11 or newer; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@

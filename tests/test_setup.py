@@ -1,0 +1,289 @@
+"""The files that set the project up agree with each other."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from bulk2sc.datasets.registry import sources
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def requirements(*extras: str) -> list[Requirement]:
+    wanted = PROJECT["dependencies"] + [r for e in extras for r in PROJECT["optional-dependencies"][e]]
+    return [Requirement(text) for text in wanted]
+
+
+def constraints() -> dict[str, Requirement]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    assert len({canonicalize_name(pin.name) for pin in pins}) == len(pins), "a package is pinned twice"
+    return {canonicalize_name(pin.name): pin for pin in pins}
+
+
+def pinned_version(pin: Requirement) -> str:
+    (specifier,) = pin.specifier
+    assert specifier.operator == "==" and "*" not in specifier.version, f"{pin} is not an exact version"
+    return specifier.version
+
+
+def source_row(source) -> str:
+    """The row of a source in the table of book/data.md."""
+    megabytes = sum(file.size for file in source.files) / 1e6
+    cite = source.citation
+    embedded = all(file.embedded for file in source.files)
+    size = "comes with the book" if embedded else f"{megabytes:.1f} MB"
+    reference = f"{cite['authors']} *{cite['journal']}* {cite['year']}, [{cite['doi']}](https://doi.org/{cite['doi']})"
+    return f"| `{source.key}` | {source.title} | {size} | {source.licence} | {reference} |"
+
+
+# -------------------------------------------------------------------------------- versions
+
+
+def test_every_requirement_has_an_exact_pin_that_satisfies_it():
+    pins = constraints()
+    for requirement in requirements("test"):
+        pin = pins.get(canonicalize_name(requirement.name))
+        assert pin is not None, f"{requirement} is not in constraints.txt"
+        assert requirement.specifier.contains(pinned_version(pin)), f"{pin} does not satisfy {requirement}"
+        assert str(pin.marker) == str(requirement.marker), f"{pin} and {requirement} are for other systems"
+
+
+def test_constraints_name_only_public_versions_and_no_index():
+    text = (ROOT / "constraints.txt").read_text()
+    assert not re.search(r"://|--|\+|@ ", text), "only `name==version` and markers belong in constraints.txt"
+
+
+def test_constraints_cover_what_is_installed_here():
+    """Walks the requirements of the requirements; nothing that they pull in may be unpinned."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    environment = default_environment()
+    pins, seen, queue = constraints(), set(), [(r, {""}) for r in requirements("test")]
+    while queue:
+        requirement, extras = queue.pop()
+        applies = not requirement.marker or any(
+            requirement.marker.evaluate({**environment, "extra": e}) for e in extras
+        )
+        key = (canonicalize_name(requirement.name), frozenset(requirement.extras))
+        if not applies or key in seen:
+            continue
+        seen.add(key)
+        assert key[0] in pins, f"{requirement.name} is installed through the requirements but not pinned"
+        try:
+            further = distribution(requirement.name).requires or []
+        except PackageNotFoundError:
+            pytest.fail(f"{requirement.name} is required but not installed")
+        queue += [(Requirement(text), {"", *requirement.extras}) for text in further]
+
+
+def test_the_walk_is_not_empty_handed():
+    assert len(constraints()) > 100
+
+
+def test_conda_gets_the_same_as_make():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    packages = environment["dependencies"]
+    (pip,) = [entry["pip"] for entry in packages if isinstance(entry, dict)]
+    conda = [Requirement(entry) for entry in packages if isinstance(entry, str)]
+    assert environment["name"] == PROJECT["name"]
+    assert pip == ["-c constraints.txt", "-e .[test]"]
+    assert {r.name for r in conda} == {"python", "make", "pip"}, "Python packages come from pyproject.toml"
+    (python,) = [r for r in conda if r.name == "python"]
+    assert python.specifier == SpecifierSet(PROJECT["requires-python"])
+
+
+def test_every_package_the_code_imports_is_required():
+    required = {canonicalize_name(r.name) for r in requirements()}
+    providers = packages_distributions()
+    for path in sorted((ROOT / "bulk2sc").rglob("*.py")):
+        for module in imported_modules(path) - set(sys.stdlib_module_names) - {"bulk2sc"}:
+            names = {canonicalize_name(name) for name in providers.get(module, [module])}
+            assert names & required, f"{path.name} imports {module}, which pyproject.toml does not require"
+
+
+def imported_modules(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize(("hook", "package"), [("ruff-check", "ruff"), ("jupytext", "jupytext")])
+def test_pre_commit_uses_the_pinned_version(hook, package):
+    repos = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    (repo,) = [repo for repo in repos if hook in {h["id"] for h in repo["hooks"]}]
+    assert repo["rev"].removeprefix("v") == pinned_version(constraints()[package])
+
+
+def test_citation_names_the_package_and_its_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["version"], citation["license"]) == (PROJECT["version"], PROJECT["license"])
+    assert citation["authors"] == PROJECT["authors"]
+    assert citation["references"][0]["doi"] == "10.3390/ijms26094365"
+
+
+# -------------------------------------------------------------------------------- make
+
+
+def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(  # noqa: S603
+        [shutil.which("make"), *arguments], cwd=folder, capture_output=True, text=True, env=environment
+    )
+
+
+@pytest.fixture
+def fresh(tmp_path) -> Path:
+    """A folder with what make looks at and no virtual environment."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def test_make_book_installs_then_builds_the_edition(fresh):
+    done = make("-n", "book", "EDITION=smoke", folder=fresh).stdout
+    install, build = done.index("-c constraints.txt -e '.[test]'"), done.index("bulk2sc book --edition smoke")
+    assert done.index("-m venv .venv") < install < build
+
+
+def test_make_book_builds_the_demo_unless_told(fresh):
+    assert "bulk2sc book --edition demo" in make("-n", "book", folder=fresh).stdout
+
+
+def test_an_installed_environment_is_not_installed_again(fresh):
+    stamp = fresh / ".venv" / "installed"
+    stamp.parent.mkdir()
+    stamp.touch()
+    commands = make("-n", "book", folder=fresh).stdout.splitlines()
+    assert commands == [".venv/bin/bulk2sc book --edition demo"]
+    os.utime(fresh / "constraints.txt", (stamp.stat().st_mtime + 10,) * 2)
+    assert "pip install" in make("-n", "book", folder=fresh).stdout
+
+
+def test_make_test_runs_the_fast_tests_first_and_asks_for_coverage(fresh):
+    done = make("-n", "test", folder=fresh).stdout
+    steps = [
+        "ruff check",
+        "ruff format --check",
+        'pytest -m "not slow"',
+        "pytest -m slow",
+        "--cov-fail-under=90",
+    ]
+    assert [done.index(step) for step in steps] == sorted(done.index(step) for step in steps)
+
+
+def test_an_old_python_is_refused_with_what_to_do(fresh):
+    old = fresh / "old-python"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    done = make("book", f"PYTHON={old}", folder=fresh)
+    assert done.returncode != 0
+    assert "needs Python 3.11 or newer" in done.stderr
+    assert not (fresh / ".venv").exists()
+
+
+def test_clean_keeps_the_environment_and_the_sources(fresh):
+    for name in ("_build/demo/html", ".venv/bin", "book"):
+        (fresh / name).mkdir(parents=True)
+    make("clean", folder=fresh)
+    assert not (fresh / "_build").exists()
+    assert (fresh / ".venv").exists() and (fresh / "book").exists()
+
+
+def test_help_lists_every_command():
+    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
+    listed = re.findall(r"^  make (\w+) ", make("help").stdout, re.MULTILINE)
+    assert sorted(listed) == sorted(phony)
+
+
+# -------------------------------------------------------------------------------- continuous integration
+
+
+def test_ci_calls_make_test_and_fails_with_it(tmp_path):
+    """A stand-in for make fails: so must the script."""
+    shutil.copytree(ROOT / ".ci", tmp_path / "project" / ".ci")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, code in (("chromium", 0), ("chromedriver", 0), ("make", 7)):
+        (tools / name).write_text(f'#!/bin/sh\necho "{name} $* mirror=$BULK2SC_MIRROR"\nexit {code}\n')
+        (tools / name).chmod(0o755)
+    environment = {"PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    (tmp_path / "shared" / "data" / "mirror").mkdir(parents=True)
+    done = subprocess.run(  # noqa: S603
+        [shutil.which("bash"), str(tmp_path / "project" / ".ci" / "run")],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.returncode == 7
+    assert done.stdout == f"make test mirror={(tmp_path / 'shared' / 'data' / 'mirror').resolve()}\n"
+
+
+def test_the_workflow_tests_builds_and_only_then_publishes_with_least_rights():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "book.yml").read_text())
+    jobs = workflow["jobs"]
+    runs = {name: [step.get("run", "") for step in job["steps"]] for name, job in jobs.items()}
+    assert any(run.startswith("make test") for run in runs["test"])
+    assert any(run.startswith("make book") for run in runs["build"])
+    assert set(jobs["publish"]["needs"]) == {"test", "build"}
+    assert workflow["permissions"] == {"contents": "read"}
+    assert jobs["publish"]["permissions"] == {"pages": "write", "id-token": "write"}
+    assert not any("permissions" in jobs[name] for name in ("test", "build"))
+
+
+# -------------------------------------------------------------------------------- the book's own files
+
+
+def test_every_page_of_the_contents_exists_and_every_page_is_in_the_contents():
+    from bulk2sc.plan import toc_files
+
+    listed = list(toc_files(yaml.safe_load((ROOT / "_toc.yml").read_text())))
+    assert len(listed) == len(set(listed))
+    prose = {p.relative_to(ROOT).with_suffix("").as_posix() for p in (ROOT / "book").rglob("*.md")}
+    notebooks = {
+        p.relative_to(ROOT).with_suffix("").as_posix() for p in (ROOT / "notebooks").rglob("*.ipynb")
+    }
+    assert set(listed) == prose | notebooks
+
+
+def test_the_data_page_repeats_the_registry():
+    page = (ROOT / "book" / "data.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert rows == [source_row(source) for source in sources().values()]
+
+
+def test_launch_buttons_are_left_out_while_the_book_has_no_address():
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    if not config["repository"]["url"]:
+        assert not any(config["launch_buttons"][name] for name in ("binderhub_url", "colab_url", "thebe"))
+
+
+def test_the_theme_options_are_left_to_jupyter_book():
+    assert "html_theme_options" not in yaml.safe_load((ROOT / "_config.yml").read_text())["sphinx"]["config"]
+
+
+def test_every_citation_is_in_the_bibliography():
+    known = set(re.findall(r"^@\w+\{(\S+),$", (ROOT / "book" / "references.bib").read_text(), re.MULTILINE))
+    pages = [*(ROOT / "book").rglob("*.md"), *(ROOT / "notebooks").rglob("*.py")]
+    for page in pages:
+        for keys in re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", page.read_text()):
+            assert {key.strip() for key in keys.split(",")} <= known, page
+    assert len(known) > 20
