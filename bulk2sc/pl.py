@@ -39,7 +39,9 @@ def response_names(response: Sequence[float]) -> pd.Categorical:
     return pd.Categorical(names, categories=list(RESPONSE))
 
 
-def tails(auc: pd.Series, low: float, high: float, *, drug: str, ax: Axes | None = None) -> Axes:
+def tails(
+    auc: pd.Series, low: float, high: float, *, drug: str, measure: str = "AUC", ax: Axes | None = None
+) -> Axes:
     """Draw the distribution of a drug's AUC over cell lines, and its two tails.
 
     Parameters
@@ -48,6 +50,8 @@ def tails(auc: pd.Series, low: float, high: float, *, drug: str, ax: Axes | None
         AUC of each line, NaN where untested; lower = more sensitive.
     low, high
         Thresholds: lines at or below `low` are sensitive, at or above `high` resistant.
+    drug, measure
+        For the axis; another measure than AUC is drawn alike.
     """
     ax = ax or plt.subplots(figsize=(6, 3.2))[1]
     auc = auc.dropna()
@@ -58,7 +62,7 @@ def tails(auc: pd.Series, low: float, high: float, *, drug: str, ax: Axes | None
         x=auc, hue=groups, hue_order=list(palette), palette=palette, multiple="stack", bins=bins, ax=ax
     )
     ax.get_legend().set_title(None)
-    ax.set(xlabel=f"AUC of {drug}  (lower = more sensitive)", ylabel="cell lines")
+    ax.set(xlabel=f"{measure} of {drug}  (lower = more sensitive)", ylabel="cell lines")
     return ax
 
 
