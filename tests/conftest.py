@@ -34,8 +34,7 @@ def mixology() -> ad.AnnData:
 def at_hand(key: str) -> bool:
     """Whether a source is in the cache or in the mirror."""
     mirror = os.environ.get("BULK2SC_MIRROR", "")
-    here = datasets.status().loc[key, "here"] == "yes"
-    return here or mirror.startswith("http") or Path(mirror, key).is_dir()
+    return datasets.status(key) == "here" or mirror.startswith("http") or Path(mirror, key).is_dir()
 
 
 @dataclass

@@ -36,7 +36,6 @@ def register(monkeypatch):
     def make(*files):
         mine = {"mine": Source("mine", "t", "l", {}, "f", files)}
         monkeypatch.setattr(registry, "sources", lambda: mine)
-        monkeypatch.setattr(module, "sources", lambda: mine)
 
     return make
 
@@ -219,7 +218,7 @@ def test_a_file_by_hand_is_known_by_its_checksum(register, tmp_path, name):
     (tmp_path / name).write_bytes(CONTENT)
     assert fetch("mine", from_file=tmp_path / name) == [cache_dir() / "mine" / "a.bin"]
     assert (cache_dir() / "mine" / "a.bin").read_bytes() == CONTENT
-    assert status().loc["mine", "here"] == "1 of 2 files"
+    assert status("mine") == "1 of 2 files"
 
 
 def test_a_wrong_file_by_hand_is_refused(mine, tmp_path):
@@ -313,17 +312,19 @@ def test_pip_on_a_full_disk(register, monkeypatch):
         fetch("mine")
 
 
-def test_status_lists_what_is_here(mine):
-    assert status().loc["mine"].to_dict() == {"here": "no", "mb": 1.0, "licence": "l", "title": "t"}
+def test_status_says_what_is_here(mine):
+    assert status("mine") == "missing"
     (path,) = fetch("mine")
-    assert status().loc["mine", "here"] == "yes"
+    assert status("mine") == "here"
     path.write_bytes(b"cut")
-    assert status().loc["mine", "here"] == "no"
+    assert status("mine") == "missing"
+    assert registry.sources()["mine"].megabytes == 1.0
 
 
-def test_status_of_the_registry():
-    here = status()["here"].to_dict()
-    assert here["go-2022-07"] == "embedded" and here["GSE118767"] == "no"
+def test_status_of_what_comes_with_the_book_or_is_unknown():
+    assert status("go-2022-07") == "embedded"
+    with pytest.raises(Bulk2scError, match="Unknown data source"):
+        status("go-2022-08")
 
 
 def test_the_cache_folder_is_where_the_platform_has_it(monkeypatch, tmp_path):

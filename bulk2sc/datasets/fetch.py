@@ -13,12 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pandas as pd
 import requests
 import urllib3
 from tqdm import tqdm
 
-from bulk2sc.datasets.registry import PIP, File, source, sources
+from bulk2sc.datasets.registry import PIP, File, source
 from bulk2sc.errors import Bulk2scError
 
 TRIES, PAUSE = 4, 0.5  # tries without a new byte before a place is given up; seconds, doubled each time
@@ -68,25 +67,20 @@ def fetch(key: str, *, from_file: str | Path | None = None) -> list[Path]:
     return [_ensure(key, file) for file in files]
 
 
-def status() -> pd.DataFrame:
+def status(key: str) -> str:
     """
-    Return what there is and what is here.
+    Say what of a source is here: ``embedded`` (comes with the book), ``here``, ``missing``, ``2 of 10 files``.
 
-    Returns
-    -------
-    A row per source, indexed by key. here: ``embedded`` (comes with the book), ``yes``, ``no`` or ``2 of 10
-    files``; mb: size of all files in millions of bytes; licence; title.
+    Raises
+    ------
+    Bulk2scError
+        If the key is unknown.
     """
-    rows = [(key, _here(key), it.megabytes, it.licence, it.title) for key, it in sources().items()]
-    return pd.DataFrame(rows, columns=["key", "here", "mb", "licence", "title"]).set_index("key")
-
-
-def _here(key: str) -> str:
-    files = sources()[key].files
+    files = source(key).files
     if all(file.embedded for file in files):
         return "embedded"
     here = sum(_size(_path(key, file)) == file.size for file in files)
-    return {0: "no", len(files): "yes"}.get(here, f"{here} of {len(files)} files")
+    return {0: "missing", len(files): "here"}.get(here, f"{here} of {len(files)} files")
 
 
 def sha256(path: Path) -> str:
