@@ -1,0 +1,94 @@
+"""Time and peak memory of each edition: built from nothing, and again with nothing changed.
+
+    python benchmarks/editions.py smoke demo
+
+Fetch the data first; what was built of these editions is removed. Prints a table, and writes tidy rows (edition,
+chapter, metric, value) to `_build/benchmarks/editions.csv`.
+"""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def measure(command: list[str]) -> tuple[float, float]:
+    """Run a command; return its seconds, and the peak memory in MB that it and its children held together."""
+    started, peak, done = time.monotonic(), 0, threading.Event()
+    process = psutil.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.2):
+            peak = max(peak, held(process))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    code = process.wait()
+    done.set()
+    watcher.join()
+    if code:
+        sys.exit(f"{' '.join(command)} ended with code {code}")
+    return time.monotonic() - started, peak / 1e6
+
+
+def held(process: psutil.Process) -> int:
+    """Return the bytes that a process and its children hold; pages they share are counted once for each."""
+    total = 0
+    for one in (process, *children(process)):
+        try:
+            total += one.memory_info().rss
+        except psutil.NoSuchProcess:
+            pass  # ended since it was listed
+    return total
+
+
+def children(process: psutil.Process) -> list[psutil.Process]:
+    """Return all descendants of a process, none if it has ended."""
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def benchmark(edition: str) -> list[tuple[str, str, str, float]]:
+    """Build an edition from nothing, then again; return tidy rows."""
+    command = [sys.executable, "-m", "bulk2sc.cli", "book", "--edition", edition]
+    shutil.rmtree(ROOT / "_build" / edition, ignore_errors=True)
+    seconds, peak = measure(command)
+    again, _ = measure(command)
+    rows = [
+        (edition, "", "seconds", seconds),
+        (edition, "", "seconds, nothing changed", again),
+        (edition, "", "peak memory, MB", peak),
+    ]
+    for path in sorted((ROOT / "_build" / edition / "notebooks").rglob("*.provenance.json")):
+        run, chapter = json.loads(path.read_text()), path.name.removesuffix(".provenance.json")
+        rows += [(edition, chapter, "seconds", run["seconds"])]
+        rows += [(edition, chapter, "peak memory, MB", run["peak_memory_mb"])]
+    return rows
+
+
+def main(editions: list[str]) -> None:
+    """Measure the editions named, print and keep the results."""
+    rows = [row for edition in editions for row in benchmark(edition)]
+    for edition, chapter, metric, value in rows:
+        print(f"{edition:10} {chapter or 'whole book':22} {metric:26} {value:9.1f}")
+    print(f"on {os.cpu_count()} cores")
+    target = ROOT / "_build" / "benchmarks" / "editions.csv"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("w", newline="") as file:
+        csv.writer(file).writerows([("edition", "chapter", "metric", "value"), *rows])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or ["smoke", "demo"])
