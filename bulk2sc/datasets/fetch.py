@@ -69,7 +69,7 @@ def fetch(key: str, *, from_file: str | Path | None = None) -> list[Path]:
 
 def status(key: str) -> str:
     """
-    Say what of a source is here: ``embedded`` (comes with the book), ``here``, ``missing``, ``2 of 10 files``.
+    Say what of a source is here: ``embedded`` (comes with the book), ``here``, ``missing``, ``2 of 3 files``.
 
     Raises
     ------
