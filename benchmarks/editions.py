@@ -2,8 +2,8 @@
 
     python benchmarks/editions.py smoke demo
 
-Fetch the data first; what was built of these editions is removed. Prints a table, and writes tidy rows (edition,
-chapter, metric, value) to `_build/benchmarks/editions.csv`.
+Fetch the data first; what was built of these editions is removed. Prints a table, and writes tidy rows to
+`_build/benchmarks/editions.csv`.
 """
 
 import csv
