@@ -125,7 +125,15 @@ def test_pc9_by_hand(tmp_path, monkeypatch):
         cells[:, ["TP53", "FOO"]].layers["counts"].toarray(), [[1, 0], [12, 0], [0, 305]]
     )
     assert (cells.obs["truth"] == 0).all() and (cells.obs["cell_line"] == "PC9").all()
-    assert "One class only" in cells.uns["note"] and "wrong" in cells.uns["note"]
+    assert (
+        list(cells.uns["held_out"]) == []
+        and "One class only" in cells.uns["note"]
+        and "wrong" in cells.uns["note"]
+    )
+
+
+def test_held_out_lines_are_lines_of_gdsc(gdsc):
+    assert set(LINES) <= set(gdsc.obs_names) and "PC9" not in gdsc.obs_names
 
 
 @pytest.mark.slow

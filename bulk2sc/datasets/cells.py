@@ -74,7 +74,7 @@ def pc9_day11() -> ad.AnnData:
     -------
     14,600 barcodes, many nearly empty. ``layers["counts"]`` and ``X``: counts (CSR, float32). ``obs``: sample
     (Day11_Erlotinib, Day11_control), cell_line (PC9) and truth (0: resistant, throughout).
-    ``uns["held_out"]``: PC9.
+    ``uns["held_out"]`` is empty: PC9 is not among the lines of GDSC.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def pc9_day11() -> ad.AnnData:
     cells = _by_symbol(ad.concat(samples, join="outer", fill_value=0))
     cells.obs["cell_line"] = "PC9"
     cells.obs["truth"] = 0.0
-    cells.uns["held_out"] = ["PC9"]
+    cells.uns["held_out"] = []  # PC9 is not among the lines of GDSC
     cells.uns["note"] = (
         "One class only. Day11_control is day 11 of erlotinib too: the name in the source is wrong."
     )
