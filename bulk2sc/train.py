@@ -1,6 +1,5 @@
 """One early-stopped training loop, used by every network of the package; it knows no model."""
 
-import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -67,8 +66,7 @@ def minimise(
         If the loss becomes NaN or infinite.
     """
     optimiser = torch.optim.Adam(module.parameters(), lr=lr, fused=True)
-    # Copied, because state_dict() only refers to the weights, which the next step changes.
-    best, best_epoch, best_weights, rows = math.inf, 0, copy.deepcopy(module.state_dict()), []
+    best, best_epoch, best_weights, rows = math.inf, 0, _copy_of_weights(module), []
     for epoch in tqdm(range(1, max_epochs + 1), desc=progress, unit="epoch", leave=False, disable=None):
         train = _one_epoch(module, batches(), loss, optimiser)
         validation = _validate(module, validation_loss)
@@ -81,12 +79,17 @@ def minimise(
                 f"lower the learning rate lr (now {lr:g}) or look for extreme values in layers['scaled']"
             )
         if watched < best:
-            best, best_epoch, best_weights = watched, epoch, copy.deepcopy(module.state_dict())
+            best, best_epoch, best_weights = watched, epoch, _copy_of_weights(module)
         elif epoch - best_epoch >= patience:
             break
     module.load_state_dict(best_weights)
     module.eval()
     return pd.DataFrame(rows, columns=["epoch", "split", "term", "value"])
+
+
+def _copy_of_weights(module: nn.Module) -> dict[str, Tensor]:
+    # state_dict() itself only refers to the weights, which the next step changes.
+    return {name: weight.clone() for name, weight in module.state_dict().items()}
 
 
 @torch.no_grad()

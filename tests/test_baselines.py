@@ -82,7 +82,7 @@ def test_logistic_regression_is_that_of_sklearn(data, fitted):
     bulk, cells, _ = data
     y = bulk.obs["response"].to_numpy()
     known = ~np.isnan(y)
-    expected = sklearn.linear_model.LogisticRegression(C=1.0, max_iter=1000).fit(bulk.X[known], y[known])
+    expected = sklearn.linear_model.LogisticRegression(C=0.01, max_iter=1000).fit(bulk.X[known], y[known])
     assert np.allclose(fitted["LR"].score_cells(cells), expected.predict_proba(cells.X)[:, 1], atol=1e-6)
 
 
@@ -103,10 +103,10 @@ def test_xgboost_is_that_of_its_library(data, fitted):
     known = ~np.isnan(y)
     settings = {
         "n_estimators": 30,
-        "max_depth": 4,
+        "max_depth": 3,
         "learning_rate": 0.1,
         "subsample": 0.8,
-        "colsample_bytree": 0.2,
+        "colsample_bytree": 0.1,
     }
     expected = XGBClassifier(n_jobs=1, random_state=0, **settings).fit(bulk.X[known], y[known])
     assert np.array_equal(

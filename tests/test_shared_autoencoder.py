@@ -6,7 +6,7 @@ from anndata import AnnData
 from sklearn.metrics import roc_auc_score
 
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.models import SharedAutoencoder
+from bulk2sc.models import SharedAutoencoder, shared_autoencoder
 from bulk2sc.models.shared_autoencoder import (
     Autoencoder,
     MaskedLinear,
@@ -202,6 +202,25 @@ def test_pretraining_watches_reconstruction_and_keeps_its_best_epoch(data):
     assert watched.index[-1] == best + 8
     stopped = SharedAutoencoder(max_epochs=int(best), **settings).pretrain(few_lines, few_cells)
     assert np.array_equal(model.encode(cells), stopped.encode(cells))
+
+
+@pytest.mark.parametrize("n_bulk, n_cells", [(40, 90), (90, 40), (50, 50)])
+def test_an_epoch_is_one_pass_over_the_larger_domain_and_bulk_comes_first(data, monkeypatch, n_bulk, n_cells):
+    bulk, cells = data[0][:n_bulk].copy(), data[1][:n_cells].copy()
+    bulk.layers["scaled"][:, 0], cells.layers["scaled"][:, 0] = 5, -5
+    seen = []
+
+    def spy(outputs, x, n, weights):
+        seen.append((len(x), n))
+        assert (x[:n, 0] == 5).all() and (x[n:, 0] == -5).all()
+        return autoencoder_loss(outputs, x, n, weights)
+
+    monkeypatch.setattr(shared_autoencoder, "autoencoder_loss", spy)
+    SharedAutoencoder(mask=data[4], hidden=8, batch_size=32, max_epochs=1).pretrain(bulk, cells)
+    *train, validation = seen
+    larger = round(0.9 * max(n_bulk, n_cells))
+    assert sum(n for _, n in train) == larger and all(rows == 2 * n for rows, n in train)
+    assert validation == (n_bulk // 10 + n_cells // 10, n_bulk // 10)
 
 
 @pytest.mark.parametrize("settings", [{}, {"schedule": "joint"}, {"batch_norm": True}])

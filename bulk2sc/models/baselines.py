@@ -45,12 +45,12 @@ class LogisticRegression(_ArrayModel):
     Parameters
     ----------
     C
-        Inverse penalty; scikit-learn's default.
+        Inverse penalty; scikit-learn's default, 1, is overconfident where genes outnumber lines.
     """
 
     name = "LR"
 
-    def __init__(self, *, C: float = 1.0):
+    def __init__(self, *, C: float = 0.01):
         self.C = C
 
     def _fit(self, bulk: AnnData, cells: AnnData) -> None:
@@ -116,11 +116,11 @@ class XGBoost(Model):
     def __init__(
         self,
         *,
-        n_estimators: int = 200,
-        max_depth: int = 4,
+        n_estimators: int = 150,
+        max_depth: int = 3,
         learning_rate: float = 0.1,
         subsample: float = 0.8,
-        colsample_bytree: float = 0.2,
+        colsample_bytree: float = 0.1,
         seed: int = 0,
     ):
         self.n_estimators = n_estimators
