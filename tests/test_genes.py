@@ -21,7 +21,6 @@ from bulk2sc.errors import Bulk2scError
         ("MT-ND1", "MT-ND1"),  # HGNC, not NCBI, for the mitochondrion
         ("ND1", "MT-ND1"),
         ("ENSG00000198888", "MT-ND1"),
-        ("ENSG00000004866", "ST7"),  # also ST7-OT3, a younger entry
         ("DDX58", "RIGI"),
         ("C10orf76", "ARMH3"),  # renamed
     ],
@@ -109,3 +108,8 @@ def test_counts_of_one_symbol_are_added_up():
     assert symbols.tolist() == ["TP53", "FOO", "ERBB2"]
     assert sparse.isspmatrix_csr(summed) and summed.dtype == np.float32
     np.testing.assert_array_equal(summed.toarray(), [[8, 2, 5], [7, 0, 1]])
+
+
+def test_an_ensembl_id_of_two_genes_is_left_out():
+    """NCBI gives this id to ST7 and to ST7-OT3."""
+    assert to_symbols(["ENSG00000004866"]).isna().all()

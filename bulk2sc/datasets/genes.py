@@ -78,22 +78,20 @@ def symbol_map() -> Mapping[str, str]:
     """
     Return the current symbol of every symbol, unique alias, Ensembl id and Entrez id.
 
-    A name that stands for several things is read in that order. An alias of two genes is left out. An Ensembl
-    id that NCBI gives to several genes (a gene and a read-through of it) is that with the lowest Entrez id.
+    A name that stands for several things is read in that order. An alias or Ensembl id of several genes (say, a
+    gene and a read-through of it) cannot say which is meant and is left out.
     """
-    table = (
-        gene_ids().assign(number=gene_ids()["entrez_id"].astype(int)).sort_values("number", ascending=False)
-    )
+    table = gene_ids()
 
-    def split(column: str) -> pd.Series:
+    def unique(column: str) -> dict[str, str]:
         parts = table.set_index("symbol")[column].str.split("|").explode()
-        return pd.Series(parts.index, index=parts.to_numpy()).drop("", errors="ignore")
+        symbols = pd.Series(parts.index, index=parts.to_numpy()).drop("", errors="ignore")
+        return symbols[~symbols.index.duplicated(keep=False)].to_dict()
 
-    aliases = split("aliases")
     return MappingProxyType(
         dict(zip(table["entrez_id"], table["symbol"], strict=True))
-        | split("ensembl_ids").to_dict()
-        | aliases[~aliases.index.duplicated(keep=False)].to_dict()
+        | unique("ensembl_ids")
+        | unique("aliases")
         | dict(zip(table["ncbi_symbol"], table["symbol"], strict=True))
         | {symbol: symbol for symbol in table["symbol"]}
     )
