@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from bulk2sc import prose
 
@@ -87,7 +88,17 @@ def quality(obs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         alpha=0.7,
         ax=ax,
     )
-    ax.set(xscale="log", xlabel="counts of a cell (log scale)", ylabel="mitochondrial counts (%)")
+    ax.set(xlabel="counts of a cell (log scale)", ylabel="mitochondrial counts (%)")
+    ax.legend(title=None, loc="upper left", bbox_to_anchor=(1, 1), markerscale=2)
+    return log_counts(ax)
+
+
+def log_counts(ax: Axes) -> Axes:
+    """Put the x axis on a log scale with plain numbers at 1, 2 and 5 of each power of ten."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
     return ax
 
 
@@ -117,7 +128,8 @@ def embedding(
     order = np.random.default_rng(0).permutation(
         len(values)
     )  # so that no group is drawn on top of the others
-    palette = palette or ("viridis" if numeric else "husl" if named else "colorblind")
+    many = named and values.nunique() > 10
+    palette = palette or ("viridis" if numeric else "husl" if many else "colorblind")
     sns.scatterplot(
         x=coordinates[order, 0],
         y=coordinates[order, 1],
@@ -137,10 +149,11 @@ def embedding(
 
 
 def _name_groups(coordinates: np.ndarray, values: pd.Series, ax: Axes) -> None:
-    """Write each group's name at the middle of its cells."""
+    """Write each group's name on the cell nearest to the middle of its cells."""
     box = {"facecolor": "white", "alpha": 0.6, "pad": 0.5, "linewidth": 0}
     for name, rows in values.groupby(values, observed=True).groups.items():
-        x, y = np.median(coordinates[rows], axis=0)
+        cells = coordinates[rows]
+        x, y = cells[np.square(cells - np.median(cells, axis=0)).sum(axis=1).argmin()]
         ax.text(x, y, name, fontsize="xx-small", ha="center", va="center", bbox=box)
 
 
@@ -152,11 +165,12 @@ def composition(
     Parameters
     ----------
     rows, groups
-        Of each cell, say its sample and its cell line.
+        Of each cell, say its sample and its cell line; rows that are categorical keep their order.
     palette
         Colour by group; its order is that of the stack.
     """
     table = pd.crosstab(np.asarray(rows, str), np.asarray(groups, str))
+    table = table.loc[[str(row) for row in _levels(pd.Series(rows))]]
     names = [name for name in palette if name in table] if palette else list(table)
     ax = ax or plt.subplots(figsize=(7, 0.32 * len(table) + 1))[1]
     colours = [palette[n] for n in names] if palette else sns.color_palette("colorblind", len(names))

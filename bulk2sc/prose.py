@@ -37,8 +37,22 @@ def share(hits: int, of: int) -> str:
 
 
 def percent(value: float) -> str:
-    """Format a share: ``45 %``."""
-    return f"{100 * value:.0f} %"
+    """Format a share: ``45 %``, and ``0.4 %`` or ``99.6 %`` where rounding would hide that it is not all."""
+    near_end = 0 < value < 0.0095 or 0.9905 < value < 1
+    return f"{100 * value:.{1 if near_end else 0}f} %"
+
+
+def classes(sensitive: int, resistant: int) -> str:
+    """Warn, given the numbers of lines, where truth has one class only; empty where it has both."""
+    if sensitive and resistant:
+        return ""
+    found = "resistant" if resistant else "sensitive" if sensitive else "judged"
+    missing = "sensitive" if resistant else "resistant" if sensitive else "judged"
+    return (
+        f"**No line is {missing}**"
+        + (f", all that are judged are {found}" if found != missing else "")
+        + ": with this drug nothing on these cells can be called right or wrong, only ranked."
+    )
 
 
 def origin_of_lines(uns: Mapping) -> str:

@@ -26,10 +26,16 @@ def test_composition_stacks_the_counts():
     assert ax.get_ylim() == (1.5, -0.5), "the first row is on top"
 
 
+def test_composition_keeps_the_order_of_categories():
+    ax = pl.composition(pd.Categorical(["b", "a", "b"], categories=["b", "unused", "a"]), ["x", "y", "y"])
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["b", "a"]
+    assert [bar.get_width() for bar in ax.containers[1]] == [1, 1]
+
+
 def test_named_groups_stand_on_their_cells():
-    coordinates = np.array([[0.0, 0], [0, 2], [0, 1], [5, 5]])
+    coordinates = np.array([[0.0, 0], [0, 9], [0, 2], [5, 5]])
     ax = pl.embedding(coordinates, pd.Categorical(["a", "a", "a", "b"]), title="lines", named=True)
-    assert {text.get_text(): text.get_position() for text in ax.texts} == {"a": (0, 1), "b": (5, 5)}
+    assert {text.get_text(): text.get_position() for text in ax.texts} == {"a": (0, 2), "b": (5, 5)}
     assert ax.get_legend() is None
 
 

@@ -96,3 +96,23 @@ def test_origin_of_lines(uns, words):
 )
 def test_origin_of_cells(cells, lines, words):
     assert words in prose.origin_of_cells(cells, lines, "GSE118767")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0 %"), (0.004, "0.4 %"), (0.45, "45 %"), (0.996, "99.6 %"), (1, "100 %")]
+)
+def test_percent(value, text):
+    assert prose.percent(value) == text
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ((4, 0), "**No line is resistant**, all that are judged are sensitive: "),
+        ((0, 4), "**No line is sensitive**, all that are judged are resistant: "),
+        ((0, 0), "**No line is judged**: "),
+    ],
+)
+def test_classes(lines, words):
+    assert prose.classes(*lines).startswith(words)
+    assert prose.classes(1, 1) == ""
