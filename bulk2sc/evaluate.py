@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import pandas as pd
 from anndata import AnnData
+from scipy import stats
 from sklearn.model_selection import RepeatedKFold
 
 from bulk2sc import labels, models, pp
@@ -313,6 +314,51 @@ def cross_validate(
             pearson = np.corrcoef(score, -test.obs["auc"])[0, 1] if np.ptp(score) > 0 else np.nan
         rows.append({"fold": fold, **metrics(test.obs["response"], score), "pearson": pearson})
     return pd.DataFrame(rows)
+
+
+def over_folds(table: pd.DataFrame, *, folds: int) -> pd.DataFrame:
+    """Summarise the cross-validation of several methods: every fold, and the mean with an interval.
+
+    Folds are not independent: any two share most of their training lines. The interval is the t interval
+    with the variance corrected for that overlap (Nadeau and Bengio 2003), and still a rough one.
+
+    Parameters
+    ----------
+    table
+        Rows of `cross_validate` with a column ``method``; every method has the same folds.
+    folds
+        Number of folds of one repeat.
+
+    Returns
+    -------
+    DataFrame
+        Tidy, as `judge` returns it: method, seed (the fold; -1 for the mean, which carries the interval),
+        metric, value, low, high.
+    """
+    rows = []
+    for method, part in table.groupby("method", sort=False):
+        values = part.drop(columns="method").set_index("fold")
+        rows += [(method, f, m, v, np.nan, np.nan) for m in values for f, v in values[m].items()]
+        rows += [(method, -1, m, *fold_interval(values[m], folds).values()) for m in values]
+    return pd.DataFrame(rows, columns=["method", "seed", "metric", "value", "low", "high"])
+
+
+def fold_difference(
+    table: pd.DataFrame, first: str, second: str, *, folds: int, metric: str = "auroc"
+) -> dict[str, float]:
+    """Compare two methods fold by fold: value (first minus second), low and high, as in `over_folds`."""
+    wide = table.pivot(index="fold", columns="method", values=metric)
+    return fold_interval(wide[first] - wide[second], folds)
+
+
+def fold_interval(values: pd.Series, folds: int) -> dict[str, float]:
+    """Return the mean over folds with its corrected 95 % interval (see `over_folds`): value, low, high."""
+    values = values.dropna()
+    half = np.nan
+    if len(values) > 1:
+        corrected = values.std() * np.sqrt(1 / len(values) + 1 / (folds - 1))
+        half = stats.t.ppf(0.975, len(values) - 1) * corrected
+    return {"value": values.mean(), "low": values.mean() - half, "high": values.mean() + half}
 
 
 def _refit_fold(bulk: AnnData, held_out: np.ndarray, k: float) -> tuple[AnnData, AnnData]:

@@ -17,7 +17,7 @@ ORDER = [
     {"models"},
     {"evaluate"},
     {"panel"},
-    {"explain"},
+    {"explain", "latent"},
     {"prose"},
     {"pl"},
 ]

@@ -179,3 +179,22 @@ def test_cross_validation_thresholds_come_from_the_training_folds(planted, monke
     train, _ = evaluate._refit_fold(bulk, held_out, 0.3)
     np.testing.assert_allclose(train.layers["scaled"].mean(0), 0, atol=1e-5)
     np.testing.assert_allclose(train.layers["scaled"].std(0), 1, atol=1e-3)
+
+
+def test_over_folds_is_the_corrected_t_interval():
+    folds = pd.DataFrame({"method": ["a"] * 5 + ["b"] * 5, "fold": [*range(5)] * 2})
+    folds["auroc"] = [0.5, 0.6, 0.7, 0.6, 0.6, *[0.7] * 5]
+    found = evaluate.over_folds(folds, folds=5).query("metric == 'auroc'")
+    mean = found[found["seed"] == -1].set_index("method")
+    half = 2.7764451 * np.sqrt((1 / 5 + 1 / 4) * 0.005)  # t(0.975, 4), n_test / n_train = 1 / 4
+    assert mean.loc["a", "value"] == pytest.approx(0.6)
+    assert mean.loc["a", ["low", "high"]].tolist() == pytest.approx([0.6 - half, 0.6 + half])
+    assert mean.loc["b", ["low", "high"]].tolist() == pytest.approx([0.7, 0.7])
+    assert found[found["seed"] >= 0].groupby("method").size().tolist() == [5, 5]
+    gap = evaluate.fold_difference(folds, "b", "a", folds=5)
+    assert gap["value"] == pytest.approx(0.1) and gap["high"] - gap["value"] == pytest.approx(half)
+
+
+def test_one_fold_has_no_interval():
+    found = evaluate.fold_interval(pd.Series([0.6, np.nan]), 5)
+    assert found["value"] == 0.6 and np.isnan(found["low"]) and np.isnan(found["high"])

@@ -6,7 +6,7 @@ from anndata import AnnData
 from sklearn.metrics import roc_auc_score
 
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.models import SharedAutoencoder, shared_autoencoder
+from bulk2sc.models import SharedAutoencoder, load_model, shared_autoencoder
 from bulk2sc.models.shared_autoencoder import (
     Autoencoder,
     MaskedLinear,
@@ -282,7 +282,7 @@ def test_saved_model_is_the_same_model(data, fitted, tmp_path, stage):
     bulk, cells, new_cells, _, mask = data
     model = fitted if stage == "fitted" else SharedAutoencoder(mask=mask, **QUICK).pretrain(bulk, cells)
     model.save(tmp_path / "model")
-    loaded = SharedAutoencoder.load(tmp_path / "model")
+    loaded = load_model(str(tmp_path / "model"))
     assert np.array_equal(loaded.encode(new_cells), model.encode(new_cells))
     pd.testing.assert_frame_equal(loaded.history_, model.history_)
     pd.testing.assert_frame_equal(loaded.mask, mask, check_names=False)

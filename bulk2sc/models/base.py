@@ -99,7 +99,8 @@ class Model(BaseEstimator):
         Bulk2scError
             If `folder` is no saved model, is damaged, or holds another method.
         """
-        folder, about = Path(folder), read_about(folder)
+        folder = Path(folder)
+        about = read_about(folder)
         if about["method"] != cls.name:
             raise Bulk2scError(f"{folder}: holds the method '{about['method']}', not '{cls.name}'")
         try:
