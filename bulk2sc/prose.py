@@ -42,6 +42,16 @@ def percent(value: float) -> str:
     return f"{100 * value:.{1 if near_end else 0}f} %"
 
 
+def spread(shares: pd.Series) -> str:
+    """Say how shares run over a setting, their index: ``is 92 % throughout``, or from where to where."""
+    lowest, highest = shares.idxmin(), shares.idxmax()
+    if shares[highest] - shares[lowest] < 0.005:
+        return f"is {percent(shares.iloc[0])} throughout"
+    return (
+        f"runs from {percent(shares[lowest])} (at {lowest:g}) to {percent(shares[highest])} (at {highest:g})"
+    )
+
+
 def classes(sensitive: int, resistant: int) -> str:
     """Warn, given the numbers of lines, where truth has one class only; empty where it has both."""
     if sensitive and resistant:

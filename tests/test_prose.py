@@ -116,3 +116,14 @@ def test_percent(value, text):
 def test_classes(lines, words):
     assert prose.classes(*lines).startswith(words)
     assert prose.classes(1, 1) == ""
+
+
+@pytest.mark.parametrize(
+    ("shares", "text"),
+    [
+        ([0.921, 0.92, 0.92], "is 92 % throughout"),
+        ([0.9, 0.5, 0.7], "runs from 50 % (at 1) to 90 % (at 0.1)"),
+    ],
+)
+def test_spread(shares, text):
+    assert prose.spread(pd.Series(shares, index=[0.1, 1.0, 10.0])) == text
