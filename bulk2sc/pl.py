@@ -358,7 +358,7 @@ def mask_sizes(mask: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     sizes = mask.sum(axis=1)[~mask.index.str.startswith("free_")]
     sns.histplot(sizes, bins=40, log_scale=True, color=SENSITIVE, ax=ax)
     ax.set(xlabel="genes of a pathway among the chosen genes (log scale)", ylabel="pathways")
-    return ax
+    return log_counts(ax)
 
 
 def reliability(answer: np.ndarray, score: np.ndarray, *, bins: int = 8, ax: Axes | None = None) -> Axes:
