@@ -20,6 +20,7 @@ LABELS = {
     "positive_rate": "positive rate",
     "specificity": "specificity",
     "pearson": "Pearson correlation",
+    "explained": "share of variance explained",
 }
 
 
@@ -149,3 +150,44 @@ def best(table: pd.DataFrame, *, metric: str = "auroc", lowest: bool = False) ->
     return f"The {'lowest' if lowest else 'highest'} {label} is that of **{row['method']}**: " + (
         f"{interval(row['value'], row['low'], row['high'])}."
     )
+
+
+def reconstruction(table: pd.DataFrame) -> str:
+    """Say what each reconstruction explains; `table` by method: value, low, high (`latent.explained`)."""
+    clauses = []
+    for name, row in table.iterrows():
+        clause = f"{name} {interval(row['value'], row['low'], row['high'])}"
+        if row["low"] <= 0:
+            clause += f", {'worse' if row['high'] < 0 else 'not clearly better'} than the mean profile"
+        clauses.append(clause)
+    return "; ".join(clauses) + "."
+
+
+def redundancy(domain: str, row: Mapping[str, float]) -> str:
+    """Say whether shared and private codes of a domain are orthogonal, and whether they share content.
+
+    Parameters
+    ----------
+    row
+        ``overlap``, ``overlap, shuffled`` (`latent.overlap`) and ``predictable`` (`latent.predictable`).
+    """
+    lower = row["overlap"] < row["overlap, shuffled"]
+    text = (
+        f"In {domain}, the overlap is {'below' if lower else 'not below'} that of shuffled codes "
+        f"({row['overlap']:.3f} and {row['overlap, shuffled']:.3f})"
+    )
+    found = max(row["predictable"], 0)
+    if found < 0.1:
+        return f"{text}, and next to nothing of the shared code can be predicted from the private one."
+    contrast, found = "yet" if lower else "and", percent(found)
+    return f"{text}; {contrast} {found} of the shared code can be predicted from the private one."
+
+
+def separation(what: str, row: Mapping[str, float]) -> str:
+    """Say whether `what` tells bulk from cells; `row` is the AUROC with low and high."""
+    found = interval(row["value"], row["low"], row["high"])
+    if row["low"] > 0.95:
+        return f"In the shared code, {what} separates the domains: AUROC {found}."
+    if row["low"] > 0.5:
+        return f"In the shared code, {what} tells the domains apart better than chance: AUROC {found}."
+    return f"In the shared code, {what} does not clearly tell the domains apart: AUROC {found}."

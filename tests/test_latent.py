@@ -40,6 +40,12 @@ def test_domains_of_noise_cannot_be_told_apart_and_shifted_ones_can(noise):
     assert len(shifted) == 5 and shifted.min() > 0.95
 
 
+def test_a_difference_in_spread_alone_takes_a_curved_boundary(noise):
+    wide = noise * np.where(DOMAIN, 4, 1)[:, None]
+    assert latent.domain_auroc(wide, DOMAIN, LINES).mean() < 0.65
+    assert latent.domain_auroc(wide, DOMAIN, LINES, curved=True).mean() > 0.9
+
+
 def test_a_line_is_never_on_both_sides_of_a_fold(noise):
     """Groups that determine the domain but carry no general rule cannot be learnt from themselves."""
     lines = [f"{domain} {i % 12}" for i, domain in enumerate(DOMAIN)]

@@ -127,3 +127,37 @@ def test_classes(lines, words):
 )
 def test_spread(shares, text):
     assert prose.spread(pd.Series(shares, index=[0.1, 1.0, 10.0])) == text
+
+
+def test_reconstruction():
+    rows = pd.DataFrame(
+        {"value": [0.4, 0.0, -0.2], "low": [0.3, -0.1, -0.3], "high": [0.5, 0.1, -0.1]}, index=["a", "b", "c"]
+    )
+    assert prose.reconstruction(rows) == (
+        "a 0.40 (95 % interval 0.30 to 0.50); "
+        "b 0.00 (95 % interval -0.10 to 0.10), not clearly better than the mean profile; "
+        "c -0.20 (95 % interval -0.30 to -0.10), worse than the mean profile."
+    )
+
+
+@pytest.mark.parametrize(
+    ("overlap", "predictable", "words"),
+    [
+        (0.01, 0.05, "below that of shuffled codes (0.010 and 0.050), and next to nothing"),
+        (0.01, 0.6, "below that of shuffled codes (0.010 and 0.050); yet 60 % of"),
+        (0.09, 0.6, "not below that of shuffled codes (0.090 and 0.050); and 60 % of"),
+        (0.09, -0.1, "(0.090 and 0.050), and next to nothing"),
+    ],
+)
+def test_redundancy(overlap, predictable, words):
+    row = {"overlap": overlap, "overlap, shuffled": 0.05, "predictable": predictable}
+    assert words in prose.redundancy("bulk", row)
+
+
+@pytest.mark.parametrize(
+    ("low", "words"),
+    [(0.96, "separates the domains"), (0.6, "better than chance"), (0.4, "does not clearly")],
+)
+def test_separation(low, words):
+    text = prose.separation("it", {"value": 0.97, "low": low, "high": 0.99})
+    assert words in text and f"AUROC 0.97 (95 % interval {low:.2f} to 0.99)" in text

@@ -204,6 +204,18 @@ def test_pretraining_watches_reconstruction_and_keeps_its_best_epoch(data):
     assert np.array_equal(model.encode(cells), stopped.encode(cells))
 
 
+def test_held_out_rows_are_those_that_pretraining_watched(data):
+    bulk, cells, *_, mask = data
+    model = SharedAutoencoder(mask=mask, **QUICK).pretrain(bulk, cells)
+    watched = model.history_.query("split == 'validation' and term == 'reconstruction'")["value"].min()
+    rows = [torch.from_numpy(a.layers["scaled"][model.held_out(a.n_obs)]) for a in (bulk, cells)]
+    with torch.no_grad():
+        rebuilt = model.autoencoder_(torch.cat(rows), len(rows[0]))[2]
+    parts = rebuilt.split([len(rows[0]), len(rows[1])])
+    error = sum(((a - b) ** 2).mean().item() for a, b in zip(parts, rows, strict=True))
+    assert error == pytest.approx(watched, rel=1e-5)
+
+
 @pytest.mark.parametrize("n_bulk, n_cells", [(40, 90), (90, 40), (50, 50)])
 def test_an_epoch_is_one_pass_over_the_larger_domain_and_bulk_comes_first(data, monkeypatch, n_bulk, n_cells):
     bulk, cells = data[0][:n_bulk].copy(), data[1][:n_cells].copy()

@@ -240,6 +240,10 @@ class SharedAutoencoder(Model):
         """Return the shared code (Eq. 2) of cells or lines, float32 (n_obs, n_latent): `pathways_`."""
         return self._codes(scaled(self._align(adata), "data")).cpu().numpy()
 
+    def held_out(self, n: int) -> np.ndarray:
+        """Return which of the `n` rows of a domain pretraining keeps for early stopping, as numbers."""
+        return self._split(np.arange(n))[1].cpu().numpy()
+
     def code_logit(self, z: Tensor) -> Tensor:
         """Return the logit of P(sensitive), shape (n,), of shared codes (n, n_latent); differentiable."""
         if not hasattr(self, "classifier_"):
