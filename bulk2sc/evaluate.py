@@ -352,13 +352,14 @@ def fold_difference(
 
 
 def fold_interval(values: pd.Series, folds: int) -> dict[str, float]:
-    """Return the mean over folds with its corrected 95 % interval (see `over_folds`): value, low, high."""
+    """Return the mean of a metric over folds, with its interval (see `over_folds`): value, low, high."""
     values = values.dropna()
     half = np.nan
     if len(values) > 1:
         corrected = values.std() * np.sqrt(1 / len(values) + 1 / (folds - 1))
         half = stats.t.ppf(0.975, len(values) - 1) * corrected
-    return {"value": values.mean(), "low": values.mean() - half, "high": values.mean() + half}
+    low, high = values.mean() - half, values.mean() + half
+    return {"value": values.mean(), "low": low, "high": np.minimum(high, 1)}  # no metric exceeds 1
 
 
 def _refit_fold(bulk: AnnData, held_out: np.ndarray, k: float) -> tuple[AnnData, AnnData]:

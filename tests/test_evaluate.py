@@ -198,3 +198,7 @@ def test_over_folds_is_the_corrected_t_interval():
 def test_one_fold_has_no_interval():
     found = evaluate.fold_interval(pd.Series([0.6, np.nan]), 5)
     assert found["value"] == 0.6 and np.isnan(found["low"]) and np.isnan(found["high"])
+
+
+def test_no_metric_exceeds_one():
+    assert evaluate.fold_interval(pd.Series([0.9, 1.0, 1.0]), 3)["high"] == 1
