@@ -1,13 +1,16 @@
 # ---
 # jupyter:
 #   bulk2sc:
-#     reads: [raw_cells]
+#     reads:
+#     - raw_cells
 #   jupytext:
 #     formats: ipynb,py:percent
 #     notebook_metadata_filter: kernelspec,jupytext,bulk2sc,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -116,6 +119,7 @@ hue = "sample" if "sample" in scored.obs else None
 sns.kdeplot(scored.obs, x="bulk2sc_score", hue=hue, cut=0, common_norm=False, warn_singular=False, ax=ax)
 ax.axvline(0.5, color="black", linestyle="--", linewidth=0.8)
 ax.set(xlabel="P(sensitive)", xlim=(0, 1))
+plt.show()
 
 # %% [markdown]
 # ## Does the form of the input matter?

@@ -1,0 +1,267 @@
+"""Predictions for anybody's cells: every form of input, what is written, and every way to get it wrong."""
+
+import importlib
+import os
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+
+from bulk2sc import datasets, pp
+from bulk2sc.cli import main
+from bulk2sc.errors import Bulk2scError
+
+module = importlib.import_module("bulk2sc.predict")
+
+
+@pytest.fixture(scope="module")
+def bulk():
+    return datasets.made_up_bulk(n_lines=120, n_genes=400, seed=0)
+
+
+@pytest.fixture(scope="module")
+def cells(bulk):
+    return datasets.simulate(bulk, drug="Cisplatin", n_cells=240, n_lines_per_tail=6, seed=0)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch, bulk):
+    """Keep models away from the user's cache, and let the made-up lines stand for GDSC2."""
+    monkeypatch.setenv("BULK2SC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(datasets, "load_bulk", lambda source, seed=0: bulk)
+
+
+def score(given, bulk, **settings):
+    settings = {"drug": "Cisplatin", "bulk": bulk, "exclude_lines": given.uns.get("held_out", [])} | settings
+    return module.predict_cells(given, **settings)
+
+
+def test_scores_rank_the_planted_truth(cells, bulk):
+    """Higher = more sensitive, for lines that training has not seen."""
+    from sklearn.metrics import roc_auc_score
+
+    obs = score(cells, bulk).cells.obs
+    judged = obs["truth"].notna()
+    assert roc_auc_score(obs["truth"][judged], obs["bulk2sc_score"][judged]) > 0.85
+    assert set(obs["bulk2sc_response"]) == {"sensitive", "resistant"}
+    assert ((obs["bulk2sc_response"] == "sensitive") == (obs["bulk2sc_score"] >= 0.5)).all()
+
+
+@pytest.fixture(scope="module")
+def logged(cells):
+    normal = pp.normalise(pp.resolve_symbols(pp.check_cells(cells)))
+    del normal.layers["counts"]
+    return normal
+
+
+def renamed(cells, column):
+    ids = datasets.gene_ids().drop_duplicates("symbol").set_index("symbol")[column].str.partition("|")[0]
+    known = ids[ids != ""]
+    other = cells.copy()
+    other.var_names = [known.get(name, name) for name in cells.var_names]
+    return other
+
+
+def test_every_form_of_input_gives_the_same_scores(cells, logged, bulk):
+    reference = score(cells, bulk).cells.obs["bulk2sc_score"]
+    standard = logged.copy()
+    standard.X = pp.zscore(standard.X)
+    in_x = cells.copy()
+    del in_x.layers["counts"]
+    forms = {"counts in X": in_x, "log": logged, "z-scores": standard, "Entrez": renamed(cells, "entrez_id")}
+    for form, given in forms.items():
+        found = score(given, bulk, exclude_lines=cells.uns["held_out"])
+        np.testing.assert_allclose(found.cells.obs["bulk2sc_score"], reference, atol=1e-4, err_msg=form)
+    assert "z-scores: used as they are" in score(standard, bulk).notes[0]
+    ensembl = score(renamed(cells, "ensembl_ids"), bulk).cells
+    assert ensembl.obs["bulk2sc_score"].corr(reference, "spearman") > 0.95  # ambiguous ids are left out
+
+
+def test_answers_in_the_file_change_nothing(cells, bulk):
+    reference = score(cells, bulk).cells.obs["bulk2sc_score"]
+    bare = ad.AnnData(cells.layers["counts"].copy(), var=cells.var[[]])
+    again = score(bare, bulk, exclude_lines=cells.uns["held_out"]).cells.obs["bulk2sc_score"]
+    np.testing.assert_array_equal(again, reference)
+
+
+def test_the_file_comes_back_whole_with_the_settings(cells, bulk, tmp_path):
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    out = tmp_path / "scored.h5ad"
+    module.predict(tmp_path / "cells.h5ad", drug="Cisplatin", out=out, exclude_lines=["madeup-001"], seeds=2)
+    scored = ad.read_h5ad(out)
+    assert scored.shape == cells.shape and (scored.X != cells.X).nnz == 0
+    pd.testing.assert_series_equal(scored.obs["cell_line"], cells.obs["cell_line"])
+    about = scored.uns["bulk2sc"]
+    assert (about["drug"], about["model"], about["seeds"], about["input"]) == (
+        "Cisplatin",
+        "ridge",
+        2,
+        "counts",
+    )
+    assert list(about["excluded_lines"]) == ["MADEUP001"] and about["training_lines"] == 119
+    assert "bulk2sc_score_sd" in scored.obs
+
+
+def test_excluding_lines_changes_the_model(cells, bulk):
+    with_them = score(cells, bulk, exclude_lines=[]).cells.obs["bulk2sc_score"]
+    assert not np.allclose(with_them, score(cells, bulk).cells.obs["bulk2sc_score"])
+
+
+def test_a_trained_model_is_kept_and_a_damaged_one_replaced(cells, bulk):
+    said = []
+    first = score(cells, bulk, progress=said.append).cells.obs["bulk2sc_score"]
+    assert any("training on" in line for line in said)
+    said.clear()
+    again = score(cells, bulk, progress=said.append).cells.obs["bulk2sc_score"]
+    assert any("taken from the cache" in line for line in said)
+    np.testing.assert_array_equal(first, again)
+    (folder,) = (datasets.cache_dir() / "models").iterdir()
+    (folder / "model.json").write_text("{")
+    said.clear()
+    np.testing.assert_array_equal(score(cells, bulk, progress=said.append).cells.obs["bulk2sc_score"], first)
+    assert any("trained again" in line for line in said)
+
+
+def test_another_drug_or_line_is_another_model(cells, bulk):
+    for settings in ({}, {"drug": "Lapatinib"}, {"exclude_lines": []}):
+        score(cells, bulk, **settings)
+    assert len(list((datasets.cache_dir() / "models").iterdir())) == 3
+
+
+@pytest.mark.slow
+def test_the_shared_autoencoder_writes_its_code(cells, bulk, monkeypatch):
+    monkeypatch.setattr(module.models.SharedAutoencoder.__init__, "__kwdefaults__", quick())
+    scored = score(cells, bulk, model="shared AE").cells
+    assert scored.obsm["X_bulk2sc"].shape[0] == cells.n_obs
+    assert np.isfinite(scored.obsm["X_bulk2sc"]).all()
+
+
+def quick():
+    defaults = module.models.SharedAutoencoder.__init__.__kwdefaults__
+    return defaults | {"max_epochs": 2, "hidden": 16}
+
+
+# ------------------------------------------------------------------------------------------------- mistakes
+
+
+def small(**changes):
+    counts = np.random.default_rng(0).poisson(1.0, (20, 300)).astype("float32")
+    for name, value in changes.items():
+        counts[tuple(map(int, name.removeprefix("at_").split("_")))] = value
+    return counts
+
+
+def names(n, bulk):
+    return [*bulk.var_names[:n]]
+
+
+def with_genes(counts, bulk):
+    return ad.AnnData(counts, var=pd.DataFrame(index=names(counts.shape[1], bulk)))
+
+
+def foreign(bulk):
+    return ad.AnnData(small(), var=pd.DataFrame(index=[f"mouse{i}" for i in range(300)]))
+
+
+def twice(bulk):
+    given = with_genes(small(), bulk)
+    given.var_names = [*given.var_names[:-1], given.var_names[0]]
+    return given
+
+
+def same_cells(bulk):
+    given = with_genes(small(), bulk)
+    given.obs_names = ["cell"] * 20
+    return given
+
+
+BAD = {
+    "no shared genes": (foreign, "share 0 genes, fewer than 200"),
+    "too few shared genes": (lambda b: with_genes(small()[:, :150], b), "fewer than 200"),
+    "duplicated genes": (twice, "repeated names"),
+    "duplicated cells": (same_cells, "repeated names"),
+    "NaN": (lambda b: with_genes(small(at_3_4=np.nan), b), "1 NaN"),
+    "infinite": (lambda b: with_genes(small(at_3_4=np.inf), b), "1 infinite"),
+    "negative counts": (lambda b: with_genes(small(at_3_4=-2), b), "negative whole numbers"),
+    "empty": (lambda b: with_genes(small()[:0], b), "no cells"),
+    "one cell": (lambda b: with_genes(small()[:1], b), "one cell"),
+    "no genes": (lambda b: with_genes(small()[:, :0], b), "no genes"),
+    "all zero": (lambda b: with_genes(small() * 0, b), "every value is zero"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_cells_get_one_clear_line_and_nothing_is_written(case, bulk, tmp_path, capsys):
+    make, message = BAD[case]
+    path, out = tmp_path / "cells.h5ad", tmp_path / "out.h5ad"
+    make(bulk).write_h5ad(path)
+    code = main(["predict", str(path), "--drug", "Cisplatin", "--out", str(out)])
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert code == 2 and error.startswith("bulk2sc: error:") and message in error
+    assert [p.name for p in tmp_path.iterdir() if p.name != "cache"] == ["cells.h5ad"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--drug", "Cisplatn"], "Did you mean 'Cisplatin'"),
+        (["--drug", "Cisplatin", "--exclude-lines", "MADEUP0001"], "Did you mean"),
+        (["--drug", "Cisplatin", "--model", "rigde"], "Did you mean 'ridge'"),
+        (["--drug", "Cisplatin", "--seeds", "0"], "--seeds"),
+        (["--drug", "Cisplatin", "--out", "scores.csv"], "must end in .h5ad"),
+        (["--drug", "Cisplatin", "--out", "no/such/folder/out.h5ad"], "does not exist"),
+    ],
+)
+def test_bad_requests(arguments, message, cells, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cells.write_h5ad("cells.h5ad")
+    given = ["predict", "cells.h5ad", *arguments]
+    code = main(given if "--out" in arguments else [*given, "--out", "out.h5ad"])
+    assert code == 2 and message in capsys.readouterr().err
+    assert not (tmp_path / "out.h5ad").exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not an h5ad file", "truncated"])
+def test_files_that_are_missing_empty_foreign_or_truncated(content, cells, tmp_path, capsys):
+    path = tmp_path / "cells.h5ad"
+    if content == "truncated":
+        cells.write_h5ad(path)
+        content = path.read_bytes()[:5000]
+    if content is not None:
+        path.write_bytes(content)
+    code = main(["predict", str(path), "--drug", "Cisplatin", "--out", str(tmp_path / "out.h5ad")])
+    error = capsys.readouterr().err
+    assert code == 2 and "cells.h5ad" in error and len(error.strip().splitlines()[-1]) < 400
+    assert not (tmp_path / "out.h5ad").exists()
+
+
+def test_a_full_disk_leaves_an_older_result_untouched(cells, bulk, tmp_path, monkeypatch):
+    out = tmp_path / "out.h5ad"
+    out.write_bytes(b"an older result")
+
+    def no_space(self, path, *args, **kwargs):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(ad.AnnData, "write_h5ad", no_space)
+    with pytest.raises(Bulk2scError, match="No space left on device"):
+        module.write_cells(cells, out)
+    assert out.read_bytes() == b"an older result" and [p.name for p in tmp_path.glob("*out*")] == ["out.h5ad"]
+
+
+def test_a_warning_where_few_genes_are_shared(cells, bulk):
+    few = cells[:, bulk.var_names[:210]].copy()
+    many = datasets.made_up_bulk(n_lines=120, n_genes=1150, seed=0)
+    with pytest.warns(UserWarning, match="few"):
+        module.predict_cells(few, drug="Cisplatin", bulk=many)
+
+
+def test_all_zero_genes_are_left_out(cells, bulk):
+    given = cells.copy()
+    given.layers["counts"] = sparse.csr_matrix(
+        given.layers["counts"].toarray() * (np.arange(given.n_vars) > 5)
+    )
+    found = score(given, bulk).cells
+    assert found.uns["bulk2sc"]["genes_used"] < score(cells, bulk).cells.uns["bulk2sc"]["genes_used"]
+    assert found.obs["bulk2sc_score"].notna().all()
