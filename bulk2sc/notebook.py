@@ -69,8 +69,12 @@ def parameters(path: Path) -> list[Parameter]:
 
     cell = _parameters_cell(path)
     understood = inspect_notebook(str(path))
+    try:
+        statements = ast.parse(cell.source).body
+    except SyntaxError as error:
+        raise Bulk2scError(f"{path}: the cell tagged 'parameters' is not Python: {error}") from error
     found = []
-    for statement in ast.parse(cell.source).body:
+    for statement in statements:
         line = cell.source.splitlines()[statement.lineno - 1].strip()
         name = getattr(getattr(statement, "target", None), "id", None)
         parameter = understood.get(name)
@@ -226,6 +230,7 @@ def _papermill(
                 cwd=str(project_root()),
                 stderr_file=stderr,
                 coalesce_streams=True,
+                extra_arguments=["--IPKernelApp.log_level=ERROR"],
             )
         except papermill.PapermillExecutionError:
             pass  # kept in the notebook, where first_error finds it

@@ -83,7 +83,7 @@ def without_dead_links(text: str, page: Path, present: set[str]) -> str:
         target = os.path.normpath(page.parent / link["target"]).replace(os.sep, "/").removesuffix(".ipynb")
         return link["text"] if target.startswith("notebooks/") and target not in present else link.group()
 
-    return re.sub(r"\[(?P<text>[^\[\]]+)\]\((?P<target>[^()\s#]+)(?:#[^()\s]*)?\)", keep, text)
+    return re.sub(r"(?<!!)\[(?P<text>[^\[\]]+)\]\((?P<target>[^()\s#]+)(?:#[^()\s]*)?\)", keep, text)
 
 
 def _page(plan: Plan, chapter: Chapter, present: set[str]) -> nbformat.NotebookNode:

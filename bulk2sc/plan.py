@@ -1,4 +1,4 @@
-"""What an edition consists of: its chapters in order, their parameters and artefacts, and which are current."""
+"""What an edition consists of: its chapters in order, their parameters and artefacts, which are current."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -182,7 +182,7 @@ def _check_names(names: Iterable[str], known: Iterable[str], what: str, where: s
 
 
 def _check_parameters(edition: Edition, declared: dict[str, list[notebook.Parameter]]) -> None:
-    """Check names, types and places of an edition's parameters, and the types that notebooks give settings."""
+    """Check names, types and places of an edition's parameters, and types that notebooks give settings."""
     types = setting_types()
     shareable = types | {p.name: p.type for parameters in declared.values() for p in parameters}
     _check_names(edition.parameters, shareable, f"{edition.file}: parameter", "known are")
@@ -228,7 +228,7 @@ def _check_agreement(edition: Edition, settings: dict[str, dict[str, Any]]) -> N
             other, expected = first.setdefault(name, (slug, value))
             if value != expected:
                 raise Bulk2scError(
-                    f"setting '{name}' is {expected!r} in chapter '{other}' and {value!r} in chapter '{slug}'; "
+                    f"setting '{name}' is {expected!r} in chapter '{other}', {value!r} in chapter '{slug}'; "
                     f"they share artefacts, so set it under 'parameters' in {edition.file}"
                 )
 
@@ -272,6 +272,8 @@ def _owners(uses: dict[str, Uses]) -> dict[str, str]:
 
 def _after(slug: str, used: Uses, owners: dict[str, str], slugs: list[str]) -> list[str]:
     """Return the chapters that must run before one, all of which must come before it in the book."""
+    if slug in used.chapters:
+        raise Bulk2scError(f"chapter '{slug}' reads itself; remove it from 'reads' in its metadata")
     wanted = {owners[name] for name in used.artefacts} | set(used.chapters)
     for other in sorted(wanted - {slug}):
         if other not in slugs:

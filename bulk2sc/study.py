@@ -161,7 +161,6 @@ def _read_model(folder: Path):
 # Ending of the file -> (write(value, path), read(path)).
 FORMATS: dict[str, tuple[Callable, Callable]] = {
     ".h5ad": (lambda adata, path: adata.write_h5ad(path, compression="lzf"), ad.read_h5ad),
-    ".csv": (lambda table, path: table.to_csv(path), _read_table),
     ".gz": (lambda table, path: table.to_csv(path, compression={"method": "gzip", "mtime": 0}), _read_table),
     ".pair": (_write_pair, _read_pair),
     ".model": (lambda model, folder: model.save(folder), _read_model),

@@ -1,0 +1,218 @@
+import sys
+import types
+from pathlib import Path
+
+import pytest
+import small_book
+
+from bulk2sc import cli, datasets, workflow
+from bulk2sc.errors import Bulk2scError
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
+    monkeypatch.delenv("BULK2SC_DEBUG", raising=False)
+    return small_book.write_book(tmp_path)
+
+
+def fails(capsys, *arguments):
+    """Run a command that must fail; return its one line on stderr."""
+    try:
+        code = cli.main(list(arguments))
+    except SystemExit as end:
+        code = end.code
+    assert code == 2
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1 and said.err.startswith("bulk2sc: error: ")
+    return said.err.removeprefix("bulk2sc: error: ").strip()
+
+
+@pytest.mark.parametrize("command", ["book", "run", "fetch", "predict", "params"])
+def test_every_command_explains_itself_with_examples(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main([command, "--help"])
+    said = capsys.readouterr().out
+    assert end.value.code == 0
+    assert said.startswith(f"usage: bulk2sc {command}") and f"examples:\n  bulk2sc {command}" in said
+
+
+def test_the_help_lists_the_commands(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    said = capsys.readouterr().out
+    for command in ("book", "run", "fetch", "predict", "params"):
+        assert f"\n    {command} " in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: COMMAND; see: bulk2sc --help"),
+        (["bok"], "invalid choice: 'bok'"),
+        (["run"], "the following arguments are required: CHAPTER; see: bulk2sc run --help"),
+        (["run", "alpha", "-p", "k"], "argument -p: expected 2 arguments"),
+        (["predict", "cells.h5ad"], "required: --drug, --out"),
+        (["book", "--cores", "two"], "argument --cores: invalid int value: 'two'"),
+        (["book", "--cores", "0"], "--cores must be at least 1, found 0"),
+        (["fetch", "--from", "x.whl"], "--from takes the file of one KEY, found 0 keys"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(arguments, message, capsys):
+    assert message in fails(capsys, *arguments)
+
+
+# ---------------------------------------------------------------------------------------- book, run, params
+
+
+def test_book_builds_the_edition_that_is_named(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(workflow, "build", lambda *given: asked.append(given) or Path("index.html"))
+    assert cli.main(["book"]) == 0
+    assert cli.main(["book", "--edition", "smoke", "--cores", "3"]) == 0
+    assert asked == [("demo", None), ("smoke", 3)]
+    assert capsys.readouterr().out == "book: index.html\n" * 2
+
+
+def test_run_reads_values_by_the_type_of_the_parameter(root, monkeypatch, capsys):
+    small_book.write_notebook(
+        root / "notebooks" / "second" / "gamma.ipynb",
+        {"reads": ["beta"]},
+        ["divide_by: int = 2  # number", "methods: list[str] = []  # methods", 'label: str = ""  # label'],
+        [],
+    )
+    asked = []
+
+    def run_own(planned, slug, given):
+        asked.append((planned.edition.name, slug, given))
+        return root / "runs" / "gamma.ipynb"
+
+    monkeypatch.setattr(workflow, "run_own", run_own)
+    arguments = ["run", "gamma", "--edition", "small", "-p", "divide_by", "3", "-p", "methods", "[LR, a b]"]
+    assert cli.main([*arguments, "-p", "label", "7"]) == 0
+    assert asked == [("small", "gamma", {"divide_by": 3, "methods": ["LR", "a b"], "label": "7"})]
+    said = capsys.readouterr().out
+    assert said == f"gamma …\nnotebook: {root}/runs/gamma.ipynb\nresults: {root}/runs/results\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["run", "gama"],
+            "chapter 'gama' is unknown; edition 'small' has alpha, beta, gamma. Did you mean 'gamma'?",
+        ),
+        (
+            ["run", "alpha", "-p", "drugg", "x"],
+            "'alpha' has no parameter 'drugg'; it has edition, drug, k, note. Did",
+        ),
+        (
+            ["run", "alpha", "-p", "k", "much"],
+            "chapter 'alpha': parameter 'k' must be float, found 'much' (str)",
+        ),
+        (["run", "beta", "-p", "n_cells", "2.5"], "parameter 'n_cells' must be int, found 2.5 (float)"),
+        (
+            ["params", "alfa"],
+            "chapter 'alfa' is unknown; edition 'small' has alpha, beta, gamma. Did you mean 'alpha'",
+        ),
+    ],
+)
+def test_unknown_chapters_and_parameters(root, arguments, message, capsys):
+    assert message in fails(capsys, *arguments, "--edition", "small")
+    assert not (root / "_build").exists()
+
+
+def test_an_unknown_edition(root, capsys):
+    assert "edition 'smal' is unknown" in fails(capsys, "book", "--edition", "smal")
+
+
+def test_params_shows_a_table(root, capsys):
+    assert cli.main(["params", "alpha", "--edition", "small"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["name", "type", "default", "in", "small", "help"]
+    assert lines[2].split(maxsplit=4) == [
+        "drug",
+        "str",
+        "'Lapatinib'",
+        "'Lapatinib'",
+        "drug by its GDSC name",
+    ]
+    assert lines[3].split(maxsplit=4) == ["k", "float", "0.3", "0.3", "share of the lines in each tail"]
+    assert len({line.index(word) for line, word in zip(lines[2:4], ("drug by", "share"), strict=True)}) == 1
+
+
+# ---------------------------------------------------------------------------------------- fetch, predict
+
+
+def test_fetch_prints_where_files_are(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(
+        datasets, "fetch", lambda key, from_file: asked.append((key, from_file)) or [Path(f"/c/{key}")]
+    )
+    assert cli.main(["fetch", "a", "b"]) == 0
+    assert cli.main(["fetch", "a", "--from", "x.whl"]) == 0
+    assert asked == [("a", None), ("b", None), ("a", "x.whl")]
+    assert capsys.readouterr().out == "/c/a\n/c/b\n/c/a\n"
+    asked.clear()
+    assert cli.main(["fetch"]) == 0
+    assert [key for key, _ in asked] == list(datasets.sources())
+
+
+def test_fetch_lists_without_fetching(monkeypatch, capsys):
+    monkeypatch.setattr(datasets, "fetch", lambda *_: pytest.fail("fetched"))
+    assert cli.main(["fetch", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(datasets.sources())
+    assert cli.main(["fetch", "--list", "GSE118767"]) == 0
+    assert datasets.sources()["GSE118767"].title in capsys.readouterr().out
+
+
+def test_fetch_of_an_unknown_key(capsys):
+    assert "Did you mean 'GSE118767'" in fails(capsys, "fetch", "GSE118768")
+
+
+def test_predict_passes_on_what_was_given(monkeypatch):
+    asked = []
+    stub = types.SimpleNamespace(predict=lambda cells, **given: asked.append((cells, given)))
+    monkeypatch.setitem(sys.modules, "bulk2sc.predict", stub)
+    assert cli.main(["predict", "c.h5ad", "--drug", "Lapatinib", "--out", "o.h5ad"]) == 0
+    arguments = ["predict", "c.h5ad", "--drug", "D", "--out", "o.h5ad", "--exclude-lines", "A549, H838,"]
+    assert cli.main([*arguments, "--seeds", "5", "--model", "ridge"]) == 0
+    assert asked == [
+        ("c.h5ad", {"drug": "Lapatinib", "out": "o.h5ad", "exclude_lines": []}),
+        (
+            "c.h5ad",
+            {"drug": "D", "out": "o.h5ad", "exclude_lines": ["A549", "H838"], "seeds": 5, "model": "ridge"},
+        ),
+    ]
+
+
+# ---------------------------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (Bulk2scError("two\nlines"), "two lines"),
+        (OSError(28, "No space left on device", "cells.h5ad"), "No space left on device: 'cells.h5ad'"),
+    ],
+)
+def test_mistakes_are_one_line_unless_a_traceback_is_asked_for(monkeypatch, capsys, error, message):
+    def build(*_):
+        raise error
+
+    monkeypatch.delenv("BULK2SC_DEBUG", raising=False)
+    monkeypatch.setattr(workflow, "build", build)
+    assert message in fails(capsys, "book")
+    monkeypatch.setenv("BULK2SC_DEBUG", "1")
+    with pytest.raises(type(error)):
+        cli.main(["book"])
+
+
+def test_an_interrupt_is_130(monkeypatch, capsys):
+    def build(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workflow, "build", build)
+    assert cli.main(["book"]) == 130
+    assert capsys.readouterr().err == "bulk2sc: interrupted\n"

@@ -1,0 +1,270 @@
+import json
+import os
+import shlex
+
+import nbformat
+import pytest
+from small_book import write_notebook
+
+from bulk2sc import notebook
+from bulk2sc.errors import Bulk2scError
+from bulk2sc.notebook import Parameter
+from bulk2sc.settings import from_text
+
+CELLS = [
+    "import os, sys, warnings\nfrom pathlib import Path\nwarnings.warn('/a/path')\nprint('seed', seed, note)",
+    "e = os.environ\nprint(e['MARK'], e['OMP_NUM_THREADS'], Path.cwd() == Path(e['BULK2SC_ROOT']))",
+    "from IPython.display import display\ndisplay(1)\ndisplay(2)\n1 / 0",
+]
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Return a notebook whose last cell raises, as it is tagged to."""
+    declared = ["seed: int = 0  # random seed", 'note: str = "a"  # a remark']
+    path = write_notebook(tmp_path / "source.ipynb", {"reads": ["bulk"]}, declared, CELLS)
+    content = nbformat.read(path, 4)
+    content.cells[-1].metadata["tags"] = ["raises-exception"]
+    nbformat.write(content, path)
+    return path
+
+
+def run(source, output, values=None, **environment):
+    environment = {"MARK": "marked", "BULK2SC_ROOT": str(source.parent)} | environment
+    values = values or {"edition": "small", "seed": 3, "note": "b"}
+    return notebook.execute("chap", source, output, values, environment=environment, facts={"key": "k"})
+
+
+# ---------------------------------------------------------------------------------------- parameters
+
+
+def declared(tmp_path, *lines):
+    return notebook.parameters(write_notebook(tmp_path / "n.ipynb", {}, list(lines), []))
+
+
+def test_parameters_with_type_default_and_help(tmp_path):
+    found = declared(
+        tmp_path,
+        "k: float = 0.3  # share: of the lines (each tail)",
+        'methods: list[str] = ["LR", "shared AE"]  # what to compare',
+        "sizes: dict[str, int] = {'a': 1}  # sizes",
+        "lr: float = 1  # an int is a float too",
+        "flag: bool = False  # on or off",
+    )
+    assert found == [
+        Parameter("edition", "str", "small", "edition whose settings are used"),
+        Parameter("k", "float", 0.3, "share: of the lines (each tail)"),
+        Parameter("methods", "list[str]", ["LR", "shared AE"], "what to compare"),
+        Parameter("sizes", "dict[str, int]", {"a": 1}, "sizes"),
+        Parameter("lr", "float", 1.0, "an int is a float too"),
+        Parameter("flag", "bool", False, "on or off"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x: float | None = None  # papermill drops this",
+        "x: int = 1  # a help with k = 3",
+        "x: int = 1",
+        "x = 1  # no type",
+        "x: tuple = (1, 2)  # not a plain type",
+        "x: list[list[int]] = [[1]]  # nor this",
+        "x: int = 1 + 1  # computed",
+        "x: int  # no value",
+        "import os",
+        "x: int = 1; y: int = 2  # two",
+    ],
+)
+def test_a_parameter_line_that_would_be_dropped_is_refused(tmp_path, line):
+    with pytest.raises(
+        Bulk2scError, match=r"n.ipynb: cannot read the parameter line '.*write 'name: type = value"
+    ):
+        declared(tmp_path, line)
+
+
+def test_a_cell_of_parameters_that_is_no_python(tmp_path):
+    with pytest.raises(Bulk2scError, match=r"n.ipynb: the cell tagged 'parameters' is not Python: .*line 2"):
+        declared(tmp_path, "x: int = = 2")
+
+
+def test_a_default_of_the_wrong_type(tmp_path):
+    with pytest.raises(Bulk2scError, match=r"default of 'x' must be int, found 1.5"):
+        declared(tmp_path, "x: int = 1.5  # help")
+
+
+@pytest.mark.parametrize("tagged", [0, 2])
+def test_exactly_one_cell_is_tagged_parameters(tmp_path, tagged):
+    path = write_notebook(tmp_path / "n.ipynb", {}, [], ["1"])
+    content = nbformat.read(path, 4)
+    for number, cell in enumerate(content.cells[1:]):
+        cell.metadata["tags"] = ["parameters"] if number < tagged else []
+    nbformat.write(content, path)
+    with pytest.raises(Bulk2scError, match=f"found {tagged} cells tagged 'parameters'"):
+        notebook.parameters(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [(None, "no such notebook"), ("{", "not a notebook"), ("", "not a not")]
+)
+def test_a_file_that_is_no_notebook(tmp_path, text, message):
+    if text is not None:
+        (tmp_path / "n.ipynb").write_text(text)
+    with pytest.raises(Bulk2scError, match=f"n.ipynb: .*{message}"):
+        notebook.parameters(tmp_path / "n.ipynb")
+
+
+SOME = [Parameter("drug", "str", "Cisplatin", "a drug"), Parameter("k", "float", 0.3, "a share")]
+
+
+def test_values_in_force():
+    assert notebook.in_force("chap", SOME, {"k": 1}) == {"drug": "Cisplatin", "k": 1.0}
+
+
+def test_an_unknown_parameter_is_refused():
+    message = "chapter 'chap' has no parameter 'drugg'; it has drug, k. Did you mean 'drug'"
+    with pytest.raises(Bulk2scError, match=message):
+        notebook.in_force("chap", SOME, {"drugg": "x"})
+
+
+def test_a_value_of_the_wrong_type_is_refused():
+    with pytest.raises(Bulk2scError, match=r"chapter 'chap': parameter 'drug' must be str, found 5 \(int\)"):
+        notebook.in_force("chap", SOME, {"drug": 5})
+
+
+# ---------------------------------------------------------------------------------------- execution
+
+
+@pytest.mark.slow
+def test_a_run_is_tidied_and_documented(source, tmp_path, monkeypatch):
+    monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
+    provenance = run(source, tmp_path / "out" / "one.ipynb")
+    made = nbformat.read(tmp_path / "out" / "one.ipynb", 4)
+    tags = [cell.metadata.get("tags", []) for cell in made.cells]
+    assert tags[1:3] == [["parameters"], ["injected-parameters", "hide-input"]]
+    assert made.cells[3].outputs[0].text == "seed 3 b\n"
+    assert len(made.cells[3].outputs) == 1, "the warning is not shown"
+    assert made.cells[4].outputs[0].text == "marked 1 True\n"
+    assert made.cells[5].outputs[-1].ename == "ZeroDivisionError"
+    assert [cell.id for cell in made.cells] == [f"cell-{n}" for n in range(6)]
+    assert set(made.metadata) == {"kernelspec", "language_info", "bulk2sc"}
+    assert not any("papermill" in cell.metadata or "execution" in cell.metadata for cell in made.cells)
+    assert "/a/path" in (tmp_path / "out" / "one.log").read_text()
+
+    assert provenance == json.loads((tmp_path / "out" / "one.provenance.json").read_text())
+    assert provenance["parameters"] == {"edition": "small", "seed": 3, "note": "b"}
+    assert provenance["key"] == "k" and provenance["commit"] == "not in git"
+    assert 0 < provenance["seconds"] < 300 and 30 < provenance["peak_memory_mb"] < 3000
+    assert {"python", "torch", "jupyter-book"} <= set(provenance["versions"])
+
+    run(source, tmp_path / "out" / "two.ipynb")
+    assert (tmp_path / "out" / "two.ipynb").read_bytes() == (tmp_path / "out" / "one.ipynb").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_cell_that_raises_fails_the_run_and_nothing_is_left_but_the_traceback(tmp_path):
+    cells = ["1", "def f():\n    raise ValueError('first line\\nsecond line')", "f()", "print('not reached')"]
+    source = write_notebook(tmp_path / "source.ipynb", {}, [], cells)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "chap.provenance.json").write_text("{}")
+    with pytest.raises(Bulk2scError) as caught:
+        run(source, tmp_path / "out" / "chap.ipynb", {"edition": "small"})
+    kept = tmp_path / "out" / "chap.failed.ipynb"
+    assert str(caught.value) == (
+        f"chapter 'chap', cell [5]: ValueError: first line; the notebook with the traceback is {kept}"
+    )
+    assert sorted(path.name for path in kept.parent.iterdir()) == ["chap.failed.ipynb", "chap.log"]
+    failed = nbformat.read(kept, 4)
+    assert "second line" in failed.cells[5].outputs[0].evalue and failed.cells[5].outputs[0].traceback
+    assert failed.cells[6].outputs == []
+
+    source = write_notebook(tmp_path / "source.ipynb", {}, [], cells[:2])
+    run(source, tmp_path / "out" / "chap.ipynb", {"edition": "small"})
+    assert not kept.exists()
+
+
+@pytest.mark.slow
+def test_a_kernel_that_dies_is_reported_and_not_tried_again(tmp_path):
+    mark = tmp_path / "mark"
+    cells = [
+        f"open({str(mark)!r}, 'a').write('x')",
+        "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
+    ]
+    source = write_notebook(tmp_path / "source.ipynb", {}, [], cells)
+    with pytest.raises(Bulk2scError, match=r"chapter 'chap': the kernel stopped \(.*memory"):
+        run(source, tmp_path / "out.ipynb", {"edition": "small"})
+    assert mark.read_text() == "x"
+    assert not (tmp_path / "out.ipynb").exists()
+
+
+@pytest.mark.parametrize(("failures", "succeeds"), [(1, True), (2, False)])
+def test_a_kernel_that_does_not_start_is_tried_twice(tmp_path, monkeypatch, failures, succeeds):
+    source = write_notebook(tmp_path / "source.ipynb", {}, [], ["1"])
+    starts = []
+
+    def execute_notebook(input_path, output_path, **_):
+        starts.append(output_path)
+        if len(starts) <= failures:
+            raise RuntimeError("Kernel didn't respond in 60 seconds")
+        nbformat.write(nbformat.read(input_path, 4), output_path)
+
+    monkeypatch.setattr("papermill.execute_notebook", execute_notebook)
+    if succeeds:
+        run(source, tmp_path / "out.ipynb", {"edition": "small"})
+    else:
+        with pytest.raises(Bulk2scError, match=r"the kernel stopped .*60 seconds"):
+            run(source, tmp_path / "out.ipynb", {"edition": "small"})
+    assert len(starts) == 2 and (tmp_path / "out.ipynb").exists() == succeeds
+
+
+def test_the_environment_is_restored(monkeypatch):
+    monkeypatch.setenv("BULK2SC_TEST", "before")
+    with notebook.environ({"BULK2SC_TEST": "inside", "BULK2SC_OTHER": "x"}):
+        pass
+    assert os.environ["BULK2SC_TEST"] == "before" and "BULK2SC_OTHER" not in os.environ
+
+
+# ---------------------------------------------------------------------------------------- cards
+
+
+def test_the_run_card_shows_every_parameter_and_the_command():
+    parameters = [*SOME, Parameter("pick", "str", "a|b", "one | another")]
+    values = {"drug": "Lapatinib", "k": 0.3, "pick": "a|b"}
+    card = notebook.run_card("chap", parameters, values, changed={"drug": "Lapatinib"})
+    assert "| `drug` | str | `'Cisplatin'` | `'Lapatinib'` | a drug |" in card
+    assert "| `k` | float | `0.3` | `0.3` | a share |" in card
+    assert r"| `'a\|b'` | `'a\|b'` | one \| another |" in card
+    assert "\nbulk2sc run chap --edition demo -p drug Lapatinib\n" in card
+
+
+@pytest.mark.parametrize(
+    ("value", "type_name"),
+    [
+        ("two words; $HOME", "str"),
+        (3, "int"),
+        (1e-05, "float"),
+        (True, "bool"),
+        (["LR", "shared AE"], "list[str]"),
+        ({"a": 1}, "dict[str, int]"),
+    ],
+)
+def test_the_command_gives_back_the_value(value, type_name):
+    words = shlex.split(notebook.rerun_command("chap", {"edition": "smoke"}, {"x": value}))
+    assert words[:-1] == ["bulk2sc", "run", "chap", "--edition", "smoke", "-p", "x"]
+    assert from_text(words[-1], type_name, "x") == value
+
+
+def test_cards_stand_below_the_title_and_at_the_end(source):
+    before = nbformat.read(source, 4)
+    carded = notebook.with_cards(before, "card", "provenance")
+    assert [cell.source for cell in carded.cells[:2]] == [before.cells[0].source, "card"]
+    assert carded.cells[-1].source == "provenance" and len(carded.cells) == len(before.cells) + 2
+    nbformat.validate(carded)
+
+
+def test_the_provenance_block_names_everything():
+    facts = {"parameter_hash": "ph", "commit": "abc", "seconds": 1.25, "peak_memory_mb": 321}
+    facts |= {"data": {"d": "0123456789abcdef"}, "versions": {"python": "3.11"}}
+    block = notebook.provenance_block(facts, "current")
+    for text in ("current", "`ph`", "`abc`", "1.2 s", "321 MB", "d `0123456789ab`", "python 3.11"):
+        assert text in block

@@ -1,0 +1,451 @@
+import json
+import os
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import small_book
+
+from bulk2sc import settings, study
+from bulk2sc.errors import Bulk2scError
+from bulk2sc.study import ARTEFACTS, FLOW, Artefact, Study
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """Return a project with one edition, and no environment of a runner."""
+    small_book.write_edition(tmp_path)
+    for name in ("BULK2SC_RESULTS", "BULK2SC_CHAPTER", "BULK2SC_OWNED"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def made(root, monkeypatch):
+    """Replace the makers by three that are quick, and return the list of what they made, in order."""
+    calls = []
+
+    def bulk(*, drug: str = "Cisplatin", k: float = 0.3):
+        calls.append("bulk")
+        return pd.DataFrame({"value": [k, len(drug), 1 / 3]}, index=["a", "b", "c"])
+
+    def cells(bulk, *, n_cells: int = 5, cells_source: str = "simulated"):
+        calls.append("cells")
+        return bulk * n_cells
+
+    def pair(bulk, cells, *, n_hvg: int = 2):
+        calls.append("pair")
+        return pd.concat([bulk, cells]).head(n_hvg)
+
+    registry = {
+        make.__name__: Artefact(f"{make.__name__}.csv.gz", make, "pp") for make in (bulk, cells, pair)
+    }
+    monkeypatch.setattr(study, "ARTEFACTS", registry)
+    monkeypatch.setattr(study, "code_digest", lambda upto=None: "code")
+    return calls
+
+
+def in_chapter(monkeypatch, root, edition="small", owned=None):
+    """Set the environment as the runner does for a chapter of an edition."""
+    monkeypatch.setenv("BULK2SC_CHAPTER", "here")
+    monkeypatch.setenv("BULK2SC_RESULTS", str(root / "_build" / edition / "results"))
+    if owned is not None:
+        monkeypatch.setenv("BULK2SC_OWNED", owned)
+
+
+# ---------------------------------------------------------------------------------------- the registry
+
+
+def test_every_need_is_an_artefact_registered_before():
+    names = list(ARTEFACTS)
+    for name, artefact in ARTEFACTS.items():
+        assert all(names.index(need) < names.index(name) for need in artefact.needs), name
+
+
+def test_a_setting_means_the_same_to_every_maker_that_has_it():
+    seen = {}
+    for artefact in ARTEFACTS.values():
+        for name, setting in artefact.settings.items():
+            assert seen.setdefault(name, (setting.annotation, setting.default)) == (
+                setting.annotation,
+                setting.default,
+            )
+
+
+def test_every_default_has_the_type_that_is_declared():
+    types = study.setting_types()
+    for name, default in study.default_settings().items():
+        assert settings.known_type(types[name]), name
+        assert settings.conform(default, types[name], name) == default
+
+
+def test_files_are_distinct_and_have_a_format_and_code_a_place_in_the_flow():
+    assert len({artefact.file for artefact in ARTEFACTS.values()}) == len(ARTEFACTS)
+    for artefact in ARTEFACTS.values():
+        assert "." + artefact.file.rsplit(".", 1)[1] in study.FORMATS
+        assert artefact.upto in FLOW
+
+
+def test_closure_lists_each_need_once_and_first():
+    assert study.closure(["mask"]) == ["bulk", "raw_cells", "cells", "labelled", "pair", "mask"]
+    assert study.closure(["cells", "bulk"]) == ["bulk", "raw_cells", "cells"]
+
+
+def test_closure_of_an_unknown_artefact():
+    with pytest.raises(Bulk2scError, match=r"artefact 'cell' is unknown. Did you mean 'cells'"):
+        study.closure(["cell"])
+
+
+def test_code_to_the_right_of_what_a_maker_uses_does_not_count(tmp_path, monkeypatch):
+    shutil.copytree(os.path.dirname(study.__file__), tmp_path / "bulk2sc")
+    monkeypatch.setattr(study, "__file__", str(tmp_path / "bulk2sc" / "study.py"))
+    digest = study.code_digest.__wrapped__
+
+    def change(module):
+        path = tmp_path / "bulk2sc" / module
+        path.write_text(path.read_text() + "\n# changed\n")
+        return digest("labels"), digest("models"), digest()
+
+    before = digest("labels"), digest("models"), digest()
+    models = change("models/base.py")
+    assert [a == b for a, b in zip(before, models, strict=True)] == [True, False, False]
+    labels = change("labels.py")
+    assert [a == b for a, b in zip(models, labels, strict=True)] == [False, False, False]
+    assert change("cli.py") == labels
+    assert change("pl.py")[2] != labels[2]
+
+
+# ---------------------------------------------------------------------------------------- reading and making
+
+
+def test_an_artefact_is_made_once_with_what_it_needs(made, root):
+    first = Study("small").read("pair")
+    assert made == ["bulk", "cells", "pair"]
+    pd.testing.assert_frame_equal(Study("small").read("pair"), first)
+    assert made == ["bulk", "cells", "pair"]
+    assert (root / "_build" / "interactive" / "results" / "pair.csv.gz").exists()
+
+
+def test_settings_are_defaults_then_the_edition_then_the_keywords(made, root):
+    chosen = Study("small", k=0.2).settings
+    assert (chosen["k"], chosen["drug"], chosen["n_hvg"]) == (0.2, "Lapatinib", 2)
+    assert Study("small", drug="Cisplatin").settings["drug"] == "Cisplatin"
+
+
+def test_values_survive_the_file_exactly(made):
+    assert Study("small").read("bulk")["value"].tolist() == [0.3, 9.0, 1 / 3]
+
+
+def test_what_a_chapter_does_to_an_artefact_stays_there(made):
+    one = Study("small")
+    bulk = one.read("bulk")
+    bulk.loc["a", "value"] = -1
+    assert one.read("bulk").loc["a", "value"] == 0.3
+
+
+def test_a_changed_setting_makes_again_what_depends_on_it_and_nothing_else(made):
+    Study("small").read("pair")
+    made.clear()
+    Study("small", n_hvg=3).read("pair")
+    assert made == ["pair"]
+    made.clear()
+    assert Study("small", n_cells=7).read("cells").loc["a", "value"] == pytest.approx(2.1)
+    assert made == ["cells"]
+    made.clear()
+    Study("small", k=0.1).read("cells")
+    assert made == ["bulk", "cells"]
+
+
+def test_changed_code_makes_again(made, monkeypatch):
+    Study("small").read("bulk")
+    monkeypatch.setattr(study, "code_digest", lambda upto=None: "other code")
+    Study("small").read("bulk")
+    assert made == ["bulk", "bulk"]
+
+
+def test_changed_data_make_again(made, monkeypatch):
+    Study("small").read("bulk")
+    monkeypatch.setattr(study, "data_digest", lambda: "other data")
+    Study("small").read("bulk")
+    assert made == ["bulk", "bulk"]
+
+
+def test_a_changed_file_of_ones_own_makes_again(made, root):
+    (root / "mine.h5ad").write_bytes(b"one")
+    Study("small", cells_source="mine.h5ad").read("cells")
+    Study("small", cells_source="mine.h5ad").read("cells")
+    assert made == ["bulk", "cells"]
+    (root / "mine.h5ad").write_bytes(b"two")
+    Study("small", cells_source="mine.h5ad").read("cells")
+    assert made == ["bulk", "cells", "cells"]
+
+
+@pytest.mark.parametrize("harm", ["truncate", "empty", "stamp", "no stamp"])
+def test_a_damaged_artefact_is_made_again(made, root, harm, caplog):
+    expected = Study("small").read("bulk")
+    path = root / "_build" / "interactive" / "results" / "bulk.csv.gz"
+    stamp = path.with_name("bulk.csv.gz.json")
+    if harm == "truncate":
+        path.write_bytes(path.read_bytes()[:-5])
+    elif harm == "empty":
+        path.write_bytes(b"")
+    elif harm == "stamp":
+        stamp.write_text(stamp.read_text()[:20])
+    else:
+        stamp.unlink()
+    pd.testing.assert_frame_equal(Study("small").read("bulk"), expected)
+    assert made == ["bulk", "bulk"]
+    assert ("bulk.csv.gz is damaged" in caplog.text) == (harm in {"truncate", "empty"})
+    Study("small").read("bulk")
+    assert made == ["bulk", "bulk"]
+
+
+def test_a_maker_that_fails_leaves_nothing(made, root, monkeypatch):
+    def cells(bulk):
+        raise Bulk2scError("no cells")
+
+    monkeypatch.setitem(study.ARTEFACTS, "cells", Artefact("cells.csv.gz", cells, "pp"))
+    with pytest.raises(Bulk2scError, match="no cells"):
+        Study("small").read("cells")
+    kept = {path.name for path in (root / "_build" / "interactive" / "results").iterdir()}
+    assert kept == {"bulk.csv.gz", "bulk.csv.gz.json"}
+
+
+def test_a_write_that_fails_keeps_the_old_artefact(made, root, monkeypatch):
+    Study("small").read("bulk")
+    full = {".gz": (lambda table, path: (path.write_text("half"), 1 / 0), pd.read_csv)}
+    with monkeypatch.context() as patch:
+        patch.setattr(study, "FORMATS", full)
+        with pytest.raises(ZeroDivisionError):
+            Study("small", k=0.1).read("bulk")
+    made.clear()
+    assert Study("small").read("bulk").loc["a", "value"] == 0.3
+    assert made == []
+    assert len(list((root / "_build" / "interactive" / "results").iterdir())) == 2
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    for content in ("one", "two"):
+        with settings.atomic(tmp_path / "model") as partial:
+            partial.mkdir()
+            (partial / content).touch()
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["two"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+# ---------------------------------------------------------------------------------------- editions, own runs
+
+
+def test_a_run_of_its_own_uses_the_artefacts_of_the_edition_that_agree(made, root, monkeypatch):
+    with monkeypatch.context() as patch:
+        in_chapter(patch, root, owned="bulk,cells")
+        Study("small").read("cells")
+    edition = root / "_build" / "small" / "results"
+    before = {path.name: path.read_bytes() for path in edition.iterdir()}
+    made.clear()
+    monkeypatch.setenv("BULK2SC_RESULTS", str(root / "own"))
+    Study("small", n_cells=9).read("cells")
+    assert made == ["cells"]
+    assert sorted(path.name for path in (root / "own").iterdir()) == ["cells.csv.gz", "cells.csv.gz.json"]
+    assert {path.name: path.read_bytes() for path in edition.iterdir()} == before
+
+
+def test_an_edition_refuses_to_replace_what_another_chapter_made(made, root, monkeypatch):
+    in_chapter(monkeypatch, root, owned="bulk")
+    Study("small").read("bulk")
+    monkeypatch.setenv("BULK2SC_OWNED", "cells")
+    with pytest.raises(
+        Bulk2scError, match=r"'here'.*'bulk'.*k = 0.3, not 0.1.*'parameters' in editions/small.yml"
+    ):
+        Study("small", k=0.1).read("cells")
+    assert made == ["bulk"]
+    Study("small", n_cells=3).read("cells")
+    Study("small", n_cells=4).read("cells")
+    assert made == ["bulk", "cells", "cells"]
+
+
+def test_an_edition_makes_what_is_missing_whoever_owns_it(made, root, monkeypatch):
+    in_chapter(monkeypatch, root, owned="pair")
+    Study("small").read("pair")
+    assert made == ["bulk", "cells", "pair"]
+
+
+def test_unknown_settings_and_artefacts(root):
+    with pytest.raises(Bulk2scError, match=r"no artefact has the setting 'drugg'. Did you mean 'drug'"):
+        Study("small", drugg="x")
+    with pytest.raises(Bulk2scError, match="setting 'k' must be float, found 'x'"):
+        Study("small", k="x")
+    with pytest.raises(Bulk2scError, match=r"artefact 'bulks' is unknown. Did you mean 'bulk'"):
+        Study("small").read("bulks")
+
+
+# ---------------------------------------------------------------------------------------- tidy rows
+
+
+def test_rows_are_completed_collected_and_replaced_by_the_next_run(made, root, monkeypatch):
+    in_chapter(monkeypatch, root)
+    one = Study("small", drug="Lapatinib")
+    one.rows(pd.DataFrame({"value": [1.0], "metric": ["f1"], "extra": ["x"]}))
+    one.rows(
+        pd.DataFrame({"metric": ["f1"], "value": [1 / 3], "method": ["LR"], "drug": ["other"], "seed": [4]})
+    )
+    table = pd.read_csv(root / "_build" / "small" / "results" / "here.csv", float_precision="round_trip")
+    assert list(table.columns) == [*study.ROW_COLUMNS, "extra"]
+    assert table["drug"].tolist() == ["Lapatinib", "other"]
+    assert table["value"].tolist() == [1.0, 1 / 3]
+    assert set(table["edition"] + table["chapter"] + table["dataset"]) == {"smallheresimulated"}
+    assert np.isnan(table["seed"][0]) and table["seed"][1] == 4
+    Study("small").rows(pd.DataFrame({"metric": ["f1"], "value": [2.0]}))
+    assert Study("small").rows_of("here")["value"].tolist() == [2.0]
+
+
+def test_rows_without_a_metric(made):
+    with pytest.raises(Bulk2scError, match="rows need 'metric', found value"):
+        Study("small").rows(pd.DataFrame({"value": [1]}))
+
+
+def test_rows_of_a_chapter_that_has_none(made):
+    with pytest.raises(
+        Bulk2scError, match="'baselines' has no results in edition 'small'; run it first: bulk2sc"
+    ):
+        Study("small").rows_of("baselines")
+
+
+# ---------------------------------------------------------------------------------------- typed values
+
+
+@pytest.mark.parametrize(
+    ("value", "type_name", "expected"),
+    [
+        (1, "int", 1),
+        (1, "float", 1.0),
+        ("1e-3", "float", 0.001),
+        (True, "bool", True),
+        ("5", "str", "5"),
+        ([1, 2.5], "list[float]", [1.0, 2.5]),
+        ([], "list[str]", []),
+        ({"a": 1}, "dict[str, int]", {"a": 1}),
+    ],
+)
+def test_conform_accepts(value, type_name, expected):
+    found = settings.conform(value, type_name, "x")
+    assert found == expected and type(found) is type(expected)
+    assert [type(item) for item in np.atleast_1d(found)] == [type(item) for item in np.atleast_1d(expected)]
+
+
+@pytest.mark.parametrize(
+    ("value", "type_name"),
+    [
+        (True, "int"),
+        (True, "float"),
+        (3.0, "int"),
+        ("3", "int"),
+        (5, "str"),
+        (None, "str"),
+        (None, "float"),
+        ("abc", "float"),
+        (0, "bool"),
+        ("a", "list[str]"),
+        ([1, "a"], "list[int]"),
+        ([True], "list[float]"),
+        ([1], "dict[str, int]"),
+        ({1: 1}, "dict[str, int]"),
+        ({"a": 1.5}, "dict[str, int]"),
+    ],
+)
+def test_conform_refuses(value, type_name):
+    with pytest.raises(Bulk2scError, match=r"^parameter 'x'.* must be "):
+        settings.conform(value, type_name, "parameter 'x'")
+
+
+@pytest.mark.parametrize(
+    ("text", "type_name", "expected"),
+    [
+        ("5", "str", "5"),
+        ("5", "int", 5),
+        ("1e-4", "float", 1e-4),
+        ("no", "bool", False),
+        ("[LR, shared AE]", "list[str]", ["LR", "shared AE"]),
+        ("{a: 1}", "dict[str, int]", {"a": 1}),
+    ],
+)
+def test_text_of_the_command_line(text, type_name, expected):
+    assert settings.from_text(text, type_name, "x") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "type_name"), [("LR", "list[str]"), ("[a", "list[str]"), ("", "int"), ("1.5", "int")]
+)
+def test_text_of_the_wrong_type(text, type_name):
+    with pytest.raises(Bulk2scError, match="x must be"):
+        settings.from_text(text, type_name, "x")
+
+
+# ---------------------------------------------------------------------------------------- editions
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"title": None}, "field 'title' is missing"),
+        ({"chapters": None}, "field 'chapters' is missing"),
+        ({"chapters": "alpha"}, "field 'chapters' must be a list, found 'alpha'"),
+        ({"parameters": ["k"]}, "field 'parameters' must be a dict"),
+        ({"paramters": {}}, "field 'paramters' is unknown.*Did you mean 'parameters'"),
+    ],
+)
+def test_an_edition_of_the_wrong_form(root, fields, message):
+    small_book.write_edition(root, **fields)
+    with pytest.raises(Bulk2scError, match=f"editions/small.yml: {message}"):
+        settings.load_edition("small")
+
+
+def test_an_unknown_edition(root):
+    with pytest.raises(Bulk2scError, match=r"edition 'smal' is unknown; .* has small. Did you mean 'small'"):
+        Study("smal")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("a: [", "not valid YAML"), ("just words", "must hold 'name: value'")]
+)
+def test_an_edition_that_is_no_yaml(root, text, message):
+    (root / "editions" / "bad.yml").write_text(text)
+    with pytest.raises(Bulk2scError, match=f"bad.yml: .*{message}"):
+        settings.load_edition("bad")
+
+
+def test_file_digest_sees_names_and_contents(tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "a").write_text("1")
+    before = settings.file_digest(tmp_path / "d")
+    (tmp_path / "d" / "a").rename(tmp_path / "d" / "b")
+    renamed = settings.file_digest(tmp_path / "d")
+    (tmp_path / "d" / "b").write_text("2")
+    assert len({before, renamed, settings.file_digest(tmp_path / "d")}) == 3
+
+
+# ---------------------------------------------------------------------------------------- the real makers
+
+
+@pytest.mark.slow
+def test_the_chain_of_made_up_data_up_to_the_mask(root, monkeypatch):
+    monkeypatch.setenv("BULK2SC_RESULTS", str(root / "results"))
+    chain = Study("small", n_hvg=300, resource="hallmark", min_pathway_genes=5)
+    bulk, raw, cells = chain.read("bulk"), chain.read("raw_cells"), chain.read("cells")
+    assert bulk.uns["labels"]["drug"] == "Lapatinib"
+    assert raw.n_obs == 200 and 0 < cells.n_obs < 200
+    training, paired = chain.read("pair")
+    assert not set(training.obs_names) & set(raw.uns["held_out"])
+    assert training.n_obs == bulk.n_obs - len(raw.uns["held_out"])
+    assert list(training.var_names) == list(paired.var_names) == sorted(training.var_names)
+    # The tails are those of the lines that are left, not those of all lines.
+    tested = training.obs["auc"].notna().sum()
+    assert (training.obs["response"] == 1).sum() == (training.obs["response"] == 0).sum() == int(0.3 * tested)
+    assert {"cluster", "response", "truth"} <= set(paired.obs)
+    mask = chain.read("mask")
+    assert list(mask.columns) == list(training.var_names)
+    assert set(np.unique(mask)) == {0, 1} and mask.index[-1] == "free_5"
+    stamp = json.loads((root / "results" / "training.pair.json").read_text())["stamp"]
+    assert stamp["settings"] == {"n_hvg": 300} and set(stamp["needs"]) == {"bulk", "labelled"}
