@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def interrupted(tmp_path, monkeypatch):
-    """Start a build and wait until its second chapter runs; return root, process and what holds the chapter."""
+    """Start a build, wait until its second chapter runs; return root, process and what holds the chapter."""
     root, gate = small_book.write_book(tmp_path / "book_root"), tmp_path / "gate"
     gate.touch()
     monkeypatch.setenv("BULK2SC_ROOT", str(root))
