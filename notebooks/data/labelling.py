@@ -47,13 +47,8 @@ from bulk2sc import clustering, labels, pl, prose
 from bulk2sc.study import Study
 
 pl.style()
-study = Study(
-    edition=edition,
-    drug=drug,
-    leiden_resolution=leiden_resolution,
-    dominance=dominance,
-    min_score=min_score,
-)
+choices = {"leiden_resolution": leiden_resolution, "dominance": dominance, "min_score": min_score}
+study = Study(edition=edition, drug=drug, **choices)
 cells = study.read("labelled")
 obs = cells.obs
 

@@ -126,17 +126,10 @@ import seaborn as sns
 stages = pd.concat({"before": flagged.obs, "after": flagged.obs[flagged.obs["qc_pass"]]}, names=["stage"])
 stages = stages.reset_index("stage").reset_index(drop=True)
 ax = plt.subplots(figsize=(7, 0.5 * raw.obs["sample"].nunique() + 1))[1]
-sns.boxplot(
-    stages,
-    x="n_genes_by_counts",
-    y=stages["sample"].astype(str),
-    order=sorted(raw.obs["sample"].astype(str).unique()),
-    hue="stage",
-    palette={"before": "#d5d5d5", "after": "#9cc4de"},
-    fliersize=2,
-    linewidth=0.8,
-    ax=ax,
-)
+look = {"palette": {"before": "#d5d5d5", "after": "#9cc4de"}, "fliersize": 2, "linewidth": 0.8}
+order = sorted(stages["sample"].astype(str).unique())
+stages["sample"] = stages["sample"].astype(str)
+sns.boxplot(stages, x="n_genes_by_counts", y="sample", order=order, hue="stage", ax=ax, **look)
 pl.log_counts(ax).set(xlabel="genes detected (log scale)", ylabel="")
 _ = ax.legend(title=None, loc="upper left", bbox_to_anchor=(1, 1))
 
@@ -233,7 +226,7 @@ Markdown(
 # ## Lines and their truth
 #
 # A cell inherits the truth of its line: sensitive (1) if the line's AUC lies in the lower tail, resistant (0) if in the upper, not judged in between or if it is no cancer cell.
-# The thresholds are those of the lines that stay in training.
+# For real cells the thresholds are those of the lines that stay in training; simulated cells are of lines drawn from the two tails.
 # However many cells there are, **the number of independent answers is the number of lines**: cells of one line are {term}`pseudo-replicates` {cite:p}`squair2021`.
 
 # %% mystnb={"figure": {"caption": "Cells of each line after quality control, lines sorted by measured AUC (in brackets), coloured by their truth.", "name": "fig-lines"}, "image": {"alt": "One bar for each cell line, its number of cells, coloured sensitive, resistant or not judged."}} tags=["hide-input"]
