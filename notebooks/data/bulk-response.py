@@ -271,15 +271,15 @@ Markdown(
 # It is no strict ceiling: both screens carry noise, and a model that averages over many lines carries less.
 # If the two had the same quantity as their target and equal, independent noise, a perfect prediction would correlate with either by the square root of their correlation with each other.
 
-# %% mystnb={"figure": {"caption": "AUC of the same lines and drug in two screens; colours are the labels of this page.", "name": "fig-replicate"}, "image": {"alt": "Scatter plot of a drug's AUC in one screen against that in the other, coloured by label."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Response of the same lines to the drug in two screens; colours are the labels of this page.", "name": "fig-replicate"}, "image": {"alt": "Scatter plot of a drug's response in one screen against that in the other, coloured by label."}} tags=["hide-input"]
 second = releases.get("GDSC1" if bulk.uns.get("release") == "GDSC2" else "GDSC2")
-replicate = pd.DataFrame({"first": bulk.obs["auc"], "response": bulk.obs["response"]})
+replicate = pd.DataFrame({"first": bulk.obs[measure], "response": bulk.obs["response"]})
 replicate["second"] = np.nan
 if second is not None and drug in second.uns["drugs"]:
-    replicate["second"] = labels.response_of(second, drug)
+    replicate["second"] = labels.response_of(second, drug, measure)
 replicate = replicate.dropna(subset=["first", "second"])
 this, that = [*releases, "a second screen"][:2]
-x, y = replicate["first"].rename(f"AUC, {this}"), replicate["second"].rename(f"AUC, {that}")
+x, y = (replicate[c].rename(f"{names[measure]}, {r}") for c, r in (("first", this), ("second", that)))
 if len(replicate):
     ax = pl.two_measures(x, y, replicate["response"])
 else:
@@ -296,7 +296,7 @@ if len(replicate) >= labels.MIN_LINES:
     again = labels.respond(replicate["second"], *labels.tails(replicate["second"], k))
     again = pd.Series(again[replicate["response"] == 1])
     text = (
-        f"Over {len(replicate)} lines tested in both, the Pearson correlation of AUC is {prose.interval(*agreement)}; "
+        f"Over {len(replicate)} lines tested in both, the Pearson correlation of {names[measure]} is {prose.interval(*agreement)}; "
         f"its square root is {np.sqrt(max(r.statistic, 0)):.2f}. Of the lines called sensitive here, "
         f"{prose.share(int((again == 1).sum()), len(again))} are in the sensitive tail of {that} as well, and "
         f"{prose.share(int((again == 0).sum()), len(again))} are in the resistant one."
