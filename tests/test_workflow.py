@@ -442,6 +442,22 @@ def test_a_failure_outside_the_chapters_names_the_log(built, monkeypatch):
         workflow.build("small")
 
 
+@pytest.mark.slow
+def test_the_steps_of_a_build_one_by_one(built, capsys):
+    small_book.write_edition(built, chapter_parameters={"alpha": {"note": "by hand"}})
+    planned = plan.plan("small")
+    assert [planned.status(chapter) for chapter in planned.chapters] == ["stale", "current", "current"]
+    workflow.write_states(planned)
+    written = {path.stem for path in (built / "_build" / "small" / "state").iterdir()}
+    assert written >= {"alpha", "pages"}
+    assert workflow.main(["small", "alpha"]) == workflow.main(["small", "pages"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "[1/3] alpha …"
+    assert [planned.status(chapter) for chapter in planned.chapters] == ["current"] * 3
+    assert "state/pages.json" not in pages.inputs(planned)
+    assert "by hand" in page(built, "notebooks/first/alpha")
+    assert workflow.main(["small", "aleph"]) == 1
+
+
 def test_whatever_goes_wrong_in_a_step_reaches_the_build(root, monkeypatch, capsys):
     monkeypatch.setattr(workflow, "_render", lambda planned: 1 / 0)
     (root / "_build" / "small").mkdir(parents=True)
