@@ -143,7 +143,9 @@ def _fetch(parsed: argparse.Namespace) -> None:
         raise Bulk2scError(f"--from takes the file of one KEY, found {len(parsed.keys)} keys")
     for key in parsed.keys or datasets.sources():
         if parsed.list:
-            print(f"{key:20} {datasets.status(key):16} {datasets.sources()[key].title}")
+            source = datasets.sources()[key]
+            print(f"{key:18} {datasets.status(key):14} {source.megabytes:6.1f} MB  {source.title}")
+            print(f"{'':43}licence: {source.licence}")
             continue
         for path in datasets.fetch(key, from_file=parsed.file):
             print(path)
@@ -175,7 +177,9 @@ def _predict(parsed: argparse.Namespace) -> None:
 
     chosen = {n: getattr(parsed, n) for n in ("seeds", "model") if getattr(parsed, n) is not None}
     lines = [line.strip() for line in parsed.exclude_lines.split(",") if line.strip()]
-    predict(parsed.cells, drug=parsed.drug, out=parsed.out, exclude_lines=lines, **chosen)
+    settings = {"drug": parsed.drug, "out": parsed.out, "exclude_lines": lines, "progress": print} | chosen
+    prediction = predict(parsed.cells, **settings)
+    print("\n".join([*prediction.notes, f"written: {parsed.out}"]))
 
 
 # ---------------------------------------------------------------------------------------- params

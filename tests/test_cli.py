@@ -162,7 +162,8 @@ def test_fetch_lists_without_fetching(monkeypatch, capsys):
     monkeypatch.setattr(datasets, "fetch", lambda *_: pytest.fail("fetched"))
     assert cli.main(["fetch", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(datasets.sources())
+    assert [line.split()[0] for line in lines[::2]] == list(datasets.sources())
+    assert "77.5 MB" in lines[0] and "licence: GDSC data" in lines[1]
     assert cli.main(["fetch", "--list", "GSE118767"]) == 0
     assert datasets.sources()["GSE118767"].title in capsys.readouterr().out
 
@@ -171,9 +172,14 @@ def test_fetch_of_an_unknown_key(capsys):
     assert "Did you mean 'GSE118767'" in fails(capsys, "fetch", "GSE118768")
 
 
-def test_predict_passes_on_what_was_given(monkeypatch):
+def test_predict_passes_on_what_was_given(monkeypatch, capsys):
     asked = []
-    stub = types.SimpleNamespace(predict=lambda cells, **given: asked.append((cells, given)))
+
+    def predict(cells, progress, **given):
+        asked.append((cells, given))
+        return types.SimpleNamespace(notes=["model: ridge"])
+
+    stub = types.SimpleNamespace(predict=predict)
     monkeypatch.setitem(sys.modules, "bulk2sc.predict", stub)
     assert cli.main(["predict", "c.h5ad", "--drug", "Lapatinib", "--out", "o.h5ad"]) == 0
     arguments = ["predict", "c.h5ad", "--drug", "D", "--out", "o.h5ad", "--exclude-lines", "A549, H838,"]
@@ -185,6 +191,7 @@ def test_predict_passes_on_what_was_given(monkeypatch):
             {"drug": "D", "out": "o.h5ad", "exclude_lines": ["A549", "H838"], "seeds": 5, "model": "ridge"},
         ),
     ]
+    assert capsys.readouterr().out == "model: ridge\nwritten: o.h5ad\n" * 2
 
 
 # ---------------------------------------------------------------------------------------- errors

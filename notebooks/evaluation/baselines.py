@@ -1,14 +1,19 @@
 # ---
 # jupyter:
 #   bulk2sc:
-#     reads: [pair, autoencoder]
-#     writes: [scores]
+#     reads:
+#     - pair
+#     - autoencoder
+#     writes:
+#     - scores
 #   jupytext:
 #     formats: ipynb,py:percent
 #     notebook_metadata_filter: kernelspec,jupytext,bulk2sc,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -176,7 +181,7 @@ Markdown(prose.best(table[~table["method"].str.startswith("all ")], metric="brie
 # %% [markdown]
 # ## The same scores against the study's labels
 #
-# The paper does not know a line's own response; it labels cells by sample and cluster ({doc}`/notebooks/data/labelling`).
+# The paper does not know a line's own response; it labels cells by sample and cluster ([the chapter on labels](../data/labelling.ipynb)).
 # Where such labels exist here, the same scores can be judged against them.
 # A method may look better or worse for reasons that lie in the labels alone.
 
