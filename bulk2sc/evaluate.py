@@ -337,7 +337,7 @@ def over_folds(table: pd.DataFrame, *, folds: int) -> pd.DataFrame:
     """
     rows = []
     for method, part in table.groupby("method", sort=False):
-        values = part.drop(columns="method").set_index("fold")
+        values = part.drop(columns=["method", "n_cells"], errors="ignore").set_index("fold")
         rows += [(method, f, m, v, np.nan, np.nan) for m in values for f, v in values[m].items()]
         rows += [(method, -1, m, *fold_interval(values[m], folds).values()) for m in values]
     return pd.DataFrame(rows, columns=["method", "seed", "metric", "value", "low", "high"])

@@ -312,7 +312,7 @@ def pathway_ranking(ranking: pd.DataFrame, *, top: int = 12, ax: Axes | None = N
     rows = ranking.head(top).iloc[::-1]
     colours = np.where(rows["mean"] > 0, SENSITIVE, RESISTANT)
     ax.barh([short(name) for name in rows.index], rows["mean_abs"], color=colours)
-    ax.set(xlabel="mean |integrated gradients|   (blue: towards sensitive, orange: towards resistant)")
+    ax.set(xlabel="mean |integrated gradients|\n(blue: towards sensitive, orange: towards resistant)")
     return ax
 
 
@@ -332,7 +332,7 @@ def pathway_heatmap(values: pd.DataFrame, response: Sequence[float], *, ax: Axes
     limit = np.quantile(np.abs(values.to_numpy()), 0.99)
     shown = values.iloc[order].T.rename(index=short)
     sns.heatmap(
-        shown, cmap="vlag", center=0, vmin=-limit, vmax=limit, xticklabels=False, ax=ax, rasterized=True
+        shown, cmap="vlag_r", center=0, vmin=-limit, vmax=limit, xticklabels=False, ax=ax, rasterized=True
     )
     edges = np.concatenate([[0], np.cumsum(np.bincount(names.codes, minlength=len(RESPONSE)))])
     ax.vlines(edges[1:-1], 0, values.shape[1], color="black", linewidth=0.8)

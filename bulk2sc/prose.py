@@ -5,8 +5,10 @@ results. Each function returns one or two sentences of Markdown and has a test f
 """
 
 from collections.abc import Mapping, Sequence
+from math import comb
 
 import pandas as pd
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 LABELS = {
@@ -21,6 +23,7 @@ LABELS = {
     "specificity": "specificity",
     "pearson": "Pearson correlation",
     "explained": "share of variance explained",
+    "mixing": "mixing of the domains",
 }
 
 
@@ -163,6 +166,27 @@ def reconstruction(table: pd.DataFrame) -> str:
     return "; ".join(clauses) + "."
 
 
+def against_components(tables: Mapping[str, pd.DataFrame]) -> str:
+    """Say in which domains principal components explain more than the dense decoder.
+
+    Parameters
+    ----------
+    tables
+        By domain, as `reconstruction` takes them.
+    """
+    behind = [
+        domain
+        for domain, table in tables.items()
+        if table.loc["principal components", "value"] > table.loc["dense decoder", "value"]
+    ]
+    if not behind:
+        return "The dense decoder explains more than principal components of the same width in every domain."
+    return (
+        f"Principal components of the same width explain more than the dense decoder in {listing(behind)}: "
+        "as a means of rebuilding profiles, a network of this size and training is not what the data ask for."
+    )
+
+
 def redundancy(domain: str, row: Mapping[str, float]) -> str:
     """Say whether shared and private codes of a domain are orthogonal, and whether they share content.
 
@@ -183,11 +207,104 @@ def redundancy(domain: str, row: Mapping[str, float]) -> str:
     return f"{text}; {contrast} {found} of the shared code can be predicted from the private one."
 
 
-def separation(what: str, row: Mapping[str, float]) -> str:
-    """Say whether `what` tells bulk from cells; `row` is the AUROC with low and high."""
+def separation(code: str, row: Mapping[str, float]) -> str:
+    """Say whether bulk and cells can be told apart by a code; `row` is the AUROC with low and high."""
     found = interval(row["value"], row["low"], row["high"])
     if row["low"] > 0.95:
-        return f"In the shared code, {what} separates the domains: AUROC {found}."
+        return f"The {code} separates the domains: AUROC {found}."
     if row["low"] > 0.5:
-        return f"In the shared code, {what} tells the domains apart better than chance: AUROC {found}."
-    return f"In the shared code, {what} does not clearly tell the domains apart: AUROC {found}."
+        return f"The {code} tells the domains apart better than chance: AUROC {found}."
+    return f"The {code} does not clearly tell the domains apart: AUROC {found}."
+
+
+def chosen(best: str, in_use: str, mean: Mapping[str, float]) -> str:
+    """Say which setting bulk cross-validation favours, and whether this study uses it.
+
+    Parameters
+    ----------
+    mean
+        Mean AUROC over folds by setting; it must hold `best`.
+    """
+    text = f"By mean AUROC over folds, bulk cross-validation favours **{best}** ({mean[best]:.3f})."
+    if best == in_use:
+        return f"{text} It is what this study uses."
+    return f"{text} This study uses **{in_use}** ({mean[in_use]:.3f}), as its edition or its parameters say."
+
+
+def contrast(p: pd.Series, n_sensitive: int, n_resistant: int) -> str:
+    """Say how many dimensions are attributed differently in sensitive and resistant lines.
+
+    Parameters
+    ----------
+    p
+        p-value by dimension, not corrected; NaN where a side has no line.
+    """
+    sides = f"{n_sensitive} sensitive and {n_resistant} resistant lines"
+    if p.isna().any():
+        return f"There are {sides}: nothing to compare."
+    if 2 / comb(n_sensitive + n_resistant, n_sensitive) > 0.05:
+        return f"There are {sides}: too few for any difference to be clear."
+    clear = int((multipletests(p, method="holm")[1] < 0.05).sum())
+    if clear == 0:
+        return f"Between {sides}, none of the {len(p)} dimensions is attributed clearly differently."
+    differ = f"{clear} of the {len(p)} dimensions {'is' if clear == 1 else 'are'} attributed differently"
+    return f"Between {sides}, {differ} (p < .05, corrected)."
+
+
+def free_share(share: Mapping[str, float], n_free: int, n: int, leading: int, top: int) -> str:
+    """Say how much of the attribution falls on free dimensions; `share` has value, low and high."""
+    fair = n_free / n
+    found = f"{percent(share['value'])} (95 % interval {percent(share['low'])} to {percent(share['high'])})"
+    verdict = "about their share of the dimensions"
+    if share["low"] > fair:
+        verdict = "more than their share of the dimensions"
+    elif share["high"] < fair:
+        verdict = "less than their share of the dimensions"
+    return (
+        f"The {n_free} free dimensions hold {found} of the attribution, {verdict}, which is {fair:.1%}. "
+        f"{leading} of them {'is' if leading == 1 else 'are'} among the first {top}."
+    )
+
+
+def association(first: str, second: str, row: Mapping[str, float]) -> str:
+    """Say whether two things rise together; `row` is a rank correlation with low and high."""
+    found = interval(row["value"], row["low"], row["high"])
+    if row["low"] > 0:
+        return f"{second[0].upper()}{second[1:]} rises with {first}: Spearman's correlation is {found}."
+    if row["high"] < 0:
+        return f"{second[0].upper()}{second[1:]} falls with {first}: Spearman's correlation is {found}."
+    return f"No clear relation between {first} and {second}: Spearman's correlation is {found}."
+
+
+def agreement(name: str, correlation: float, common: float, top: int) -> str:
+    """Say how far another ranking agrees: rank correlation, and how many of the first `top` are in both."""
+    degree = (
+        "largely agrees" if correlation > 0.8 else "agrees in part" if correlation > 0.4 else "hardly agrees"
+    )
+    return (
+        f"The ranking from {name} {degree}: rank correlation {correlation:.2f}, "
+        f"{common:.0f} of the first {top} in common."
+    )
+
+
+def mixed(mixing: Mapping[str, float], low: float, *views: str) -> str:
+    """Say whether domains are mixed in some views; `low` is the lower end of what chance gives."""
+    clauses = []
+    for view in views:
+        value = mixing[view]
+        words = "as if at random" if value >= low else "in part" if value >= 0.5 else "poorly"
+        clauses.append(f"on the {view}, the domains mix {words} ({value:.2f})")
+    text = listing(clauses)
+    return f"{text[0].upper()}{text[1:]}, mean of both sides."
+
+
+def own_places(means: Mapping[str, float], low: float, n: int) -> str:
+    """Say in which views cells find their own line among `n`; `low` is the best that guessing gives."""
+    found = [f"{view} ({mean:.1f})" for view, mean in means.items() if mean < low]
+    lost = [f"{view} ({mean:.1f})" for view, mean in means.items() if mean >= low]
+    if not found:
+        return (
+            f"Cells do not find their own line among {n} better than guessing in any view: {listing(lost)}."
+        )
+    text = f"Cells find their own line among {n} better than guessing by {listing(found)}"
+    return f"{text}, not by {listing(lost)}." if lost else f"{text}."

@@ -159,5 +159,80 @@ def test_redundancy(overlap, predictable, words):
     [(0.96, "separates the domains"), (0.6, "better than chance"), (0.4, "does not clearly")],
 )
 def test_separation(low, words):
-    text = prose.separation("it", {"value": 0.97, "low": low, "high": 0.99})
+    text = prose.separation("code", {"value": 0.97, "low": low, "high": 0.99})
     assert words in text and f"AUROC 0.97 (95 % interval {low:.2f} to 0.99)" in text
+
+
+def test_against_components():
+    names = ["dense decoder", "principal components"]
+    ahead, behind = (pd.DataFrame({"value": v}, index=names) for v in ([0.5, 0.4], [0.4, 0.5]))
+    assert "in every domain" in prose.against_components({"bulk": ahead, "cells": ahead})
+    assert "decoder in cells: as" in prose.against_components({"bulk": ahead, "cells": behind})
+
+
+def test_chosen():
+    mean = {"a": 0.8, "b": 0.7}
+    assert "favours **a** (0.800). It is what" in prose.chosen("a", "a", mean)
+    assert "This study uses **b** (0.700)" in prose.chosen("a", "b", mean)
+
+
+def test_contrast():
+    assert "nothing to compare" in prose.contrast(pd.Series([np.nan, np.nan]), 0, 3)
+    assert "too few for any" in prose.contrast(pd.Series([0.1, 0.9]), 3, 3)  # smallest p: 2 / 20
+    assert "none of the 2 dimensions is" in prose.contrast(pd.Series([0.04, 0.9]), 4, 4)  # Holm: 0.08
+    assert "1 of the 2 dimensions is" in prose.contrast(pd.Series([0.01, 0.9]), 4, 4)
+    assert "2 of the 2 dimensions are" in prose.contrast(pd.Series([0.01, 0.01]), 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "leading", "words"),
+    [
+        (0.1, 0.3, 1, "more than their share of the dimensions, which is 5.0%. 1 of them is among"),
+        (0.01, 0.02, 0, "less than their share of the dimensions, which is 5.0%. 0 of them are among"),
+        (0.01, 0.1, 2, "about their share"),
+    ],
+)
+def test_free_share(low, high, leading, words):
+    share = {"value": (low + high) / 2, "low": low, "high": high}
+    assert words in prose.free_share(share, 5, 100, leading, 12)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (0.1, 0.3, "The share rises with size"),
+        (-0.3, -0.1, "The share falls with size"),
+        (-0.1, 0.1, "No clear relation between size and the share"),
+    ],
+)
+def test_association(low, high, words):
+    row = {"value": (low + high) / 2, "low": low, "high": high}
+    assert prose.association("size", "the share", row).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(0.9, "largely agrees"), (0.6, "agrees in part"), (0.1, "hardly agrees")]
+)
+def test_agreement(value, words):
+    text = prose.agreement("lines", value, 7.0, 12)
+    assert words in text and f"{value:.2f}, 7 of the first 12" in text
+
+
+def test_mixed():
+    values = {"a": 0.98, "b": 0.7, "c": 0.2}
+    assert prose.mixed(values, 0.95, "a", "b", "c") == (
+        "On the a, the domains mix as if at random (0.98), on the b, the domains mix in part (0.70) and "
+        "on the c, the domains mix poorly (0.20), mean of both sides."
+    )
+
+
+@pytest.mark.parametrize(
+    ("means", "text"),
+    [
+        ({"a": 2.0, "b": 9.0}, "better than guessing by a (2.0), not by b (9.0)."),
+        ({"a": 2.0}, "better than guessing by a (2.0)."),
+        ({"b": 9.0}, "better than guessing in any view: b (9.0)."),
+    ],
+)
+def test_own_places(means, text):
+    assert prose.own_places(means, 7.0, 20).endswith(text)
