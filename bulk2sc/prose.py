@@ -42,6 +42,7 @@ def share(hits: int, of: int) -> str:
 
 def percent(value: float) -> str:
     """Format a share: ``45 %``, and ``0.4 %`` or ``99.6 %`` where rounding would hide that it is not all."""
+    value = round(value, 9)  # an interval may end a hair below 1
     near_end = 0 < value < 0.0095 or 0.9905 < value < 1
     return f"{100 * value:.{1 if near_end else 0}f} %"
 
@@ -88,6 +89,15 @@ def origin_of_cells(cells: Mapping, lines: Mapping, source: str) -> str:
         f"**The cells on this page are simulated**, from the profiles of {len(cells['held_out'])} "
         f"{lines_are} lines that leave the training data. What is found in them holds for the simulation."
     )
+
+
+def written(table: pd.DataFrame) -> pd.DataFrame:
+    """Show what `Study.rows` returns: four digits, and no column that is empty or the same on the whole page."""
+    shown = table.drop(columns=["edition", "chapter", "dataset", "drug"]).replace("", pd.NA)
+    shown = shown.dropna(axis=1, how="all")
+    names = [name for name in shown if name == "seed" or not pd.api.types.is_numeric_dtype(shown[name])]
+    shown = shown.assign(**{name: shown[name].astype(object).fillna("") for name in names})
+    return shown.set_index(names).map(lambda value: "" if pd.isna(value) else f"{value:.4g}")
 
 
 def listing(names: Sequence[str]) -> str:
@@ -148,6 +158,8 @@ def degenerate(table: pd.DataFrame, *, constant: Sequence[str] = ("all sensitive
 def best(table: pd.DataFrame, *, metric: str = "auroc", lowest: bool = False) -> str:
     """Name the method with the best mean over seeds, with its interval."""
     rows = table[(table["metric"] == metric) & (table["seed"] == -1)].dropna(subset="value")
+    if rows.empty:
+        return f"No method has an {LABELS.get(metric, metric)}: it needs answers of both classes."
     row = rows.loc[rows["value"].idxmin() if lowest else rows["value"].idxmax()]
     label = LABELS.get(metric, metric)
     return f"The {'lowest' if lowest else 'highest'} {label} is that of **{row['method']}**: " + (
@@ -308,3 +320,17 @@ def own_places(means: Mapping[str, float], low: float, n: int) -> str:
         )
     text = f"Cells find their own line among {n} better than guessing by {listing(found)}"
     return f"{text}, not by {listing(lost)}." if lost else f"{text}."
+
+
+def with_intervals(table: pd.DataFrame, metrics: Sequence[str], order: Sequence[str]) -> pd.DataFrame:
+    """Return methods x metrics as text, ``0.71 (0.60 to 0.80)``: the mean over seeds with its 95 % interval.
+
+    Parameters
+    ----------
+    table
+        Tidy, as `evaluate.judge` returns it.
+    """
+    mean = table[(table["seed"] == -1) & table["metric"].isin(metrics)]
+    text = [f"{r.value:.2f} ({r.low:.2f} to {r.high:.2f})" for r in mean.itertuples()]
+    wide = mean.assign(text=text).pivot(index="method", columns="metric", values="text")
+    return wide.loc[list(order), list(metrics)].rename(columns=LABELS).rename_axis(columns=None)

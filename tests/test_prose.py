@@ -236,3 +236,17 @@ def test_mixed():
 )
 def test_own_places(means, text):
     assert prose.own_places(means, 7.0, 20).endswith(text)
+
+
+def test_best_without_a_value():
+    assert "needs answers of both classes" in prose.best(table(("a", -1, "auroc", np.nan, np.nan, np.nan)))
+
+
+def test_table_with_intervals():
+    rows = table(
+        ("a", -1, "auroc", 0.7, 0.6, 0.8),
+        ("a", 0, "auroc", 0.9, np.nan, np.nan),
+        ("b", -1, "auroc", 0.5, 0.5, 0.5),
+    )
+    found = prose.with_intervals(rows, ["auroc"], ["b", "a"])
+    assert found["AUROC"].to_dict() == {"b": "0.50 (0.50 to 0.50)", "a": "0.70 (0.60 to 0.80)"}
