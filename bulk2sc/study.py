@@ -35,6 +35,7 @@ log = logging.getLogger("bulk2sc")
 # The order in which data flow: no module imports one on its right.
 FLOW = (
     "errors",
+    "settings",
     "datasets",
     "pp",
     "labels",
@@ -297,7 +298,7 @@ class Study:
     def _refuse_to_remake(self, name: str, stamp: dict) -> None:
         """Stop a chapter of an edition from replacing an artefact that another chapter of it made."""
         owned = os.environ.get("BULK2SC_OWNED")
-        kept = _kept_stamp(self.results / ARTEFACTS[name].file)
+        kept = _kept(self.results / ARTEFACTS[name].file).get("stamp")
         if owned is None or name in owned.split(",") or kept is None:
             return
         differing = [s for s, v in stamp["settings"].items() if kept["settings"].get(s, v) != v]
@@ -316,8 +317,9 @@ class Study:
         write, read = FORMATS[path.suffix]
         with atomic(path) as partial:
             write(value, partial)
+            sha256 = file_digest(partial)  # another process may replace what is at `path`
             _stamp_file(path).unlink(missing_ok=True)  # a stamp never stands beside what it does not describe
-        write_json(_stamp_file(path), {"stamp": stamp, "sha256": file_digest(path)})
+        write_json(_stamp_file(path), {"stamp": stamp, "sha256": sha256})
         return read(path)
 
 
@@ -336,16 +338,18 @@ def _stamp_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
-def _kept_stamp(path: Path) -> dict | None:
+def _kept(path: Path) -> dict:
+    """Return what was noted of the artefact at `path`, its stamp and sha256, or nothing."""
     kept = read_json(_stamp_file(path))
-    return kept["stamp"] if path.exists() and isinstance(kept, dict) and "stamp" in kept else None
+    return kept if path.exists() and isinstance(kept, dict) else {}
 
 
 def _load(path: Path, stamp: dict) -> Any:
     """Return what is kept at `path` if its stamp agrees and it is whole, else None."""
-    if _kept_stamp(path) != stamp:
+    kept = _kept(path)
+    if kept.get("stamp") != stamp:
         return None
-    if read_json(_stamp_file(path)).get("sha256") != file_digest(path):
+    if kept.get("sha256") != file_digest(path):
         log.warning("%s is damaged: it is made again", path)
         return None
     return FORMATS[path.suffix][1](path)
@@ -403,6 +407,7 @@ def raw_cells(
     )
     cells = datasets.load_cells(_in_project(cells_source), bulk=bulk, drug=drug, k=k, **simulation)
     cells = pp.resolve_symbols(pp.check_cells(cells, cells_source))
+    cells = pp.hold_out_own_lines(cells, bulk)
     known = "truth" in cells.obs or "cell_line" not in cells.obs
     return cells if known else labels.truth_from_lines(cells, bulk, drug, k, measure)
 

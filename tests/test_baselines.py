@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from sklearn.svm import SVC
 from xgboost import XGBClassifier
 
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.models import METHODS, load_model, make
+from bulk2sc.models import METHODS, base, load_model, make
 from bulk2sc.models.baselines import calibrate
 
 LEARNERS = ["shared AE", "LR", "SVM", "XGBoost", "ridge"]
@@ -214,8 +215,9 @@ def test_a_pickle_in_a_model_is_refused(fitted, tmp_path):
 def test_saving_spares_other_folders_and_leaves_nothing_half_written(fitted, tmp_path, monkeypatch):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "mine.txt").write_text("keep")
-    with pytest.raises(Bulk2scError, match="not a saved model"):
-        fitted["LR"].save(tmp_path / "notes")
+    for taken in ("notes", "notes/mine.txt"):
+        with pytest.raises(Bulk2scError, match="not a saved model"):
+            fitted["LR"].save(tmp_path / taken)
     fitted["LR"].save(tmp_path / "model")
     before = (tmp_path / "model" / "arrays.npz").read_bytes()
     monkeypatch.setattr(
@@ -225,6 +227,23 @@ def test_saving_spares_other_folders_and_leaves_nothing_half_written(fitted, tmp
         fitted["LR"].save(tmp_path / "model")
     assert (tmp_path / "model" / "arrays.npz").read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "notes"]
+
+
+def test_models_saved_at_once_do_not_disturb_each_other(data, fitted, tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: fitted["LR"].save(tmp_path / "model"), range(80)))
+    expected = fitted["LR"].score_cells(data[1])
+    assert np.array_equal(load_model(tmp_path / "model").score_cells(data[1]), expected)
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_what_a_kill_left_of_a_model_is_replaced(fitted, name, tmp_path):
+    fitted[name].save(tmp_path / "model")
+    assert {file.name for file in (tmp_path / "model").iterdir()} <= base.FILES
+    (tmp_path / "model" / "model.json").unlink()
+    fitted[name].save(tmp_path / "model")
+    assert type(load_model(tmp_path / "model")) is METHODS[name]
 
 
 # ---------------------------------------------------------------------------------------- names and errors

@@ -10,6 +10,7 @@ import bulk2sc
 PACKAGE = Path(bulk2sc.__file__).parent
 ORDER = [
     {"errors"},
+    {"settings"},
     {"datasets"},
     {"pp"},
     {"labels", "clustering", "pathways"},

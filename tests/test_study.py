@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -226,6 +227,31 @@ def test_a_write_that_fails_keeps_the_old_artefact(made, root, monkeypatch):
     assert len(list((root / "_build" / "interactive" / "results").iterdir())) == 2
 
 
+def test_what_another_process_wrote_is_not_taken_for_ours(made, root, monkeypatch):
+    @contextmanager
+    def overtaken(path):
+        with settings.atomic(path) as partial:
+            yield partial
+        pd.DataFrame({"value": [0.0]}, index=["theirs"]).to_csv(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(study, "atomic", overtaken)
+        Study("small").read("bulk")
+    assert list(Study("small").read("bulk").index) == ["a", "b", "c"]
+
+
+def test_a_stamp_that_vanishes_while_it_is_read(made, root, monkeypatch):
+    def read_and_remove(path):
+        value = settings.read_json(path)
+        path.unlink(missing_ok=True)
+        return value
+
+    Study("small").read("bulk")
+    monkeypatch.setattr(study, "read_json", read_and_remove)
+    for _ in range(2):
+        assert Study("small").read("bulk").loc["a", "value"] == 0.3
+
+
 def test_a_folder_is_replaced_as_a_whole(tmp_path):
     for content in ("one", "two"):
         with settings.atomic(tmp_path / "model") as partial:
@@ -233,6 +259,32 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
             (partial / content).touch()
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["two"]
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("meanwhile", ["appears", "disappears"])
+def test_a_folder_that_another_process_writes_too_is_replaced(tmp_path, monkeypatch, meanwhile):
+    path, replace, interfered = tmp_path / "model", os.replace, []
+    if meanwhile == "disappears":
+        path.mkdir()
+        (path / "theirs").touch()
+
+    def interfere(source, target):
+        if not interfered and path == (target if meanwhile == "appears" else source):
+            interfered.append(True)
+            if meanwhile == "appears":
+                path.mkdir()
+                (path / "theirs").touch()
+            else:
+                shutil.rmtree(path)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", interfere)
+    with settings.atomic(path) as partial:
+        partial.mkdir()
+        (partial / "mine").touch()
+    assert interfered
+    assert [file.name for file in path.iterdir()] == ["mine"]
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
 
 
 # ---------------------------------------------------------------------------------------- editions, own runs

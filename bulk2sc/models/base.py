@@ -1,8 +1,6 @@
 """What every method has in common: settings, blinded fitting and scoring, saving without pickle."""
 
 import json
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +11,10 @@ from sklearn.base import BaseEstimator
 from bulk2sc import __version__
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.pp import blind
+from bulk2sc.settings import atomic
 
 MIN_LINES_PER_CLASS = 5
+FILES = {"model.json", "arrays.npz", "history.csv", "trees.json"}  # all that the methods here write
 
 
 class Model(BaseEstimator):
@@ -77,18 +77,13 @@ class Model(BaseEstimator):
         """
         self._check_fitted()
         folder = Path(folder)
-        if folder.exists() and not (folder / "model.json").exists():
+        if not _replaceable(folder):
             raise Bulk2scError(f"{folder}: exists and is not a saved model; choose another folder")
         about = {"method": self.name, "version": __version__, "settings": self._settings()}
-        unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
-        unfinished.mkdir(parents=True)
-        try:
-            (unfinished / "model.json").write_text(json.dumps(about | {"genes": list(self.genes_)}, indent=1))
-            self._write(unfinished)
-            shutil.rmtree(folder, ignore_errors=True)
-            unfinished.rename(folder)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        with atomic(folder) as partial:
+            partial.mkdir()
+            (partial / "model.json").write_text(json.dumps(about | {"genes": list(self.genes_)}, indent=1))
+            self._write(partial)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Model":
@@ -162,6 +157,17 @@ class Model(BaseEstimator):
                 f"(such as {', '.join(missing[:3])}); pair the cells with the training bulk by pp.pair"
             )
         return adata[:, self.genes_]
+
+
+def _replaceable(folder: Path) -> bool:
+    """Tell whether `folder` is a saved model, what a kill left of one, or nothing."""
+    try:
+        names = {file.name for file in folder.iterdir()}
+    except FileNotFoundError:
+        return True
+    except NotADirectoryError:
+        return False
+    return "model.json" in names or names <= FILES
 
 
 def scaled(adata: AnnData, name: str = "cells") -> np.ndarray:
