@@ -138,14 +138,15 @@ def _define_fetch(commands) -> None:
 
 def _fetch(parsed: argparse.Namespace) -> None:
     from bulk2sc import datasets
+    from bulk2sc.datasets.registry import source
 
     if parsed.file and len(parsed.keys) != 1:
         raise Bulk2scError(f"--from takes the file of one KEY, found {len(parsed.keys)} keys")
     for key in parsed.keys or datasets.sources():
         if parsed.list:
-            source = datasets.sources()[key]
-            print(f"{key:18} {datasets.status(key):14} {source.megabytes:6.1f} MB  {source.title}")
-            print(f"{'':43}licence: {source.licence}")
+            about = source(key)
+            print(f"{key:18} {datasets.status(key):14} {about.megabytes:6.1f} MB  {about.title}")
+            print(f"{'':43}licence: {about.licence}")
             continue
         for path in datasets.fetch(key, from_file=parsed.file):
             print(path)

@@ -170,6 +170,8 @@ def test_fetch_lists_without_fetching(monkeypatch, capsys):
 
 def test_fetch_of_an_unknown_key(capsys):
     assert "Did you mean 'GSE118767'" in fails(capsys, "fetch", "GSE118768")
+    assert "Did you mean 'GSE118767'" in fails(capsys, "fetch", "--list", "GSE118768")
+    assert "Unknown data source 'NOPE'" in fails(capsys, "fetch", "--list", "NOPE")
 
 
 def test_predict_passes_on_what_was_given(monkeypatch, capsys):
