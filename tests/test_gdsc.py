@@ -171,9 +171,20 @@ def test_cached_whole_and_again_when_the_loader_changes(wheel, monkeypatch, tmp_
     assert len(list((tmp_path / "cache").rglob("*.h5ad"))) == 1 and not list(
         (tmp_path / "cache").rglob("*.part")
     )
-    monkeypatch.setattr(module, "VERSION", module.VERSION + 1)
-    datasets.gdsc()
-    assert len(calls) == 2
+    for i, file in enumerate(module.MADE_BY):
+        changed = tmp_path / file.name
+        changed.write_text(file.read_text() + "\n")
+        monkeypatch.setattr(module, "MADE_BY", [*module.MADE_BY[:i], changed, *module.MADE_BY[i + 1 :]])
+        datasets.gdsc()
+        assert len(calls) == i + 2
+
+
+def test_the_stamp_covers_the_code_and_the_gene_names(monkeypatch, tmp_path):
+    assert {file.name for file in module.MADE_BY} == {"gdsc.py", "genes.py", "safe.py"}
+    before = module._stamp()
+    (tmp_path / "gene_ids.tsv.gz").write_bytes(b"other names")
+    monkeypatch.setattr(module, "DATA", tmp_path)
+    assert module._stamp() != before
 
 
 def test_a_killed_write_leaves_no_table(wheel, monkeypatch, tmp_path):

