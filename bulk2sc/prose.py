@@ -91,12 +91,22 @@ def origin_of_cells(cells: Mapping, lines: Mapping, source: str) -> str:
     )
 
 
+def _cell(name: str, value: object) -> str:
+    if pd.isna(value):
+        return ""
+    return str(value) if name != "seed" else "mean" if value == -1 else f"{value:.0f}"
+
+
 def written(table: pd.DataFrame) -> pd.DataFrame:
-    """Show what `Study.rows` returns: four digits, and no column that is empty or the same on the whole page."""
+    """Show what `Study.rows` returns: four digits, and no column that is empty or the same on the whole page.
+
+    The seed -1, which marks a mean over seeds or folds, reads ``mean``.
+    """
     shown = table.drop(columns=["edition", "chapter", "dataset", "drug"]).replace("", pd.NA)
     shown = shown.dropna(axis=1, how="all")
     names = [name for name in shown if name == "seed" or not pd.api.types.is_numeric_dtype(shown[name])]
-    shown = shown.assign(**{name: shown[name].astype(object).fillna("") for name in names})
+    text = {name: [_cell(name, value) for value in shown[name]] for name in names}
+    shown = shown.assign(**text)
     return shown.set_index(names).map(lambda value: "" if pd.isna(value) else f"{value:.4g}")
 
 

@@ -99,7 +99,8 @@ def test_origin_of_cells(cells, lines, words):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0, "0 %"), (0.004, "0.4 %"), (0.45, "45 %"), (0.996, "99.6 %"), (1, "100 %")]
+    ("value", "text"),
+    [(0, "0 %"), (0.004, "0.4 %"), (0.45, "45 %"), (0.996, "99.6 %"), (1, "100 %"), (1 - 1e-12, "100 %")],
 )
 def test_percent(value, text):
     assert prose.percent(value) == text
@@ -250,3 +251,13 @@ def test_table_with_intervals():
     )
     found = prose.with_intervals(rows, ["auroc"], ["b", "a"])
     assert found["AUROC"].to_dict() == {"b": "0.50 (0.50 to 0.50)", "a": "0.70 (0.60 to 0.80)"}
+
+
+def test_written_drops_what_is_the_same_or_empty_and_names_the_mean():
+    table = pd.DataFrame({"metric": ["f1", "f1"], "value": [0.123456, np.nan], "seed": [0, -1]})
+    table = table.assign(method="LR", edition="demo", chapter="c", dataset="d", drug="Cisplatin", high=np.nan)
+    shown = prose.written(table)
+    assert list(shown) == ["value"]
+    assert list(shown["value"]) == ["0.1235", ""]
+    assert list(shown.index.get_level_values("seed")) == ["0", "mean"]
+    assert "seed" not in prose.written(table.assign(seed=pd.NA)).index.names
