@@ -68,9 +68,11 @@ Markdown(
 # The paper finds them with its own deep clustering, AttentionAE-sc {cite:p}`li2023attentionae`; here they come from Leiden's algorithm on a neighbour graph of 50 principal components {cite:p}`traag2019,wolf2018`.
 # No label takes part in this.
 
-# %% mystnb={"figure": {"caption": "UMAP of the cells, coloured by arm of the experiment, by cluster, and by label: 1 sensitive, 0 resistant, not judged where a cell was excluded.", "name": "fig-labelling"}, "image": {"alt": "Three scatter plots of the same cells in two dimensions, coloured by arm, by cluster and by label."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "UMAP of the cells, coloured by arm of the experiment, by cluster (numbers stand on the middle of their cells), and by label; not judged: excluded.", "name": "fig-labelling"}, "image": {"alt": "Three scatter plots of the same cells in two dimensions, coloured by arm, by cluster and by label."}} tags=["hide-input"]
 umap = cells.obsm["X_umap"]
-figure, axes = plt.subplots(1, 3, figsize=(13.5, 3.6))
+figure, axes = plt.subplots(2, 2, figsize=(9.5, 7))
+axes = axes.ravel()
+axes[3].set_axis_off()
 pl.embedding(umap, arms, title="arm", palette={"control": pl.SENSITIVE, "treated": pl.RESISTANT}, ax=axes[0])
 pl.embedding(umap, obs["cluster"].astype(str), title="cluster", named=True, ax=axes[1])
 _ = pl.embedding(umap, pl.response_names(obs["response"]), title="label", palette=pl.RESPONSE, ax=axes[2])
@@ -108,6 +110,7 @@ kinds = {name: [g for g in genes if g in cells.var_names] for name, genes in lab
 kinds = {name: genes for name, genes in kinds.items() if len(genes) >= 2}
 for name, genes in kinds.items():
     sc.tl.score_genes(scored, genes, score_name=name, random_state=study.settings["data_seed"])
+pd.options.display.max_colwidth = None
 scores = scored.obs.groupby("cluster", observed=True)[list(kinds)].mean()
 pd.DataFrame({"markers present": {name: ", ".join(genes) for name, genes in kinds.items()}})
 
@@ -192,6 +195,7 @@ def against_truth(label):
     }
 
 
+# %% tags=["hide-input"]
 names = {"response_unfiltered": "no exclusion", "response": "with exclusion"}
 quality = pd.DataFrame({name: against_truth(label) for label, name in names.items()}).T
 quality.astype({"cells labelled": int}).round(3)
@@ -220,6 +224,7 @@ def recluster(resolution):
     return again
 
 
+# %% tags=["hide-input"]
 def outcome_of(clustered, threshold):
     response = labels.label_cells(clustered, dominance=threshold, min_score=min_score).obs["response"]
     kept = response.notna() & obs["truth"].notna()
@@ -257,7 +262,8 @@ Markdown(
 
 # %% [markdown]
 # The two settings fail in different ways.
-# A coarse clustering puts kinds of cells together that respond differently; a threshold above the true share of treated cells in resistant clusters leaves every hidden cell where it is.
+# Clusters can be too coarse, with kinds of cells together that respond differently, or too fine, with too few cells in each for its share of treated cells to be sure; the number of clusters in the table says which can have happened.
+# A threshold above the true share of treated cells in resistant clusters leaves every hidden cell where it is.
 # That share depends on how many resistant cells the control hides, which is what one set out to find.
 #
 # ## The price: labels become a function of expression
@@ -316,4 +322,4 @@ Markdown(
 rows = [(f"right labels, {name}", value) for name, value in quality["right"].items()]
 rows += [(f"labels given by the cluster alone, {name}", value) for name, value in purities.items()]
 rows += [("cells excluded", excluded / len(obs))]
-study.rows(pd.DataFrame(rows, columns=["metric", "value"]))
+prose.written(study.rows(pd.DataFrame(rows, columns=["metric", "value"])))

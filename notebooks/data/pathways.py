@@ -83,7 +83,7 @@ flow = {
 }
 pd.DataFrame({"number": pd.Series(flow, dtype=int)})
 
-# %% mystnb={"figure": {"caption": "Variability of the shared genes: standard deviation over the bulk lines against standard deviation over the cells (log-normalised). Blue: genes chosen on the cells.", "name": "fig-hvg"}, "image": {"alt": "Scatter plot of the variability of genes between lines against their variability between cells; the chosen genes are coloured."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Variability of the shared genes: standard deviation over the bulk lines against standard deviation over the cells (log-normalised). Blue: genes chosen on the cells; grey: the others.", "name": "fig-hvg"}, "image": {"alt": "Scatter plot of the variability of genes between lines against their variability between cells; the chosen genes are coloured."}} tags=["hide-input"]
 before = study.read("labelled")
 shared = before.var_names.intersection(all_bulk.var_names)
 X = before[:, shared].X
@@ -158,6 +158,9 @@ _ = axes[2].legend()
 # %%
 sets = datasets.gene_sets(resource)
 pathways.summary(mask).rename("number").map("{:.4g}".format).to_frame()
+
+# %% [markdown]
+# Of pathways that have the very same chosen genes, "repeated" counts all but one.
 
 # %% mystnb={"figure": {"caption": "The mask: a point where a pathway (row) names a gene (column). The free rows, all ones, are the last.", "name": "fig-mask"}, "image": {"alt": "A large table drawn as points, dense at the upper left and sparse elsewhere, with a few full rows at the bottom."}}
 ax = pl.mask_picture(mask)
@@ -250,7 +253,8 @@ found = pd.DataFrame({"paper": figure6})
 for column, genes in {"in bulk": all_bulk.var_names, "shared": shared, "chosen": bulk.var_names}.items():
     found[column] = [int(genes.isin(components.get(name, [])).sum()) for name in found.index]
 found.insert(1, "genes", [len(components.get(name, [])) for name in found.index])
-found.assign(**{"in the mask": found.index.isin(mask.index)})
+in_mask = found.index.isin(mask.index)
+found.assign(**{"in mask": np.where(in_mask, "yes", "no")}).rename(index=pl.short)
 
 # %% tags=["remove-input"]
 absent = [pl.short(name) for name in found.index[~found.index.isin(mask.index)]]
@@ -291,4 +295,4 @@ Markdown(
 # %%
 rows = [*flow.items(), *pathways.summary(mask).items()]
 rows += [(f"genes named, {name}", value) for name, value in genes_named.items()]
-study.rows(pd.DataFrame(rows, columns=["metric", "value"]).astype({"value": float})).tail(3)
+prose.written(study.rows(pd.DataFrame(rows, columns=["metric", "value"]).astype({"value": float})).tail(3))

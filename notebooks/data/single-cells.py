@@ -48,6 +48,8 @@ pl.style()
 study = Study(edition=edition, drug=drug, min_genes=min_genes, max_mito=max_mito, nmads=nmads)
 bulk = study.read("bulk")
 raw = study.read("raw_cells")
+
+# %% tags=["hide-input"]
 for column, unknown in {"sample": "all cells", "cell_line": "unknown", "truth": np.nan}.items():
     if column not in raw.obs:
         raw.obs[column] = unknown
@@ -91,8 +93,8 @@ ax = pl.composition(raw.obs["sample"], raw.obs[kind], palette=pl.PLANTED if plan
 lines_per_sample = raw.obs.groupby("sample", observed=True)["cell_line"].nunique()
 Markdown(
     f"Samples: {len(lines_per_sample)}. Different lines in a sample (normal cells counting as one): "
-    f"{lines_per_sample.min()} to {lines_per_sample.max()}. Lines that leave the training data because of these "
-    f"cells: {len(raw.uns.get('held_out', []))}."
+    f"{' to '.join(str(n) for n in sorted({lines_per_sample.min(), lines_per_sample.max()}))}. Lines that leave "
+    f"the training data because of these cells: {len(raw.uns.get('held_out', []))}."
 )
 
 # %% [markdown]
@@ -195,7 +197,7 @@ summary = cells.obs.groupby("sample", observed=True).agg(
     genes=("n_genes_by_counts", "median"),
     zeros=("zeros", "median"),
 )
-summary.round(2)
+summary.round({"counts": 0, "genes": 0, "zeros": 2}).astype({"counts": int, "genes": int})
 
 # %% [markdown]
 # Counts, genes and zeros are medians over cells; zeros are the share of the genes of the bulk panel that a cell has no count of.
@@ -221,7 +223,7 @@ Markdown(
 
 # %% [markdown]
 # Bulk has no such zeros.
-# A model that is to read both must survive that most of its inputs are missing, at random, in one of them.
+# A model that is to read both must survive that most of its inputs are zero in one of them, a gene's the more often the less it is expressed.
 #
 # ## Lines and their truth
 #
@@ -258,7 +260,9 @@ clustered = clustering.leiden(cells)
 
 # %% mystnb={"figure": {"caption": "UMAP of the cells after quality control, coloured by sample, by line (names stand on the middle of their cells) and by truth.", "name": "fig-umap"}, "image": {"alt": "Three scatter plots of the same cells in two dimensions, coloured by sample, by cell line and by truth."}} tags=["hide-input"]
 umap = clustered.obsm["X_umap"]
-figure, axes = plt.subplots(1, 3, figsize=(13.5, 3.6))
+figure, axes = plt.subplots(2, 2, figsize=(9.5, 7))
+axes = axes.ravel()
+axes[3].set_axis_off()
 pl.embedding(umap, clustered.obs["sample"].astype(str), title="sample", ax=axes[0])
 pl.embedding(umap, clustered.obs["cell_line"].astype(str), title="cell line", named=True, ax=axes[1])
 names = pl.response_names(clustered.obs["truth"])
@@ -266,7 +270,8 @@ _ = pl.embedding(umap, names, title=f"truth, {drug}", palette=pl.RESPONSE, ax=ax
 
 # %% [markdown]
 # A picture in two dimensions can mislead, so the same as numbers: the adjusted Rand index (ARI) between unsupervised clusters and what is known of the cells.
-# It is 1 for equal groupings and 0 on average for unrelated ones; the last column is the 97.5 % point after shuffling the clusters over the cells.
+# It is 1 for equal groupings and 0 on average for unrelated ones; normalised mutual information (NMI) is 1 for equal groupings too, but above 0 for unrelated ones.
+# The last column is the 97.5 % point of the ARI after shuffling the clusters over the cells.
 
 # %% tags=["hide-input"]
 known = {"sample": "sample", "cell line": "cell_line", "truth": "truth"} | (
@@ -322,4 +327,4 @@ rows += [(f"ARI of clusters and {name}", value) for name, value in agreement["AR
 if planted:
     rows += [("QC recall of damaged cells", (gone & damaged).sum() / max(damaged.sum(), 1))]
     rows += [("QC precision of damaged cells", (gone & damaged).sum() / max(gone.sum(), 1))]
-study.rows(pd.DataFrame(rows, columns=["metric", "value"]))
+prose.written(study.rows(pd.DataFrame(rows, columns=["metric", "value"])))
