@@ -9,6 +9,7 @@ from anndata import AnnData
 from captum.attr import IntegratedGradients
 
 from bulk2sc.models import SharedAutoencoder
+from bulk2sc.pathways import FREE
 
 
 @dataclass
@@ -95,6 +96,6 @@ def rank_pathways(values: pd.DataFrame, mask: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame({"mean_abs": values.abs().mean(), "mean": values.mean()})
     table["share"] = table["mean_abs"] / table["mean_abs"].sum()
     table["n_genes"] = mask.sum(axis=1).astype(int)
-    table["free"] = table.index.str.startswith("free_")
+    table["free"] = table.index.str.startswith(FREE)
     table = table.sort_values("mean_abs", ascending=False, kind="stable")
     return table.assign(rank=np.arange(1, len(table) + 1)).rename_axis("pathway")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from bulk2sc.errors import Bulk2scError
 
-FREE = "free_"
+FREE = "free_"  # with a number: a unit of the code that no pathway names
 
 
 def pathway_mask(

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from bulk2sc import prose
+from bulk2sc.pathways import FREE
 
 SENSITIVE, RESISTANT, NEUTRAL = "#0173b2", "#de8f05", "#949494"
 RESPONSE = {"sensitive": SENSITIVE, "resistant": RESISTANT, "not judged": "#d5d5d5"}
@@ -211,7 +212,7 @@ def mask_picture(mask: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Large pathways stand on top and much-named genes on the left; free rows stay at the bottom.
     """
     ax = ax or plt.subplots(figsize=(8, 4))[1]
-    free = mask.index.str.startswith("free_")
+    free = mask.index.str.startswith(FREE)
     rows = np.argsort(np.where(free, np.inf, -mask.sum(axis=1).to_numpy()), kind="stable")
     columns = np.argsort(-mask[~free].sum(axis=0).to_numpy(), kind="stable")
     # As points, thin rows and single genes stay visible where an image would average them away.
@@ -355,7 +356,7 @@ def short(name: str, *, width: int = 46) -> str:
 def mask_sizes(mask: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw how many genes each pathway of a mask keeps; free rows are left out."""
     ax = ax or plt.subplots(figsize=(5, 3))[1]
-    sizes = mask.sum(axis=1)[~mask.index.str.startswith("free_")]
+    sizes = mask.sum(axis=1)[~mask.index.str.startswith(FREE)]
     sns.histplot(sizes, bins=40, log_scale=True, color=SENSITIVE, ax=ax)
     ax.set(xlabel="genes of a pathway among the chosen genes (log scale)", ylabel="pathways")
     return log_counts(ax)

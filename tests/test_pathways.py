@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -93,3 +95,8 @@ def test_hallmark_sets_come_through_whole():
     mask = pathways.pathway_mask(sets, genes)
     assert mask.shape == (55, len(genes))
     assert mask.loc["HALLMARK_APOPTOSIS"].sum() == len(set(sets["HALLMARK_APOPTOSIS"]))
+
+
+def test_one_constant_names_the_free_rows():
+    package = Path(pathways.__file__).parent
+    assert [file.name for file in package.rglob("*.py") if '"free_' in file.read_text()] == ["pathways.py"]
