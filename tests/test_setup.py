@@ -249,6 +249,13 @@ def test_the_workflow_tests_builds_and_only_then_publishes_with_least_rights():
     assert not any("permissions" in jobs[name] for name in ("test", "build"))
 
 
+def test_only_the_readme_names_an_index_of_packages():
+    files = [ROOT / name for name in ("Makefile", "constraints.txt", "environment.yml", "pyproject.toml")]
+    files += [*ROOT.glob("*.md"), *ROOT.glob("book/**/*.md"), *ROOT.glob(".github/**/*.yml")]
+    naming = [path.name for path in files if "download.pytorch" in path.read_text()]
+    assert naming == ["README.md"]
+
+
 # -------------------------------------------------------------------------------- the book's own files
 
 
