@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 
 class Bulk2scError(Exception):
-    """A mistake in input, settings or surroundings; the command line prints it as one line and exits with 2."""
+    """A mistake in input, settings or surroundings; the command line prints it as one line, exits with 2."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -1,10 +1,11 @@
 """Judge scores against answers: metrics, intervals, cross-validation on bulk, and comparison of methods.
 
-Only this module reads the answers of the cells. Scores are probabilities of being sensitive, answers are
-1 (sensitive), 0 (resistant) or NaN (not judged).
+Methods never see the answers of the cells; here they meet the scores. Scores are probabilities of being
+sensitive, answers are 1 (sensitive), 0 (resistant) or NaN (not judged).
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from math import comb
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,6 @@ from sklearn.model_selection import RepeatedKFold
 from bulk2sc import labels, models, pp
 from bulk2sc.errors import Bulk2scError
 
-HEADLINE = ["auroc", "auprc", "mcc", "balanced_accuracy", "accuracy", "f1", "brier", "positive_rate"]
 DEGENERATE = 0.02
 
 
@@ -140,7 +140,7 @@ def bootstrap(
     -------
     DataFrame
         Index: metric. Columns: value (all cells), low, high (2.5 and 97.5 % points over draws with both
-        classes).
+        classes; NaN where there are too few lines for any interval, see `too_few_lines`).
     """
     draws = bootstrap_draws(answer, scores, groups, n_draws=n_draws, seed=seed)
     point = pd.DataFrame([metrics(answer, s) for s in np.atleast_2d(scores)]).mean()
@@ -153,13 +153,26 @@ def bootstrap(
 def bootstrap_draws(
     answer: np.ndarray, scores: np.ndarray, groups: Iterable[str], *, n_draws: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """Return the metrics of each bootstrap draw, (n_draws, n_metrics); see `bootstrap`."""
+    """Return the metrics of each bootstrap draw, (n_draws, n_metrics), NaN for draws of one class."""
+    few = too_few_lines(answer, groups)
     known = ~np.isnan(np.asarray(answer, float))
     answer, *scores = _judged(answer, *np.atleast_2d(scores))
     names, member = np.unique(np.asarray(list(groups), str)[known], return_inverse=True)
     times = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), n_draws)
     per_seed = [pd.DataFrame(weighted_metrics(answer, score, times[:, member])) for score in scores]
-    return sum(per_seed) / len(per_seed)
+    draws = sum(per_seed) / len(per_seed)
+    return draws.where(draws["prevalence"].between(0, 1, inclusive="neither") & (not few))
+
+
+def too_few_lines(answer: np.ndarray, groups: Iterable[str]) -> bool:
+    """Tell whether the lines are so few that no arrangement of them could reach p < .05.
+
+    The smallest two-sided p-value of an exact permutation of n + m lines is 2 / C(n + m, n); with two
+    sensitive and two resistant lines it is 1/3, and a bootstrap interval would pretend to know more.
+    """
+    lines = pd.DataFrame({"answer": np.asarray(answer, float), "line": np.asarray(list(groups), str)})
+    n = lines.dropna().groupby("answer")["line"].nunique()
+    return 2 / comb(int(n.sum()), int(n.get(1.0, 0))) > 0.05
 
 
 def score_methods(
@@ -250,6 +263,7 @@ def paired_difference(
     *,
     metric: str = "auroc",
     against: str = "truth",
+    n_draws: int = 1000,
 ) -> dict[str, float]:
     """Compare two methods on the same bootstrap draws of cell lines.
 
@@ -257,18 +271,18 @@ def paired_difference(
     -------
     dict
         value (first minus second on all cells), low, high (95 % interval), and p: the two-sided bootstrap
-        p-value.
+        p-value; all but value are NaN where `too_few_lines`.
     """
     answer, groups = cells.obs[against].to_numpy(float), cells.obs["cell_line"].astype(str)
     point, draws = [], []
     for method in (first, second):
         table = scores[scores["method"] == method].pivot(index="seed", columns="cell", values="score")
         wide = table.reindex(columns=cells.obs_names).to_numpy()
-        draws.append(bootstrap_draws(answer, wide, groups)[metric])
+        draws.append(bootstrap_draws(answer, wide, groups, n_draws=n_draws)[metric])
         point.append(np.mean([metrics(answer, s)[metric] for s in wide]))
     gap = (draws[0] - draws[1]).dropna()
     tail = min((gap <= 0).mean(), (gap >= 0).mean())
-    p = min(1.0, max(2 * tail, 1 / max(len(gap), 1)))
+    p = min(1.0, max(2 * tail, 1 / len(gap))) if len(gap) else np.nan
     low, high = gap.quantile([0.025, 0.975])
     return {"value": point[0] - point[1], "low": low, "high": high, "p": p}
 
@@ -367,8 +381,6 @@ def _refit_fold(bulk: AnnData, held_out: np.ndarray, k: float) -> tuple[AnnData,
     is_test = np.isin(np.arange(bulk.n_obs), held_out)
     train, test = bulk[~is_test].copy(), bulk[is_test].copy()
     low, high = labels.tails(train.obs["auc"].dropna().to_numpy(), k)
-    centre, spread = np.mean(train.X, axis=0), np.std(train.X, axis=0)
     for part in (train, test):
         part.obs["response"] = labels.respond(part.obs["auc"].to_numpy(), low, high)
-        part.layers["scaled"] = pp.zscore(part.X, centre, spread)
-    return train, test
+    return pp.scale_like(train, train), pp.scale_like(test, train)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from anndata import AnnData
 
-from bulk2sc import __version__, datasets, labels, models, pathways, pp
+from bulk2sc import __version__, datasets, labels, models, pathways, pp, train
 from bulk2sc.errors import Bulk2scError, did_you_mean
-from bulk2sc.settings import atomic
+from bulk2sc.settings import atomic, file_digest
 
 # First on bulk validation and on simulated cells: see the chapter "Does it beat simple methods?".
 DEFAULT_MODEL = "ridge"
@@ -106,12 +106,14 @@ def predict_cells(
     progress: Callable[[str], None] = lambda message: None,
 ) -> Prediction:
     """Score cells in memory, with the parameters of `predict`; `bulk` replaces GDSC2 as training data."""
+    checked = pp.check_cells(given, name)
     scale = pp.detect_scale(given, name)
     progress(f"{name}: {given.n_obs} cells, {given.n_vars} genes, {SCALE_NOTE[scale]}")
-    cells = pp.resolve_symbols(pp.check_cells(given, name))
+    cells = pp.resolve_symbols(checked)
     cells = pp.normalise(cells) if scale == "counts" else cells
     bulk = datasets.load_bulk("gdsc2") if bulk is None else bulk
     lines = labels.label_bulk(pp.train_lines(bulk, exclude_lines), drug=drug)
+    own = sorted(set(pp.hold_out_own_lines(given, lines).uns["held_out"]) & set(lines.obs_names))
     lines, cells = pp.pair(lines, cells, n_hvg=N_HVG.get(model, 0))
     scores, code = _ensemble(lines, cells, model, seeds, progress)
     result = given.copy()
@@ -138,6 +140,10 @@ def predict_cells(
         f"model: {model}, {seeds} seed{'s' if seeds > 1 else ''}, trained on {lines.n_obs} lines",
         f"called sensitive to {drug}: {(scores.mean(axis=0) >= 0.5).mean():.1%} of {given.n_obs} cells",
     ]
+    if own:
+        notes.append(
+            f"warning: trained on the cells' own lines ({', '.join(own)}); leave them out by --exclude-lines"
+        )
     return Prediction(result, notes)
 
 
@@ -185,7 +191,9 @@ def _trained(lines: AnnData, cells: AnnData, model: str, settings: dict, progres
 
 def _fingerprint(lines: AnnData, cells: AnnData, model: str, settings: dict) -> str:
     """Hash all that a fitted model depends on; the cells count only where the method trains on them."""
-    seen = hashlib.sha256(json.dumps([__version__, model, settings["seed"]]).encode())
+    set_to = models.make(model, **settings).get_params() | {"mask": list(settings.get("mask", {}))}
+    code = file_digest(Path(models.__file__).parent, Path(train.__file__))
+    seen = hashlib.sha256(json.dumps([code, model, set_to], sort_keys=True).encode())
     parts = [lines.layers["scaled"], lines.obs["auc"].to_numpy(), lines.obs["response"].to_numpy()]
     if model == "shared AE":
         parts += [cells.layers["scaled"], settings["mask"].to_numpy()]

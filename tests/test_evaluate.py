@@ -202,3 +202,22 @@ def test_one_fold_has_no_interval():
 
 def test_no_metric_exceeds_one():
     assert evaluate.fold_interval(pd.Series([0.9, 1.0, 1.0]), 3)["high"] == 1
+
+
+def test_two_lines_a_class_are_too_few_for_an_interval():
+    """The exact permutation p-value of 2 + 2 lines cannot go below 1/3; that of 4 + 4 reaches 2/70."""
+    for n, few in ((2, True), (3, True), (4, False)):
+        lines = np.repeat([f"L{i}" for i in range(2 * n)], 5)
+        answer = np.repeat([1.0, 0.0], 5 * n)
+        score = np.linspace(0.9, 0.1, 10 * n)
+        assert evaluate.too_few_lines(answer, lines) == few
+        assert evaluate.bootstrap(answer, score, lines)["low"].isna().all() == few
+
+
+def test_draws_of_one_class_do_not_count():
+    """Of 4 + 4 lines, a draw holds one class with probability 2 / 2^8."""
+    lines, answer = np.arange(8).astype(str), np.repeat([1.0, 0.0], 4)
+    draws = evaluate.bootstrap_draws(answer, np.linspace(0.9, 0.1, 8), lines, n_draws=5000)
+    empty = draws.isna().all(axis=1)
+    assert (draws.isna().any(axis=1) == empty).all()
+    assert 10 <= empty.sum() <= 80 and (draws["f1"].dropna() > 0).all()

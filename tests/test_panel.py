@@ -11,6 +11,7 @@ from sklearn.linear_model import Ridge
 
 from bulk2sc import panel, pp
 from bulk2sc.errors import Bulk2scError
+from bulk2sc.models import SharedAutoencoder
 from bulk2sc.study import ARTEFACTS
 
 
@@ -47,6 +48,13 @@ def test_permutation_null_is_exact(ranked):
     assert complete.mean() == pytest.approx(0, abs=1e-12)  # over all permutations, ranks correlate by nothing
 
 
+def test_the_null_of_many_lines_is_drawn():
+    rng = np.random.default_rng(0)
+    score = pd.DataFrame(rng.random((9, 2)))
+    null = panel.permutation_null(score, pd.DataFrame(rng.random((9, 2))))
+    assert len(null) == 720 and abs(null[1:].mean()) < 0.05
+
+
 def test_summary_of_a_perfect_and_of_a_reversed_panel(ranked):
     _, auc = ranked
     perfect = panel.summary(-auc.fillna(0.5), auc)
@@ -77,6 +85,20 @@ def test_ridge_weights_equal_scikit_learns_primal_solution():
         ridge = Ridge(alpha=50.0, fit_intercept=False)
         ridge.fit(bulk.layers["scaled"][tested], auc[tested] - auc[tested].mean())
         np.testing.assert_allclose(weights[drug], ridge.coef_, atol=1e-6)
+
+
+def test_one_encoder_and_a_classifier_for_each_drug():
+    bulk = made_up(n_lines=200)
+    mask = pd.DataFrame(np.ones((12, 25), "float32"), [f"free_{i}" for i in range(12)], bulk.var_names)
+    model = SharedAutoencoder(mask=mask, hidden=32, dropout=0.0, max_epochs=60).pretrain(bulk, bulk)
+    before, asked = model.encode(bulk), []
+    (scores,) = panel.shared_autoencoder_scores(model, bulk, [bulk], ["a", "c"], progress=asked.append)
+    assert asked == ["a", "c"] and scores.shape == (200, 2) and scores.stack().between(0, 1).all()
+    np.testing.assert_array_equal(model.encode(bulk), before)
+    auc = pd.DataFrame(bulk.obsm["auc"], bulk.obs_names, list("abc"))
+    own = {drug: spearmanr(scores[drug], -auc[drug])[0] for drug in "ac"}
+    other = spearmanr(scores["a"], -auc["c"])[0]
+    assert min(own.values()) > 0.3 > abs(other)
 
 
 def test_drugs_are_chosen_by_lines_tested_and_spread():

@@ -104,6 +104,23 @@ def test_the_file_comes_back_whole_with_the_settings(cells, bulk, tmp_path):
     assert "bulk2sc_score_sd" in scored.obs
 
 
+def test_training_on_the_cells_own_lines_is_said(cells, bulk):
+    given = cells.copy()
+    del given.uns["held_out"]
+    assert "trained on the cells' own lines (MADEUP" in score(given, bulk, exclude_lines=[]).notes[-1]
+    assert not any(
+        "own lines" in note for note in score(given, bulk, exclude_lines=cells.uns["held_out"]).notes
+    )
+
+
+def test_other_settings_are_another_model(cells, bulk, monkeypatch):
+    score(cells, bulk)
+    defaults = module.models.Ridge.__init__.__kwdefaults__
+    monkeypatch.setattr(module.models.Ridge.__init__, "__kwdefaults__", defaults | {"alpha": 7.0})
+    score(cells, bulk)
+    assert len(list((datasets.cache_dir() / "models").iterdir())) == 2
+
+
 def test_excluding_lines_changes_the_model(cells, bulk):
     with_them = score(cells, bulk, exclude_lines=[]).cells.obs["bulk2sc_score"]
     assert not np.allclose(with_them, score(cells, bulk).cells.obs["bulk2sc_score"])
@@ -247,7 +264,7 @@ def test_a_full_disk_leaves_an_older_result_untouched(cells, bulk, tmp_path, mon
     monkeypatch.setattr(ad.AnnData, "write_h5ad", no_space)
     with pytest.raises(Bulk2scError, match="No space left on device"):
         module.write_cells(cells, out)
-    assert out.read_bytes() == b"an older result" and [p.name for p in tmp_path.glob("*out*")] == ["out.h5ad"]
+    assert out.read_bytes() == b"an older result" and [p.name for p in tmp_path.iterdir()] == ["out.h5ad"]
 
 
 def test_a_warning_where_few_genes_are_shared(cells, bulk):
