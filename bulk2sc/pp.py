@@ -11,14 +11,11 @@ from scipy import sparse
 from scipy.stats import median_abs_deviation
 
 from bulk2sc.datasets.gdsc import line_key
-from bulk2sc.datasets.genes import to_symbols
+from bulk2sc.datasets.genes import MITOCHONDRIAL, to_symbols
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
 CLIP = 10.0  # standard deviations
 FEW_GENES = 1000  # shared genes below which a prediction deserves a warning
-MITOCHONDRIAL = {"ATP6", "ATP8", "COX1", "COX2", "COX3", "CYTB"} | {  # NCBI's symbols have no "MT-"
-    f"ND{i}" for i in ("1", "2", "3", "4", "4L", "5", "6")
-}
 BATCH_COLUMNS = ("batch", "protocol", "plate")  # technical ones: any other column may carry the answer
 
 
@@ -239,7 +236,8 @@ def qc_flags(
         If there are no counts, or if no cell passes.
     """
     cells = _with_counts(cells)
-    cells.var["mt"] = cells.var_names.str.upper().str.startswith("MT-") | cells.var_names.isin(MITOCHONDRIAL)
+    named = cells.var_names.str.upper().str.startswith("MT-")
+    cells.var["mt"] = named | to_symbols(cells.var_names).isin(MITOCHONDRIAL).to_numpy()
     sc.pp.calculate_qc_metrics(cells, layer="counts", qc_vars=["mt"], percent_top=None, inplace=True)
     groups = pd.Series("all", index=cells.obs_names) if by is None else cells.obs[by].astype(str)
     library = _deviations(cells.obs["log1p_total_counts"], groups)

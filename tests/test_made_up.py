@@ -9,7 +9,7 @@ from sklearn.model_selection import cross_val_predict
 
 from bulk2sc.datasets.genes import gene_ids, gene_sets
 from bulk2sc.datasets.made_up import EFFECTS, PROGRAMMES, made_up_bulk
-from bulk2sc.datasets.simulate import CYCLE, MARKERS
+from bulk2sc.datasets.simulate import CYCLE, PLANTED_MARKERS
 from bulk2sc.errors import Bulk2scError
 
 
@@ -38,7 +38,7 @@ def test_genes_are_real_and_every_planted_thing_has_some(n_genes):
     assert len(genes) == n_genes
     # A few members of the Hallmark sets (2022) have been renamed since.
     assert len(genes - set(gene_ids()["symbol"])) <= 0.01 * n_genes
-    assert genes.issuperset(sum(MARKERS.values(), ()))
+    assert genes.issuperset(sum(PLANTED_MARKERS.values(), ()))
     hallmark = gene_sets("hallmark")
     assert min(len(genes.intersection(hallmark[name])) for name in (*PROGRAMMES, *CYCLE.values())) >= 20
 

@@ -228,6 +228,12 @@ def test_mitochondrial_percentage_is_computed_by_hand(planted_quality):
     )
 
 
+def test_mitochondrial_genes_are_known_by_every_name():
+    names = ["MT-CYB", "CYTB", "COX1", "ND4L", "ENSG00000198888", "mt-Nd1", "PTGS1", "TP53"]
+    flagged = pp.qc_flags(frame(np.full((5, len(names)), 2), names), min_genes=1, max_mito=100)
+    assert flagged.var["mt"].tolist() == [True] * 6 + [False] * 2
+
+
 def test_deviations_are_taken_within_a_sample():
     # A sample three times as deep is no outlier in itself, and hides nothing in the shallow one.
     rng = np.random.default_rng(2)

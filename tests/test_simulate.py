@@ -8,7 +8,7 @@ from scipy import stats
 
 from bulk2sc.datasets.genes import gene_sets
 from bulk2sc.datasets.made_up import made_up_bulk
-from bulk2sc.datasets.simulate import CYCLE, CYCLE_SIZE, LOG2_PER_Z, MARKERS, PHASES, simulate
+from bulk2sc.datasets.simulate import CYCLE, CYCLE_SIZE, LOG2_PER_Z, PHASES, PLANTED_MARKERS, simulate
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.pp import blind
 
@@ -303,12 +303,12 @@ def test_normal_cells_show_their_markers(cells):
     good = cells[cells.obs["planted"] != "low_quality"]
     expression = pd.DataFrame(share(good), index=good.obs_names, columns=good.var_names)
     kind = good.obs["clone"].astype(str).where(good.obs["planted"] == "normal", "tumour")
-    assert set(kind) == {*MARKERS, "tumour"}
-    for cell_type, markers in MARKERS.items():
+    assert set(kind) == {*PLANTED_MARKERS, "tumour"}
+    for cell_type, markers in PLANTED_MARKERS.items():
         level = expression[list(markers)].mean(axis=1).groupby(kind).mean()
         assert level.idxmax() == cell_type
         assert level[cell_type] > 20 * level.drop([cell_type, "tumour"]).max()
-    assert {"KDR", "ENG", "TEK"} <= set(MARKERS["endothelial"]) and not {"PECAM1", "VWF"} & set(
+    assert {"KDR", "ENG", "TEK"} <= set(PLANTED_MARKERS["endothelial"]) and not {"PECAM1", "VWF"} & set(
         good.var_names
     )
 
@@ -390,7 +390,7 @@ def test_a_drug_without_any_response(bulk):
 
 
 def test_genes_without_markers(bulk):
-    without = bulk[:, ~bulk.var_names.isin(MARKERS["T cell"])]
+    without = bulk[:, ~bulk.var_names.isin(PLANTED_MARKERS["T cell"])]
     with pytest.raises(Bulk2scError, match="no T cell marker"):
         simulate(without, **SETTINGS)
 
@@ -412,5 +412,7 @@ def test_real_lines(gdsc):
     assert len(cells.uns["held_out"]) == 20
     own, other = own_and_best_other(cells, gdsc)
     assert own.min() > 0.85 and (own - other).min() > 0.2
-    present = {cell_type: cells.var_names.isin(markers).sum() for cell_type, markers in MARKERS.items()}
-    assert present == {cell_type: len(markers) for cell_type, markers in MARKERS.items()}
+    present = {
+        cell_type: cells.var_names.isin(markers).sum() for cell_type, markers in PLANTED_MARKERS.items()
+    }
+    assert present == {cell_type: len(markers) for cell_type, markers in PLANTED_MARKERS.items()}

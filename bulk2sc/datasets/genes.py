@@ -19,6 +19,9 @@ RESOURCES = {
     "go_bp": "go_bp.2022-07.symbols.gmt.gz",
     "go_mf": "go_mf.2022-07.symbols.gmt.gz",
 }
+MITOCHONDRIAL = tuple(  # those that code for proteins, in their order on the chromosome
+    "MT-" + name for name in "ND1 ND2 CO1 CO2 ATP8 ATP6 CO3 ND3 ND4L ND4 ND5 ND6 CYB".split()
+)
 
 
 def gene_sets(resource: str) -> dict[str, list[str]]:
@@ -78,8 +81,8 @@ def symbol_map() -> Mapping[str, str]:
     """
     Return the current symbol of every symbol, unique alias, Ensembl id and Entrez id.
 
-    A name that stands for several things is read in that order. An alias or Ensembl id of several genes (say, a
-    gene and a read-through of it) cannot say which is meant and is left out.
+    A name that stands for several things is read in that order. An alias or Ensembl id of several genes (say,
+    a gene and a read-through of it) cannot say which is meant and is left out.
     """
     table = gene_ids()
 

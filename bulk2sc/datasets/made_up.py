@@ -6,8 +6,9 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
+from bulk2sc.datasets.gdsc import line_key
 from bulk2sc.datasets.genes import gene_sets
-from bulk2sc.datasets.simulate import CYCLE, MARKERS
+from bulk2sc.datasets.simulate import CYCLE, PLANTED_MARKERS
 from bulk2sc.errors import Bulk2scError
 
 PROGRAMMES = (
@@ -57,7 +58,7 @@ def made_up_bulk(*, n_lines: int = 120, n_genes: int = 600, seed: int = 0) -> ad
         If `n_lines` or `n_genes` is out of range.
     """
     genes = _genes()
-    lowest = sum(map(len, MARKERS.values())) + 100
+    lowest = sum(map(len, PLANTED_MARKERS.values())) + 100
     if n_lines < 20 or not lowest <= n_genes <= len(genes):
         raise Bulk2scError(
             f"Made-up lines: n_lines={n_lines}, n_genes={n_genes}; "
@@ -68,7 +69,7 @@ def made_up_bulk(*, n_lines: int = 120, n_genes: int = 600, seed: int = 0) -> ad
     activity = pd.DataFrame(rng.normal(size=(n_lines, len(PROGRAMMES))), columns=PROGRAMMES)
     auc = _auc(rng, activity)
     names = [f"Made-up-{i + 1:03d}" for i in range(n_lines)]
-    keys = [name.upper().replace("-", "") for name in names]
+    keys = [line_key(name) for name in names]
     activity.index = keys
     return ad.AnnData(
         X=_expression(rng, activity.to_numpy(), genes),
@@ -87,7 +88,7 @@ def _genes() -> list[str]:
     """Return the markers, then genes of the programmes and the cell cycle in turn, so that each has some."""
     hallmark = gene_sets("hallmark")
     turns = zip_longest(*(hallmark[name] for name in (*PROGRAMMES, *CYCLE.values())))
-    return [gene for gene in dict.fromkeys(chain(*MARKERS.values(), *turns)) if gene]
+    return [gene for gene in dict.fromkeys(chain(*PLANTED_MARKERS.values(), *turns)) if gene]
 
 
 def _expression(rng: np.random.Generator, activity: np.ndarray, genes: list[str]) -> np.ndarray:
