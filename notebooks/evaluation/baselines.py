@@ -140,7 +140,8 @@ Markdown(
 )
 
 # %% [markdown]
-# Testing against several rivals at once invites a lucky winner; the p-values below are corrected by Holm's method.
+# Testing against several rivals at once invites a lucky winner; the intervals above are not corrected for that, the last column below is, by Holm's method.
+# Where the two disagree, believe the corrected one.
 
 # %% tags=["hide-input"]
 from statsmodels.stats.multitest import multipletests
@@ -153,7 +154,7 @@ comparison.assign(**{"p (Holm)": corrected}).round(3)
 # ## Line by line
 #
 # A method that knows something ranks the *lines*.
-# Below, each box holds the cells of one line, and the lines are sorted by their measured AUC: good predictions fall from right to left.
+# Below, each box holds the cells of one line, and the lines are sorted by their measured AUC: with good predictions, the boxes move from right to left down the page.
 
 # %% mystnb={"figure": {"caption": "Scores of single cells by cell line, for the simplest regression and the shared autoencoder (seed 0). Lines are sorted from sensitive (top) to resistant.", "name": "fig-line-scores"}, "image": {"alt": "Two panels of box plots of predicted probability, one box per cell line sorted by measured AUC."}} tags=["hide-input"]
 first = scores[scores["seed"] == 0].pivot(index="cell", columns="method", values="score").loc[judged.index]
@@ -172,8 +173,11 @@ for ax, method in zip(axes[0], drawn, strict=True):
 
 # %% mystnb={"figure": {"caption": "Reliability of the scores (seed 0), in bins of equal numbers of cells.", "name": "fig-reliability"}, "image": {"alt": "One reliability curve per method beside the diagonal."}} tags=["hide-input"]
 learners = [method for method in methods if not method.startswith("all ")]
-figure, axes = plt.subplots(1, len(learners), figsize=(2.6 * len(learners), 2.8), sharey=True, squeeze=False)
-for ax, method in zip(axes[0], learners, strict=True):
+n_rows = -(-len(learners) // 3)
+figure, axes = plt.subplots(n_rows, 3, figsize=(8.5, 2.9 * n_rows), sharey=True, squeeze=False)
+for ax in axes.flat[len(learners) :]:
+    ax.set_axis_off()
+for ax, method in zip(axes.flat, learners, strict=False):
     pl.reliability(judged["truth"], first[method], ax=ax).set_title(method)
 
 # %% tags=["remove-input"]
@@ -191,10 +195,12 @@ labelled = evaluate.judge(scores, cells, against="response", n_draws=n_draws)
 both = pd.concat(
     {"measured response": table, "labels of the experiment": labelled}, names=["against"]
 ).reset_index(0)
-wide = both[(both["seed"] == -1) & both["metric"].isin(["auroc", "mcc"])]
-wide.pivot_table(index="method", columns=["metric", "against"], values="value", sort=False).loc[
-    methods
-].round(3)
+judges = {"measured response": table, "labels of the experiment": labelled}
+pd.concat(
+    {name: prose.with_intervals(t, ["auroc", "mcc"], methods) for name, t in judges.items()},
+    axis=1,
+    names=["against", "metric"],
+)
 
 # %% [markdown]
 # ## What to keep in mind
@@ -225,4 +231,4 @@ wide.pivot_table(index="method", columns=["metric", "against"], values="value", 
 rows = both.assign(
     against=both["against"].map({"measured response": "truth", "labels of the experiment": "response"})
 )
-study.rows(rows).tail(3)
+prose.written(study.rows(rows).tail(3))

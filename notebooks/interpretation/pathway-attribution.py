@@ -104,10 +104,14 @@ firmness = pd.DataFrame(
     {"kept": (ranks <= top).mean(), "rank, low": ranks.quantile(0.025), "rank, high": ranks.quantile(0.975)}
 )
 shown = ranking.head(top)[["mean_abs", "mean", "n_genes", "free"]].join(firmness)
-shown.rename(index=pl.short).round({"mean_abs": 3, "mean": 3, "kept": 2, "rank, low": 0, "rank, high": 0})
+shown = shown.round({"mean_abs": 3, "mean": 3, "kept": 2, "rank, low": 0, "rank, high": 0})
+shown = shown.astype({"rank, low": int, "rank, high": int})
+shown = shown.assign(free=shown["free"].map({True: "yes", False: "no"})).rename(index=pl.short)
+shown.rename(columns={"mean_abs": "mean absolute", "n_genes": "genes"})
 
 # %% [markdown]
 # This firmness is about cells only.
+# A bar's colour in the figure is the sign of `mean`; where `mean` is small beside the mean absolute value, a dimension pushes some cells one way and some the other, and its colour says little.
 # A model trained from another seed may rank quite differently, and nothing on this page measures that.
 #
 # ## Cell by cell
@@ -134,7 +138,8 @@ contrast = pd.DataFrame(
         "p": stats.mannwhitneyu(sides[1.0], sides[0.0]).pvalue if min(map(len, sides.values())) else np.nan,
     }
 )
-contrast.rename(index=pl.short).round(3)
+table = contrast.round(3).assign(p=contrast["p"].map("{:.2g}".format))
+table.rename(index=pl.short, columns={"p": "p, uncorrected"})
 
 # %% tags=["remove-input"]
 Markdown(prose.contrast(contrast["p"], len(sides[1.0]), len(sides[0.0])))
@@ -193,7 +198,7 @@ _ = ax.set(xscale="log", yscale="log", xlabel="genes of the pathway", ylabel="me
 # %%
 zero = explain.integrated_gradients(model, cells, baseline=np.zeros(len(mask), np.float32)).values
 on_lines = explain.integrated_gradients(model, bulk).values
-others = {"cells, zero code": zero, "training lines, mean profile": on_lines}
+others = {"the cells with a zero code": zero, "the training lines with the mean profile": on_lines}
 reference = ranking["mean_abs"]
 agreement = pd.DataFrame(
     {
@@ -204,7 +209,7 @@ agreement = pd.DataFrame(
         for name, other in others.items()
     }
 ).T.rename_axis("compared with cells, mean profile")
-agreement.round(2)
+agreement.round(2).astype({f"of the top {top} in common": int})
 
 # %% tags=["remove-input"]
 expected = top**2 / len(ranking)
@@ -252,4 +257,5 @@ _ = ax.set(xscale="log", yscale="log", xlabel="mean |IG| on training lines", yla
 
 # %%
 rows = ranking.reset_index().rename(columns={"mean_abs": "value"}).assign(metric="mean absolute attribution")
-study.rows(rows[["pathway", "metric", "value", "mean", "share", "n_genes", "free", "rank"]]).head(3)
+columns = ["pathway", "metric", "value", "mean", "share", "n_genes", "free", "rank"]
+prose.written(study.rows(rows[columns]).head(3))

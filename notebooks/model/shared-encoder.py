@@ -49,6 +49,7 @@ from bulk2sc import evaluate, latent, pl, prose
 from bulk2sc.models import shared_autoencoder
 from bulk2sc.study import Study
 
+# %%
 pl.style()
 study = Study(edition=edition, drug=drug, weights=weights, dropout=dropout)
 bulk, cells = study.read("pair")
@@ -159,7 +160,7 @@ sizes = [n for n in (25, 50, 100, 200, 400, 800) if n <= bulk.n_obs]
 S, P = torch.from_numpy(shared), torch.from_numpy(private)
 loss = [shared_autoencoder.difference_loss(S[order[:n]], P[order[:n]]).item() for n in sizes]
 growth = pd.DataFrame({"batch": sizes, "as in Eq. 6": np.multiply(loss, sizes), "divided by n": loss})
-growth.set_index("batch").map("{:.2g}".format)
+growth.set_index("batch").mul(1e4).map("{:.2f}".format).add_suffix(" (× 10⁻⁴)")
 
 # %% tags=["remove-input"]
 times = growth.iloc[-1] / growth.iloc[0]
@@ -180,10 +181,10 @@ Markdown(
 # A tenth of each domain is held out, and training stops when the reconstruction of these rows has not improved for a number of epochs (`patience`); the weights of the best epoch are kept.
 
 # %% mystnb={"figure": {"caption": "Loss curves of pretraining: the weighted total and each term before weighting, summed over both domains.", "name": "fig-pretraining-loss"}, "image": {"alt": "Four panels of loss against epoch, each with a training and a validation curve: total, reconstruction, sparse, difference."}} tags=["hide-input"]
-figure, axes = plt.subplots(1, 4, figsize=(12, 2.8))
-for ax, term in zip(axes, ("total", "reconstruction", "sparse", "difference"), strict=True):
+figure, axes = plt.subplots(2, 2, figsize=(8, 5))
+for ax, term in zip(axes.flat, ("total", "reconstruction", "sparse", "difference"), strict=True):
     pl.loss_curves(autoencoder.history_, term=term, stage="pretraining", ax=ax)
-axes[-1].set_yscale("log")
+axes[1, 1].set_yscale("log")
 
 # %% tags=["remove-input"]
 curve = autoencoder.history_.query("stage == 'pretraining' and split == 'validation'")
@@ -195,6 +196,11 @@ Markdown(
     f"*{weights}* makes up the loss of the held-out rows from "
     + prose.listing([f"{name} ({100 * part[name]:.2g} %)" for name in part])
     + "."
+    + (
+        " That was the last epoch: the held-out rows were still improving when training ended."
+        if best.name == len(curve)
+        else ""
+    )
 )
 
 # %% [markdown]
@@ -333,4 +339,4 @@ Markdown(prose.separation("shared code", means.loc["shared code"]))
 # %%
 orthogonality = separation.reset_index().melt("domain", var_name="metric")
 domain_rows = domains.assign(metric="domain auroc")
-study.rows(pd.concat([explained, orthogonality, domain_rows], ignore_index=True)).tail(3)
+prose.written(study.rows(pd.concat([explained, orthogonality, domain_rows], ignore_index=True)).tail(3))

@@ -43,7 +43,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from bulk2sc import datasets, pl, pp, predict
+from bulk2sc import datasets, pl, pp, predict, prose
 from bulk2sc.study import Study
 
 pl.style()
@@ -103,12 +103,13 @@ Markdown("\n".join(f"- {note}" for note in prediction.notes))
 # |---|---|
 # | `obs["bulk2sc_score"]` | P(sensitive), 0 to 1, higher = more sensitive |
 # | `obs["bulk2sc_response"]` | the call at .5: `sensitive` or `resistant` |
+# | `obs["bulk2sc_score_sd"]` | standard deviation of the score over models, where there are several |
 # | `obsm["X_bulk2sc"]` | the latent code, where the method has one |
 # | `uns["bulk2sc"]` | every setting, for the record |
 
 # %%
 scored = prediction.cells
-scored.obs[[c for c in scored.obs if c.startswith("bulk2sc_")]].head()
+scored.obs[[c for c in scored.obs if c.startswith("bulk2sc_")]].head().round(3)
 
 # %% mystnb={"figure": {"caption": "Scores of the cells, by sample where the file has samples.", "name": "fig-your-scores"}, "image": {"alt": "Distribution of predicted probabilities of being sensitive, one curve per sample."}} tags=["hide-input"]
 import matplotlib.pyplot as plt
@@ -118,8 +119,9 @@ figure, ax = plt.subplots(figsize=(6, 3))
 hue = "sample" if "sample" in scored.obs else None
 sns.kdeplot(scored.obs, x="bulk2sc_score", hue=hue, cut=0, common_norm=False, warn_singular=False, ax=ax)
 ax.axvline(0.5, color="black", linestyle="--", linewidth=0.8)
-ax.set(xlabel="P(sensitive)", xlim=(0, 1))
-plt.show()
+if ax.get_legend():
+    sns.move_legend(ax, "upper left", bbox_to_anchor=(1, 1), title=None)
+_ = ax.set(xlabel="P(sensitive)", ylabel="density", xlim=(0, 1))
 
 # %% [markdown]
 # ## Does the form of the input matter?
@@ -180,4 +182,5 @@ agreement.rename("Spearman's rho with the scores above").to_frame().round(3)
 # %%
 called = pd.Series({"called sensitive": (scored.obs["bulk2sc_response"] == "sensitive").mean()})
 values = pd.concat([called, agreement.rename(lambda form: f"rho, {form}")])
-study.rows(values.rename_axis("metric").rename("value").reset_index().assign(method=model))
+rows = values.rename_axis("metric").rename("value").reset_index().assign(method=model)
+prose.written(study.rows(rows))
