@@ -48,6 +48,7 @@ from IPython.display import Markdown
 from bulk2sc import evaluate, explain, latent, pl, pp, prose
 from bulk2sc.study import Study
 
+# %%
 pl.style()
 study = Study(edition=edition, drug=drug)
 bulk, cells = study.read("pair")
@@ -95,10 +96,10 @@ def umap(values: np.ndarray) -> np.ndarray:
 
 drawn = {name: umap(views[name]) for name in (f"top {top}", "whole code")}
 
-# %% mystnb={"figure": {"caption": "UMAP of the shared code of training lines and cells, on the leading dimensions (top) and on all (bottom). Response is that of the line: for cells, of the line they come from.", "name": "fig-latent-umap"}, "image": {"alt": "Six scatter plots: two embeddings, each coloured by domain, by response and by the cell line of the cells."}} tags=["hide-input"]
-figure, axes = plt.subplots(2, 3, figsize=(13, 7))
+# %% mystnb={"figure": {"caption": "UMAP of the shared code of training lines and cells, on the leading dimensions (left) and on all (right). Response is that of the line: for cells, of the line they come from.", "name": "fig-latent-umap"}, "image": {"alt": "Six scatter plots: two embeddings, each coloured by domain, by response and by the cell line of the cells."}} tags=["hide-input"]
+figure, axes = plt.subplots(3, 2, figsize=(9.5, 10))
 domain = np.where(is_cell, "cells", "bulk lines")
-for row, (name, xy) in zip(axes, drawn.items(), strict=True):
+for row, (name, xy) in zip(axes.T, drawn.items(), strict=True):
     pl.embedding(xy, domain, title=f"{name}: domain", ax=row[0])
     pl.embedding(xy, pl.response_names(response), title=f"{name}: response", palette=pl.RESPONSE, ax=row[1])
     row[2].scatter(*xy[~is_cell].T, s=4, color="#d5d5d5", linewidth=0)
@@ -157,8 +158,8 @@ domains = evaluate.over_folds(folds.rename_axis("fold").reset_index(), folds=5)
 rng = np.random.default_rng(0)
 by_chance = latent.domain_auroc(views[f"top {top}"], rng.permutation(is_cell), rng.permutation(line))
 summary = domains[domains["seed"] == -1].set_index("method")[["value", "low", "high"]]
-summary.loc["top, domains shuffled"] = evaluate.fold_interval(by_chance, 5)
-summary.round(2)
+summary.loc[f"top {top}, domains shuffled"] = evaluate.fold_interval(by_chance, 5)
+summary.round(2).rename(columns={"value": "AUROC", "low": "95 % from", "high": "to"})
 
 # %% tags=["remove-input"]
 Markdown(" ".join(prose.separation(name, summary.loc[name]) for name in ("whole code", f"top {top}")))
@@ -195,7 +196,7 @@ guesses = np.random.default_rng(0).integers(1, n + 1, (10_000, n)).mean(axis=1)
 low, high = np.quantile(guesses, [0.025, 0.975])
 found = pd.DataFrame({"mean place": places.mean(), "in first place": (places == 1).sum()})
 found.loc["guessing"] = [(n + 1) / 2, 1.0]
-found.assign(of=n).round(2)
+found.assign(of=n).round({"mean place": 1}).astype({"in first place": int})
 
 # %% tags=["remove-input"]
 Markdown(
@@ -239,4 +240,4 @@ Markdown(
 # %%
 of_lines = places.rename_axis("cell_line").reset_index().melt("cell_line", var_name="method")
 rows = [mixing, domains.assign(metric="domain auroc"), of_lines.assign(metric="place of the own line")]
-study.rows(pd.concat(rows, ignore_index=True)).tail(3)
+prose.written(study.rows(pd.concat(rows, ignore_index=True)).tail(3))

@@ -68,7 +68,10 @@ Markdown(
 # The classifier reads the shared code $Z$ (Eq. 12 to 14),
 #
 # $$
-# H = \mathrm{ReLU}(\mathrm{ReLU}(Z W_1 + b_1) W_2 + b_2), \qquad
+# H = \mathrm{ReLU}(\mathrm{ReLU}(Z W_1 + b_1) W_2 + b_2),
+# $$
+#
+# $$
 # y_{pred} = \mathrm{Sigmoid}(H W + b), \qquad
 # \mathrm{Sigmoid}(x) = \frac{1}{1 + e^{-x}} ,
 # $$
@@ -146,8 +149,8 @@ for name in [*compared, "ridge", "all sensitive"]:
 folds = pd.concat(folds, ignore_index=True)
 judged = evaluate.over_folds(folds, folds=cv_folds)
 
-# %% mystnb={"figure": {"caption": "Bulk cross-validation: every fold (grey), the mean with its 95 % interval (blue), and the constant answer (dashed). The correlation is that of the score with -AUC over all lines of a fold, tails or not.", "name": "fig-cross-validation"}, "image": {"alt": "Three panels of dots with intervals, one row per model: AUROC, Matthews correlation and Pearson correlation."}} tags=["hide-input"]
-figure, axes = plt.subplots(1, 3, figsize=(12, 2.8), sharey=True)
+# %% mystnb={"figure": {"caption": "Bulk cross-validation: every fold (grey), the mean with its 95 % interval (blue), and the constant answer (dashed). Pearson correlation is that of the score with -AUC over all lines of a fold, tails or not.", "name": "fig-cross-validation"}, "image": {"alt": "Three panels of dots with intervals, one row per model: AUROC, Matthews correlation and Pearson correlation."}} tags=["hide-input"]
+figure, axes = plt.subplots(1, 3, figsize=(9.5, 3), sharey=True)
 for ax, (metric, chance) in zip(axes, {"auroc": 0.5, "mcc": 0.0, "pearson": 0.0}.items(), strict=True):
     pl.intervals(judged, metric, chance=chance, order=list(folds["method"].unique()), ax=ax)
 
@@ -182,7 +185,7 @@ encoders = {
 costs = folds.groupby("method", sort=False)[["auroc", "mcc", "pearson"]].mean().round(3).rename_axis("model")
 costs.rename(columns=prose.LABELS).assign(
     **{"encoders trained": [encoders.get(name, 0) for name in costs.index]}
-)
+).fillna("–")
 
 # %% [markdown]
 # ## The model of this study
@@ -275,4 +278,4 @@ Markdown(
 # The fitted model, as the artefact `model`, and every fold of the comparison, `classifier.csv`.
 
 # %%
-study.rows(judged).tail(3)
+prose.written(study.rows(judged).tail(3))
