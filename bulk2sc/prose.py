@@ -219,7 +219,7 @@ def redundancy(domain: str, row: Mapping[str, float]) -> str:
     """
     lower = row["overlap"] < row["overlap, shuffled"]
     text = (
-        f"In {domain}, the overlap is {'below' if lower else 'not below'} that of shuffled codes "
+        f"In {domain}, the overlap is {'below' if lower else 'above'} that of shuffled codes "
         f"({row['overlap']:.3f} and {row['overlap, shuffled']:.3f})"
     )
     found = max(row["predictable"], 0)

@@ -146,7 +146,7 @@ def test_reconstruction():
     [
         (0.01, 0.05, "below that of shuffled codes (0.010 and 0.050), and next to nothing"),
         (0.01, 0.6, "below that of shuffled codes (0.010 and 0.050); yet 60 % of"),
-        (0.09, 0.6, "not below that of shuffled codes (0.090 and 0.050); and 60 % of"),
+        (0.09, 0.6, "above that of shuffled codes (0.090 and 0.050); and 60 % of"),
         (0.09, -0.1, "(0.090 and 0.050), and next to nothing"),
     ],
 )
