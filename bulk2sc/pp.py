@@ -197,6 +197,34 @@ def train_lines(bulk: AnnData, held_out: Iterable[str]) -> AnnData:
     return bulk[~bulk.obs_names.isin(list(keys))].copy()
 
 
+def hold_out_own_lines(cells: AnnData, bulk: AnnData) -> AnnData:
+    """
+    Note which bulk lines the cells come from: trained on, they would be the answer.
+
+    Parameters
+    ----------
+    cells
+        With `obs["cell_line"]` in any spelling, where the lines are known.
+    bulk
+        All lines, its obs_names line keys.
+
+    Returns
+    -------
+    A copy whose `obs["cell_line"]` has the keys of `bulk` and whose `uns["held_out"]` names every line of
+    `bulk` among the cells, beside those it named before.
+    """
+    cells = cells.copy()
+    held_out = set(cells.uns.get("held_out", []))
+    if "cell_line" in cells.obs:
+        names = cells.obs["cell_line"].astype(object)
+        known = {name: line_key(str(name)) for name in names.unique()}
+        keys = names.map(lambda name: known[name] if known[name] in bulk.obs_names else name)
+        cells.obs["cell_line"] = pd.Categorical(keys)
+        held_out |= set(keys.dropna()) & set(bulk.obs_names)
+    cells.uns["held_out"] = sorted(held_out)
+    return cells
+
+
 # --- Quality and scale -------------------------------------------------------------------------------------
 
 
@@ -322,6 +350,14 @@ def zscore(X, mean: np.ndarray | None = None, std: np.ndarray | None = None) -> 
     varies = std > 1e-10 * np.abs(mean)  # the rest is rounding
     scaled = (X - mean) / np.where(varies, std, np.inf)
     return np.clip(scaled, -CLIP, CLIP).astype("float32")
+
+
+def scale_like(profiles: AnnData, training: AnnData) -> AnnData:
+    """Return a copy of `profiles` with `layers["scaled"]`: z-scored by the genes of the training lines."""
+    scaled = profiles.copy()
+    centre, spread = (of(training.X, axis=0, dtype="float64") for of in (np.mean, np.std))
+    scaled.layers["scaled"] = zscore(profiles.X, centre, spread)
+    return scaled
 
 
 # --- Bulk and cells together -------------------------------------------------------------------------------

@@ -28,7 +28,12 @@ LABELS = {
 
 
 def interval(value: float, low: float, high: float, *, digits: int = 2) -> str:
-    """Format an estimate with its 95 % interval: ``0.71 (95 % interval 0.60 to 0.80)``."""
+    """Format an estimate with its 95 % interval: ``0.71 (95 % interval 0.60 to 0.80)``.
+
+    Without an interval: ``0.71 (too few lines for an interval)``.
+    """
+    if pd.isna(low):
+        return f"{value:.{digits}f} (too few lines for an interval)"
     return f"{value:.{digits}f} (95 % interval {low:.{digits}f} to {high:.{digits}f})"
 
 
@@ -121,6 +126,8 @@ def listing(names: Sequence[str]) -> str:
 def difference(first: str, second: str, gap: Mapping[str, float], *, metric: str = "auroc") -> str:
     """Say which of two methods is ahead, given what `evaluate.paired_difference` returns."""
     label = LABELS.get(metric, metric)
+    if pd.isna(gap["value"]):
+        return f"**{first}** and {second} cannot be compared in {label}: it needs answers of both classes."
     size = interval(abs(gap["value"]), *sorted((abs(gap["low"]), abs(gap["high"]))))
     if gap["low"] > 0:
         return f"**{first}** is ahead of {second} by {size} in {label}."
@@ -140,6 +147,8 @@ def above_chance(table: pd.DataFrame, *, metric: str = "auroc", chance: float = 
     """
     rows = table[(table["metric"] == metric) & (table["seed"] == -1) & table["low"].notna()]
     label = LABELS.get(metric, metric)
+    if rows.empty:
+        return f"There are too few lines to say whether any {label} differs from that of a constant answer."
     above, below = rows[rows["low"] > chance]["method"], rows[rows["high"] < chance]["method"]
     if above.empty and below.empty:
         return f"No method's {label} has a 95 % interval clear of {chance:g}, the value of a constant answer."
@@ -333,7 +342,7 @@ def own_places(means: Mapping[str, float], low: float, n: int) -> str:
 
 
 def with_intervals(table: pd.DataFrame, metrics: Sequence[str], order: Sequence[str]) -> pd.DataFrame:
-    """Return methods x metrics as text, ``0.71 (0.60 to 0.80)``: the mean over seeds with its 95 % interval.
+    """Return methods x metrics as text, ``0.71 (0.60 to 0.80)``: mean over seeds, and its interval if any.
 
     Parameters
     ----------
@@ -341,6 +350,9 @@ def with_intervals(table: pd.DataFrame, metrics: Sequence[str], order: Sequence[
         Tidy, as `evaluate.judge` returns it.
     """
     mean = table[(table["seed"] == -1) & table["metric"].isin(metrics)]
-    text = [f"{r.value:.2f} ({r.low:.2f} to {r.high:.2f})" for r in mean.itertuples()]
+    text = [
+        f"{r.value:.2f}" + ("" if pd.isna(r.low) else f" ({r.low:.2f} to {r.high:.2f})")
+        for r in mean.itertuples()
+    ]
     wide = mean.assign(text=text).pivot(index="method", columns="metric", values="text")
     return wide.loc[list(order), list(metrics)].rename(columns=LABELS).rename_axis(columns=None)

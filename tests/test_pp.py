@@ -433,3 +433,21 @@ def test_one_batch_column_of_the_allowed_is_kept(seeing):
 def test_no_other_column_can_be_the_batch(seeing, batch):
     with pytest.raises(Bulk2scError, match="cannot be the batch"):
         pp.blind(seeing, batch=batch)
+
+
+def test_own_lines_leave_training_in_any_spelling():
+    bulk = AnnData(np.zeros((3, 2), "float32"), obs=pd.DataFrame(index=["NCIH838", "A549", "PC3"]))
+    cells = AnnData(np.zeros((4, 2), "float32"))
+    cells.obs["cell_line"] = ["NCI-H838", "a549", "normal", np.nan]
+    cells.uns["held_out"] = ["PC3"]
+    held = pp.hold_out_own_lines(cells, bulk)
+    assert held.uns["held_out"] == ["A549", "NCIH838", "PC3"]
+    assert held.obs["cell_line"].astype(object).fillna("").tolist() == ["NCIH838", "A549", "normal", ""]
+    assert pp.hold_out_own_lines(AnnData(np.zeros((1, 2), "float32")), bulk).uns["held_out"] == []
+
+
+def test_constant_genes_stay_at_zero_when_scaled_like_the_training_lines():
+    """The mean of 0.1 in float32 is not 0.1: the gene must not seem to vary."""
+    training = AnnData(np.full((900, 1), 0.1, "float32"))
+    profiles = AnnData(np.array([[0.1], [5.0]], "float32"))
+    assert (pp.scale_like(profiles, training).layers["scaled"] == 0).all()

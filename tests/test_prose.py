@@ -39,6 +39,17 @@ def test_listing(names, text):
     assert prose.listing(list(names)) == text
 
 
+def test_too_few_lines_for_an_interval():
+    nan = np.nan
+    gap = {"value": 0.1, "low": nan, "high": nan}
+    assert "differs by 0.10 (too few lines for an interval)" in prose.difference("a", "b", gap)
+    assert "needs answers of both classes" in prose.difference("a", "b", gap | {"value": nan})
+    rows = table(("a", -1, "auroc", 0.7, nan, nan))
+    assert "too few lines to say" in prose.above_chance(rows)
+    assert "0.70 (too few lines for an interval)" in prose.best(rows)
+    assert prose.with_intervals(rows, ["auroc"], ["a"]).loc["a", "AUROC"] == "0.70"
+
+
 def test_above_chance():
     good, bad = ("good", -1, "auroc", 0.7, 0.6, 0.8), ("bad", -1, "auroc", 0.3, 0.2, 0.4)
     unclear, seed = ("unclear", -1, "auroc", 0.6, 0.4, 0.8), ("seed", 0, "auroc", 0.9, np.nan, np.nan)

@@ -1,7 +1,12 @@
 # ---
 # jupyter:
 #   bulk2sc:
-#     reads: [bulk, pair, mask, model, attributions]
+#     reads:
+#     - bulk
+#     - pair
+#     - mask
+#     - model
+#     - attributions
 #     writes: []
 #   jupytext:
 #     formats: ipynb,py:percent
@@ -9,6 +14,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -177,7 +184,7 @@ Markdown(" ".join(prose.separation(name, summary.loc[name]) for name in ("whole 
 # %%
 every_line = study.read("bulk")
 own = every_line[every_line.obs_names.isin(np.unique(line[is_cell])), bulk.var_names].copy()
-own.layers["scaled"] = pp.zscore(own.X, np.mean(bulk.X, axis=0), np.std(bulk.X, axis=0))
+own = pp.scale_like(own, bulk)
 places = {}
 for name, of_cells, of_lines in (
     ("expression", cells.layers["scaled"], own.layers["scaled"]),

@@ -1,14 +1,21 @@
 # ---
 # jupyter:
 #   bulk2sc:
-#     reads: [bulk, pair, mask, autoencoder]
-#     writes: [model]
+#     reads:
+#     - bulk
+#     - pair
+#     - mask
+#     - autoencoder
+#     writes:
+#     - model
 #   jupytext:
 #     formats: ipynb,py:percent
 #     notebook_metadata_filter: kernelspec,jupytext,bulk2sc,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -221,7 +228,7 @@ Markdown(
 # %%
 every_line = study.read("bulk")
 tested = every_line[every_line.obs_names.isin(cells.uns["held_out"]), bulk.var_names].copy()
-tested.layers["scaled"] = pp.zscore(tested.X, np.mean(bulk.X, axis=0), np.std(bulk.X, axis=0))
+tested = pp.scale_like(tested, bulk)
 scored = []
 for name, data, answer in (
     ("training lines", bulk, "response"),
