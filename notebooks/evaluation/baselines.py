@@ -86,7 +86,7 @@ lines = judged.groupby("truth", observed=True)["cell_line"].nunique()
 Markdown(
     f"{prose.origin_of_cells(cells.uns, bulk.uns, study.settings['cells_source'])} "
     f"{prose.classes(lines.get(1.0, 0), lines.get(0.0, 0))} {len(judged)} cells are judged; they come from {lines.get(1.0, 0)} sensitive and {lines.get(0.0, 0)} "
-    f"resistant lines. {judged['truth'].mean():.0%} of them are sensitive."
+    f"resistant lines. {prose.percent(judged['truth'].mean())} of them are sensitive."
 )
 
 # %% mystnb={"figure": {"caption": "Every method on the same cells. Blue: mean over seeds with its 95 % interval over cell lines; grey: single seeds; dashed: the value of a constant answer.", "name": "fig-baselines"}, "image": {"alt": "Four panels of dots with intervals, one row per method: AUROC, Matthews correlation, accuracy and F1."}} tags=["hide-input"]
