@@ -15,7 +15,7 @@ from bulk2sc.settings import atomic, file_digest
 
 # First on bulk validation and on simulated cells: see the chapter "Does it beat simple methods?".
 DEFAULT_MODEL = "ridge"
-N_HVG = {"shared AE": 2500}
+N_HVG = 2500  # as in the paper
 SCALE_NOTE = {
     "counts": "raw counts: normalised to 10,000 a cell, log1p, z-scored per gene",
     "log": "log values: z-scored per gene",
@@ -114,7 +114,7 @@ def predict_cells(
     bulk = datasets.load_bulk("gdsc2") if bulk is None else bulk
     lines = labels.label_bulk(pp.train_lines(bulk, exclude_lines), drug=drug)
     own = sorted(set(pp.hold_out_own_lines(given, lines).uns["held_out"]) & set(lines.obs_names))
-    lines, cells = pp.pair(lines, cells, n_hvg=N_HVG.get(model, 0))
+    lines, cells = pp.pair(lines, cells, n_hvg=N_HVG)
     scores, code = _ensemble(lines, cells, model, seeds, progress)
     result = given.copy()
     result.obs["bulk2sc_score"] = scores.mean(axis=0)

@@ -205,7 +205,7 @@ pd.concat(
 # %% [markdown]
 # ## What to keep in mind
 #
-# - Settings were chosen on bulk lines alone ({doc}`/notebooks/model/classifier`); nothing was tuned on these cells.
+# - Nothing was tuned on these cells. LR and XGBoost have settings chosen by cross-validation on bulk lines, ridge a fixed penalty, and the autoencoder the presets of the paper's text, which {doc}`/notebooks/model/classifier` compares with others on bulk lines.
 # - The intervals describe *these* held-out lines and one drug. They say nothing about another tissue or another laboratory.
 # - Scores are thresholded at .5 for accuracy and F1. A method that ranks well and is badly calibrated loses there and not in AUROC.
 #

@@ -1,13 +1,17 @@
 # ---
 # jupyter:
 #   bulk2sc:
-#     reads: [bulk, cells]
+#     reads:
+#     - bulk
+#     - cells
 #   jupytext:
 #     formats: ipynb,py:percent
 #     notebook_metadata_filter: kernelspec,jupytext,bulk2sc,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -190,7 +194,7 @@ shown.round(2).head(12)
 #
 # - The cells of a line are {term}`pseudo-replicates <pseudo-replicate>`; they were averaged and never counted.
 # - Five lines of one tissue: what ranks them may be a handful of differences between these five, which many drugs share. The permutation null keeps that sharing, the bootstrap over drugs does not.
-# - The penalty of the ridge regression and the epochs of the autoencoder were not chosen on these cells.
+# - The penalty of the ridge regression is a fixed reference value, and the epochs of the autoencoder are a limit of time. This chapter tunes neither, and another penalty would give other numbers.
 #
 # ```{exercise}
 # :label: exercise-panel
