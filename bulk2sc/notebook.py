@@ -277,8 +277,8 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
         tags = cell.metadata.get("tags", [])
         for volatile in ("papermill", "execution"):
             cell.metadata.pop(volatile, None)
-        if "injected-parameters" in tags and "hide-input" not in tags:
-            tags.append("hide-input")
+        if {"parameters", "injected-parameters"} & set(tags) and "hide-input" not in tags:
+            tags.append("hide-input")  # the run card shows both, side by side
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
 

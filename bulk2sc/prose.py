@@ -124,14 +124,18 @@ def listing(names: Sequence[str]) -> str:
 
 
 def difference(first: str, second: str, gap: Mapping[str, float], *, metric: str = "auroc") -> str:
-    """Say which of two methods is ahead, given what `evaluate.paired_difference` returns."""
+    """Say which of two methods is ahead, given what `evaluate.paired_difference` returns.
+
+    Where `gap` holds a p-value, corrected for the number of comparisons, it has to be below .05 as well.
+    """
     label = LABELS.get(metric, metric)
     if pd.isna(gap["value"]):
         return f"**{first}** and {second} cannot be compared in {label}: it needs answers of both classes."
     size = interval(abs(gap["value"]), *sorted((abs(gap["low"]), abs(gap["high"]))))
-    if gap["low"] > 0:
+    clear = not gap.get("p", 0) >= 0.05
+    if gap["low"] > 0 and clear:
         return f"**{first}** is ahead of {second} by {size} in {label}."
-    if gap["high"] < 0:
+    if gap["high"] < 0 and clear:
         return f"**{first}** is behind {second} by {size} in {label}."
     signed = interval(gap["value"], gap["low"], gap["high"])
     return f"**{first}** and {second} cannot be told apart here: their {label} differs by {signed}."

@@ -141,7 +141,7 @@ def test_a_run_is_tidied_and_documented(source, tmp_path, monkeypatch):
     provenance = run(source, tmp_path / "out" / "one.ipynb")
     made = nbformat.read(tmp_path / "out" / "one.ipynb", 4)
     tags = [cell.metadata.get("tags", []) for cell in made.cells]
-    assert tags[1:3] == [["parameters"], ["injected-parameters", "hide-input"]]
+    assert tags[1:3] == [["parameters", "hide-input"], ["injected-parameters", "hide-input"]]
     assert made.cells[3].outputs[0].text == "seed 3 b\n"
     assert len(made.cells[3].outputs) == 1, "the warning is not shown"
     assert made.cells[4].outputs[0].text == "marked 1 True\n"

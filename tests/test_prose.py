@@ -39,6 +39,13 @@ def test_listing(names, text):
     assert prose.listing(list(names)) == text
 
 
+def test_a_difference_must_survive_the_correction():
+    gap = {"value": 0.1, "low": 0.01, "high": 0.2}
+    assert "is ahead" in prose.difference("a", "b", gap | {"p": 0.04})
+    assert "cannot be told apart" in prose.difference("a", "b", gap | {"p": 0.05})
+    assert "is behind" in prose.difference("a", "b", {"value": -0.1, "low": -0.2, "high": -0.01, "p": 0.04})
+
+
 def test_too_few_lines_for_an_interval():
     nan = np.nan
     gap = {"value": 0.1, "low": nan, "high": nan}
