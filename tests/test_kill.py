@@ -29,7 +29,13 @@ def interrupted(tmp_path, monkeypatch):
     command = [sys.executable, "-m", "bulk2sc.cli", "book", "--edition", "small", "--cores", "1"]
     with (tmp_path / "output").open("w") as output:
         build = subprocess.Popen(  # noqa: S603
-            command, env=environment, stdout=output, stderr=output, start_new_session=True
+            command,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            # A shell without job control starts what runs in the background deaf to Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
     wait_for(lambda: gate.with_name("gate.reached").exists(), build)
     yield root, build, gate

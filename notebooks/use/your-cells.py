@@ -34,7 +34,7 @@
 edition: str = "demo"  # edition whose settings and results are used
 drug: str = "Cisplatin"  # drug, by its GDSC name
 cells_file: str = ""  # full path of your .h5ad file; empty takes the raw cells of this edition
-model: str = "ridge"  # method, such as ridge or shared AE
+model: str = "SVM"  # method, such as ridge or shared AE
 n_seeds: int = 1  # models whose scores are averaged
 exclude_lines: list[str] = []  # cell lines to leave out of training, beside those of this edition
 
