@@ -39,9 +39,9 @@ FLOW = (
     "datasets",
     "pp",
     "labels",
-    "clustering",
     "pathways",
     "train",
+    "clustering",
     "models",
     "evaluate",
     "explain",
@@ -422,19 +422,19 @@ def cells(raw_cells, *, min_genes: int = 200, max_mito: float = 20.0, nmads: flo
     return pp.normalise(flagged[flagged.obs["qc_pass"]].copy())
 
 
-@artefact("labelled.h5ad", upto="clustering")
-def labelled(
-    cells,
-    *,
-    leiden_resolution: float = 1.0,
-    dominance: float = 0.8,
-    min_score: float = 1.0,
-    data_seed: int = 0,
-):
-    """Cluster the cells, and label them as the study does."""
-    from bulk2sc import clustering, labels
+@artefact("clustered.h5ad", upto="clustering")
+def clustered(cells, *, leiden_resolution: float = 1.0, data_seed: int = 0):
+    """Group the cells by expression."""
+    from bulk2sc import clustering
 
-    clustered = clustering.leiden(cells, resolution=leiden_resolution, seed=data_seed)
+    return clustering.leiden(cells, resolution=leiden_resolution, seed=data_seed)
+
+
+@artefact("labelled.h5ad", upto="labels")
+def labelled(clustered, *, dominance: float = 0.8, min_score: float = 1.0, data_seed: int = 0):
+    """Label the cells as the study does."""
+    from bulk2sc import labels
+
     return labels.label_cells(clustered, dominance=dominance, min_score=min_score, seed=data_seed)
 
 

@@ -90,7 +90,7 @@ def test_files_are_distinct_and_have_a_format_and_code_a_place_in_the_flow():
 
 
 def test_closure_lists_each_need_once_and_first():
-    assert study.closure(["mask"]) == ["bulk", "raw_cells", "cells", "labelled", "pair", "mask"]
+    assert study.closure(["mask"]) == ["bulk", "raw_cells", "cells", "clustered", "labelled", "pair", "mask"]
     assert study.closure(["cells", "bulk"]) == ["bulk", "raw_cells", "cells"]
 
 
