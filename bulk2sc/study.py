@@ -8,6 +8,7 @@ the same settings, needs, code and data exists, and makes it where not.
 import inspect
 import logging
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -214,7 +215,21 @@ class Study:
         self.chapter = os.environ.get("BULK2SC_CHAPTER", "interactive")
         self.results = Path(os.environ.get("BULK2SC_RESULTS") or root / "_build" / "interactive" / "results")
         self._shelf = root / "_build" / edition / "results"
+        self._apart = False
         self._rows: list[pd.DataFrame] = []
+
+    def of(self, cells_source: str, drug: str) -> "Study":
+        """Return the same study of other cells and their drug; its artefacts lie in a folder of their own.
+
+        Raises
+        ------
+        Bulk2scError
+            If a value has the wrong type; sources and drugs are checked when they are read.
+        """
+        other = Study(self.edition, **self.settings | {"cells_source": cells_source, "drug": drug})
+        apart = Path("studies") / re.sub(r"[^\w-]+", "_", f"{cells_source}-{drug}")
+        other.results, other._shelf, other._apart = self.results / apart, self._shelf / apart, True
+        return other
 
     def read(self, name: str) -> Any:
         """Return an artefact; make it, and first what it needs, where none with these settings exists.
@@ -297,6 +312,8 @@ class Study:
 
     def _refuse_to_remake(self, name: str, stamp: dict) -> None:
         """Stop a chapter of an edition from replacing an artefact that another chapter of it made."""
+        if self._apart:
+            return
         owned = os.environ.get("BULK2SC_OWNED")
         kept = _kept(self.results / ARTEFACTS[name].file).get("stamp")
         if owned is None or name in owned.split(",") or kept is None:

@@ -324,6 +324,22 @@ def test_an_edition_makes_what_is_missing_whoever_owns_it(made, root, monkeypatc
     assert made == ["bulk", "cells", "pair"]
 
 
+def test_another_data_set_of_the_study_is_kept_apart(made, root, monkeypatch):
+    in_chapter(monkeypatch, root, owned="")
+    own = Study("small")
+    own.read("cells")
+    other = own.of("GSE1: odd/name", "Lapatinib + X")
+    assert other.settings == own.settings | {"cells_source": "GSE1: odd/name", "drug": "Lapatinib + X"}
+    assert other.read("bulk")["value"].tolist() == [0.3, 13.0, 1 / 3]
+    assert own.read("bulk")["value"].tolist() == [0.3, 9.0, 1 / 3]
+    assert made == ["bulk", "cells", "bulk"]
+    assert [path.name for path in (root / "_build/small/results/studies").iterdir()] == [
+        "GSE1_odd_name-Lapatinib_X"
+    ]
+    Study("small", k=0.1).of("GSE1: odd/name", "Lapatinib + X").read("bulk")  # nobody owns it
+    assert made == ["bulk", "cells", "bulk", "bulk"]
+
+
 def test_unknown_settings_and_artefacts(root):
     with pytest.raises(Bulk2scError, match=r"no artefact has the setting 'drugg'. Did you mean 'drug'"):
         Study("small", drugg="x")
