@@ -11,6 +11,7 @@ from bulk2sc import datasets
 from bulk2sc.datasets import cells as module
 from bulk2sc.errors import Bulk2scError
 
+DEMUXLET = {"SNG": 1021, "DBL": 387}
 LINES = {"NCIH1975": 271, "NCIH2228": 217, "HCC827": 201, "A549": 186, "NCIH838": 146}
 
 
@@ -109,6 +110,25 @@ def test_mixology_by_hand(small_mixology, join, genes, counts):
     assert cells.obs["cell_line"].tolist() == ["NCIH838", "NCIH838", "HCC827"]
     np.testing.assert_array_equal(cells[:, genes].layers["counts"].toarray(), counts)
     assert set(cells.var_names) == set(genes)
+
+
+def test_doublets_on_demand(small_mixology):
+    every = datasets.mixology(singlets_only=False)
+    assert every.obs["class"].to_dict() == {
+        "celseq2_c1": "SNG",
+        "celseq2_c2": "DBL",
+        "dropseq_c1": "SNG",
+        "dropseq_c3": "SNG",
+    }
+    singlets = datasets.mixology()
+    assert "class" not in singlets.obs and set(singlets.obs_names) == set(every.obs_names) - {"celseq2_c2"}
+    assert (every[singlets.obs_names].X != singlets.X).nnz == 0
+
+
+def test_doublets_of_the_source():
+    if not at_hand("GSE118767"):
+        pytest.skip("GSE118767 is not here: set BULK2SC_MIRROR or run `bulk2sc fetch GSE118767`")
+    assert datasets.mixology(singlets_only=False).obs["class"].value_counts().to_dict() == DEMUXLET
 
 
 def test_pc9_by_hand(tmp_path, monkeypatch):

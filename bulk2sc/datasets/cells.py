@@ -16,21 +16,24 @@ from bulk2sc.errors import Bulk2scError
 FIVE_LINES = {"H1975": "NCIH1975", "H2228": "NCIH2228", "HCC827": "HCC827", "A549": "A549", "H838": "NCIH838"}
 
 
-def mixology(join: str = "outer") -> ad.AnnData:
+def mixology(join: str = "outer", *, singlets_only: bool = True) -> ad.AnnData:
     """
     Return the single cells of five lung cancer lines (GSE118767; CEL-seq2 and Drop-seq; UMI counts).
 
-    Doublets and the ERCC spike-ins are left out; Ensembl ids become symbols and those of one symbol are added
-    up (an id without a symbol keeps its name).
+    The ERCC spike-ins are left out; Ensembl ids become symbols and those of one symbol are added up (an id
+    without a symbol keeps its name).
 
     Parameters
     ----------
     join
         ``outer``: genes of any of the five matrices, 0 where a matrix lacks one; ``inner``: of all five.
+    singlets_only
+        Leave out what demuxlet calls a doublet by its genotypes.
 
     Returns
     -------
-    1,021 cells. ``layers["counts"]`` and ``X``: counts (CSR, float32). ``obs``: sample (celseq2, celseq2_p1,
+    1,021 cells; 1,408 with doublets, and then ``obs["class"]`` says which is which: SNG or DBL (the
+    ``cell_line`` of a doublet is the likeliest of its lines). ``layers["counts"]`` and ``X``: counts (CSR, float32). ``obs``: sample (celseq2, celseq2_p1,
     celseq2_p2, celseq2_p3, dropseq) and cell_line (key of GDSC). ``obs_names``: sample and barcode, as
     barcodes repeat between samples. ``uns["held_out"]``: the five lines, which must not be trained on.
 
@@ -45,8 +48,10 @@ def mixology(join: str = "outer") -> ad.AnnData:
     names = [name.removesuffix(".count.csv.gz") for name in paths if name.endswith(".count.csv.gz")]
     samples = [_mixology_sample(paths, name) for name in names]
     cells = ad.concat(samples, join=join, fill_value=0)
-    cells = _by_symbol(cells[cells.obs["class"] == "SNG"])
-    cells.obs = cells.obs.drop(columns="class")
+    if singlets_only:
+        cells = cells[cells.obs["class"] == "SNG"]
+        cells.obs = cells.obs.drop(columns="class")
+    cells = _by_symbol(cells)
     cells.uns["held_out"] = list(FIVE_LINES.values())
     return cells
 
