@@ -20,6 +20,7 @@ from bulk2sc import notebook, pages
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.plan import Chapter, Plan, plan
 from bulk2sc.settings import data_digest, digest, remove_unfinished, write_json
+from bulk2sc.study import default_settings
 
 
 def build(edition_name: str = "demo", cores: int | None = None) -> Path:
@@ -37,6 +38,9 @@ def build(edition_name: str = "demo", cores: int | None = None) -> Path:
     """
     pages.check_jupyter_book()
     planned = plan(edition_name)
+    if any(planned.status(chapter) != "current" for chapter in planned.chapters):
+        _fetch(planned)
+        planned = plan(edition_name)  # what was fetched is part of every chapter's state
     with _lock(planned.build):
         remove_unfinished(planned.build)
         shutil.rmtree(planned.build / "errors", ignore_errors=True)
@@ -49,6 +53,14 @@ def build(edition_name: str = "demo", cores: int | None = None) -> Path:
             f"edition '{edition_name}': the build stopped; see {planned.build / 'snakemake.log'}"
         )
     return planned.build / "html" / "index.html"
+
+
+def _fetch(plan: Plan) -> None:
+    """Fetch all data of an edition before its chapters run: two of them must not wait for one download."""
+    from bulk2sc.datasets import fetch, needed  # slow to import, and not needed by a build without change
+
+    for key in needed(default_settings() | plan.edition.parameters):
+        fetch(key)
 
 
 def write_states(plan: Plan) -> None:

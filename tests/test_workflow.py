@@ -258,6 +258,21 @@ def test_jupyter_book_2_is_refused_before_anything_is_touched(root, monkeypatch)
     assert sorted(root.rglob("*")) == before
 
 
+def test_data_are_fetched_before_the_first_chapter(root, monkeypatch):
+    small_book.write_edition(root, parameters=small_book.SMALL["parameters"] | {"cells_source": "GSE118767"})
+    asked = []
+
+    def no_network(key):
+        asked.append(key)
+        raise Bulk2scError(f"{key}: not to be had")
+
+    monkeypatch.setattr("bulk2sc.datasets.fetch", no_network)
+    with refused("GSE118767: not to be had"):
+        workflow.build("small")
+    assert asked == ["GSE118767"]
+    assert not (root / "_build").exists()
+
+
 # ---------------------------------------------------------------------------------------- a built book
 
 
@@ -287,6 +302,14 @@ def rewritten(root, before):
 
 def page(root, name):
     return (root / "_build" / "small" / "html" / f"{name}.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_build_without_change_needs_no_data(built, monkeypatch):
+    monkeypatch.setattr(workflow, "_fetch", lambda planned: 1 / 0)
+    before = times(built)
+    workflow.build("small")
+    assert not rewritten(built, before)
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from bulk2sc.datasets.fetch import cache_dir, fetch, status
 from bulk2sc.datasets.gdsc import gdsc, line_key
 from bulk2sc.datasets.genes import gene_ids, gene_sets, to_symbols
 from bulk2sc.datasets.made_up import made_up_bulk
+from bulk2sc.datasets.needed import needed
 from bulk2sc.datasets.registry import sources
 from bulk2sc.datasets.simulate import simulate
 from bulk2sc.errors import Bulk2scError, did_you_mean
@@ -22,6 +23,7 @@ __all__ = [
     "load_cells",
     "made_up_bulk",
     "mixology",
+    "needed",
     "pc9_day11",
     "read_cells",
     "simulate",
