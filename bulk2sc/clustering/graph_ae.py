@@ -1,0 +1,172 @@
+"""A graph autoencoder in the manner of scGNN (Wang et al. 2021): expression, then the neighbour graph.
+
+A feature autoencoder codes each cell, a graph autoencoder codes it together with its neighbours, and
+communities of the second code are the clusters. Left out of scGNN: the left-truncated mixture model of
+expression, one autoencoder for each cluster, imputation, and the rounds that repeat all this.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import scanpy as sc
+import torch
+from anndata import AnnData
+from scipy import sparse
+from sklearn.neighbors import kneighbors_graph
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bulk2sc import pp, train
+from bulk2sc.clustering.communities import N_NEIGHBORS, group, refuse_unclusterable
+
+WIDTHS = (256, 64)  # of the feature autoencoder
+GRAPH_WIDTHS = (32, 16)  # of the graph autoencoder, as in scGNN
+HELD_OUT = 0.1  # share of cells, then of edges, that decide when to stop
+BATCH = 256
+PATIENCE = 20
+
+
+class FeatureAutoencoder(nn.Module):
+    """Two layers down to the code, two layers back."""
+
+    def __init__(self, n_genes: int):
+        super().__init__()
+        hidden, code = WIDTHS
+        self.encoder = nn.Sequential(nn.Linear(n_genes, hidden), nn.ReLU(), nn.Linear(hidden, code))
+        self.decoder = nn.Sequential(nn.Linear(code, hidden), nn.ReLU(), nn.Linear(hidden, n_genes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Rebuild z-scores (n, n_genes)."""
+        return self.decoder(self.encoder(x))
+
+
+class GraphAutoencoder(nn.Module):
+    """Two graph convolutions (Kipf and Welling 2016); an edge is likely where its cells' codes are aligned."""
+
+    def __init__(self, n_in: int, adjacency: Tensor):
+        super().__init__()
+        hidden, code = GRAPH_WIDTHS
+        self.first, self.second = nn.Linear(n_in, hidden), nn.Linear(hidden, code)
+        self.adjacency = adjacency
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Code cells (n, n_in) and their neighbours: ``A ReLU(A x W1) W2`` with A normalised."""
+        hidden = F.relu(torch.sparse.mm(self.adjacency, self.first(x)))
+        return torch.sparse.mm(self.adjacency, self.second(hidden))
+
+
+def graph_ae(
+    cells: AnnData,
+    *,
+    n_hvg: int = 2000,
+    resolution: float = 1.0,
+    max_epochs: int = 200,
+    max_graph_epochs: int = 200,
+    seed: int = 0,
+) -> AnnData:
+    """
+    Cluster cells by a code of expression and neighbours.
+
+    Parameters
+    ----------
+    cells
+        (n_cells, n_genes), X log-normalised.
+    n_hvg
+        Number of highly variable genes, z-scored.
+    resolution
+        Of Leiden's algorithm on the graph code.
+    max_epochs, max_graph_epochs
+        Most epochs of either autoencoder; both stop early, on held-out cells and on held-out edges.
+    seed
+        Of every step.
+
+    Returns
+    -------
+    A copy with `obs["cluster"]`, `obsm["X_graph_ae_stage1"]` (code of expression) and `obsm["X_graph_ae"]`
+    (code of expression and graph).
+
+    Raises
+    ------
+    Bulk2scError
+        If there are fewer than three cells, or no gene varies.
+    """
+    refuse_unclusterable(cells)
+    variable = sc.pp.highly_variable_genes(
+        cells, n_top_genes=min(n_hvg, cells.n_vars), flavor="seurat", inplace=False
+    )
+    x = torch.from_numpy(pp.zscore(cells.X[:, variable["highly_variable"].to_numpy()]))
+    cells = cells.copy()
+    with train.seeded(seed):
+        features = _code_features(x, max_epochs)
+        graph = _code_graph(features, max_graph_epochs)
+    cells.obsm["X_graph_ae_stage1"], cells.obsm["X_graph_ae"] = features.numpy(), graph.numpy()
+    return group(cells, "X_graph_ae", resolution=resolution, seed=seed)
+
+
+def _code_features(x: Tensor, max_epochs: int) -> Tensor:
+    network = FeatureAutoencoder(x.shape[1])
+    held_out, fitting = _split(len(x))
+
+    def batches() -> Iterator[Tensor]:
+        return iter(fitting[torch.randperm(len(fitting))].split(BATCH))
+
+    def loss(rows: Tensor) -> dict[str, Tensor]:
+        return {"reconstruction": F.mse_loss(network(x[rows]), x[rows])}
+
+    train.minimise(
+        network,
+        batches,
+        loss,
+        lambda: loss(held_out),
+        max_epochs=max_epochs,
+        patience=PATIENCE,
+        progress="feature autoencoder",
+    )
+    with torch.no_grad():
+        return network.encoder(x)
+
+
+def _code_graph(features: Tensor, max_epochs: int) -> Tensor:
+    """Train on the edges of the neighbour graph against as many random pairs of cells."""
+    neighbours = min(N_NEIGHBORS, len(features) - 1)
+    graph = kneighbors_graph(features.numpy(), neighbours)
+    edges = torch.from_numpy(np.stack(graph.maximum(graph.T).nonzero())).long()
+    held_out, fitting = _split(edges.shape[1])
+    network = GraphAutoencoder(features.shape[1], normalised_adjacency(graph))
+    others = torch.randint(len(features), (2, len(held_out)))
+
+    def loss(real: Tensor, random: Tensor) -> dict[str, Tensor]:
+        z = network(features)
+        pairs = torch.cat([real, random], dim=1)
+        is_edge = torch.cat([torch.ones(real.shape[1]), torch.zeros(random.shape[1])])
+        aligned = (z[pairs[0]] * z[pairs[1]]).sum(dim=1)
+        return {"edges": F.binary_cross_entropy_with_logits(aligned, is_edge)}
+
+    train.minimise(
+        network,
+        lambda: [torch.randint(len(features), (2, len(fitting)))],
+        lambda random: loss(edges[:, fitting], random),
+        lambda: loss(edges[:, held_out], others),
+        lr=1e-2,
+        max_epochs=max_epochs,
+        patience=PATIENCE,
+        progress="graph autoencoder",
+    )
+    with torch.no_grad():
+        return network(features)
+
+
+def normalised_adjacency(graph: sparse.spmatrix) -> Tensor:
+    """Return ``D^-1/2 (A + I) D^-1/2`` as a sparse tensor; A is `graph` with every edge both ways."""
+    adjacency = (graph.maximum(graph.T) > 0).astype("float32").maximum(sparse.eye(graph.shape[0])).tocoo()
+    degree = np.asarray(adjacency.sum(axis=1)).ravel()
+    weights = adjacency.data / np.sqrt(degree[adjacency.row] * degree[adjacency.col])
+    positions = torch.from_numpy(np.stack([adjacency.row, adjacency.col])).long()
+    return torch.sparse_coo_tensor(positions, torch.from_numpy(weights).float(), adjacency.shape).coalesce()
+
+
+def _split(n: int) -> tuple[Tensor, Tensor]:
+    """Return a random tenth of `n` rows, at least one, and the others."""
+    order = torch.randperm(n)
+    size = max(1, round(HELD_OUT * n))
+    return order[:size], order[size:]
