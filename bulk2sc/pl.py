@@ -23,6 +23,7 @@ PLANTED = {  # what a simulated cell was made as
     "surviving_sensitive": "#56b4e9",
     "normal": "#029e73",
     "low_quality": NEUTRAL,
+    "doublet": "#cc78bc",
 }
 
 

@@ -406,6 +406,7 @@ def raw_cells(
     surviving_sensitive: float = 0.15,
     normal: float = 0.08,
     low_quality: float = 0.05,
+    doublets: float = 0.04,
     data_seed: int = 0,
 ):
     """Load or simulate cells before any filter: counts, samples and, where lines are known, the truth."""
@@ -420,6 +421,7 @@ def raw_cells(
         surviving_sensitive=surviving_sensitive,
         normal=normal,
         low_quality=low_quality,
+        doublets=doublets,
         seed=data_seed,
     )
     cells = datasets.load_cells(_in_project(cells_source), bulk=bulk, drug=drug, k=k, **simulation)

@@ -78,7 +78,7 @@ def test_truth_is_the_tail_of_the_line(cells, bulk):
     of_cell = cells.obs["cell_line"].astype(str).map(auc)
     assert (of_cell[cells.obs["truth"] == 1] <= low).all()
     assert (of_cell[cells.obs["truth"] == 0] >= high).all()
-    assert set(cells.obs["planted"][cells.obs["truth"].isna()]) == {"normal", "low_quality"}
+    assert set(cells.obs["planted"][cells.obs["truth"].isna()]) == {"normal", "low_quality", "doublet"}
 
 
 def test_held_out_lines_are_balanced_and_drawn_at_random(cells, bulk):
@@ -127,7 +127,7 @@ def test_planted_proportions(bulk, hidden, surviving, normal, low):
 
 
 def test_shares_of_zero_leave_nothing_planted(bulk):
-    none = dict.fromkeys(["hidden_resistant", "surviving_sensitive", "normal", "low_quality"], 0)
+    none = dict.fromkeys(["hidden_resistant", "surviving_sensitive", "normal", "low_quality", "doublets"], 0)
     obs = simulate(bulk, **SETTINGS, **none).obs
     assert set(obs["planted"]) == {"sensitive", "resistant"}
     assert (obs["truth"] == 1 - obs["treated"]).all()  # then, and only then, "was treated" is the answer
@@ -300,7 +300,7 @@ def test_shift_knows_nothing_of_the_response(cells, bulk):
 
 
 def test_normal_cells_show_their_markers(cells):
-    good = cells[cells.obs["planted"] != "low_quality"]
+    good = cells[~cells.obs["planted"].isin(["low_quality", "doublet"])]
     expression = pd.DataFrame(share(good), index=good.obs_names, columns=good.var_names)
     kind = good.obs["clone"].astype(str).where(good.obs["planted"] == "normal", "tumour")
     assert set(kind) == {*PLANTED_MARKERS, "tumour"}
@@ -329,6 +329,60 @@ def test_quality_control_has_something_to_find(cells, bulk):
     assert (
         stats.mannwhitneyu(mito[~low & treated], mito[~low & ~treated]).pvalue > 0.001
     )  # not a trace of the drug
+
+
+# --- doublets
+
+
+@pytest.fixture(scope="module")
+def singlets(bulk):
+    """The same cells without any doublet."""
+    return simulate(bulk, **SETTINGS, doublets=0.0)
+
+
+def test_without_doublets_nothing_is_new(singlets):
+    # What the simulator gave before it planted any; another number means that every seed gives other cells.
+    assert singlets.X.sum() == 6_135_873
+    assert "doublet" not in set(singlets.obs["planted"])
+
+
+def test_all_cells_but_the_doublets_stay_as_they_were(cells, singlets):
+    single = (cells.obs["planted"] != "doublet").to_numpy()
+    assert (~single).sum() == 120  # 4 % of 3,000
+    assert (cells.X[single] != singlets.X[single]).nnz == 0
+    pd.testing.assert_frame_equal(
+        cells.obs[single].astype(object), singlets.obs[single].astype(object), check_dtype=False
+    )
+    same = ["cell_line", "sample", "treated", "clone", "cycle"]
+    pd.testing.assert_frame_equal(cells.obs[same], singlets.obs[same])
+
+
+def test_doublets_are_of_sound_cells_and_have_no_truth(cells, singlets):
+    double = cells.obs["planted"] == "doublet"
+    assert cells.obs["truth"][double].isna().all()
+    assert not (singlets.obs["planted"][double] == "low_quality").any()
+    assert (cells.obs["planted"] == "low_quality").sum() == (singlets.obs["planted"] == "low_quality").sum()
+
+
+def test_a_doublet_holds_both_cells_at_a_larger_depth(bulk):
+    """At great depth a doublet is nearer to the mean of two other profiles than any single cell is."""
+    deep = SETTINGS | {"depth": 50_000, "low_quality": 0, "normal": 0, "doublets": 0.3, "shift": 0}
+    cells = simulate(bulk, **deep)
+    double = (cells.obs["planted"] == "doublet").to_numpy()
+    totals = np.asarray(cells.X.sum(axis=1)).ravel()
+    assert np.mean(totals[double]) / np.mean(totals[~double]) == pytest.approx(1.5, abs=0.05)
+    genes = ~cells.var["mt"].to_numpy()
+    expression = share(cells[:, genes])
+    lines = cells.obs["cell_line"].to_numpy()
+    profiles = np.array([expression[~double & (lines == line)].mean(axis=0) for line in np.unique(lines)])
+    own = np.searchsorted(np.unique(lines), lines)
+    residual = expression - profiles[own]
+    gain = []
+    for cell in np.flatnonzero(double)[:100]:
+        towards = profiles - profiles[own[cell]]
+        weight = (residual[cell] @ towards.T) / np.maximum((towards**2).sum(axis=1), 1e-12)
+        gain.append(weight.max())
+    assert np.median(gain) == pytest.approx(0.5, abs=0.1)  # half of the counts are another line's
 
 
 # --- seed, errors
@@ -374,6 +428,8 @@ def test_bulk_is_left_as_it_was(bulk):
         ({"n_cells": 50}, "n_cells is 50, it must be at least 120"),
         ({"normal": 1.2}, "normal is 1.2, it must be from 0 to below 1"),
         ({"hidden_resistant": -0.1}, "hidden_resistant is -0.1"),
+        ({"doublets": 1}, "doublets is 1, it must be from 0 to below 1"),
+        ({"doublets": 0.96}, "doublets is 0.96, it must be below 1 together with low_quality=0.05"),
         ({"depth": 0}, "depth is 0, it must be above 0"),
     ],
 )

@@ -28,6 +28,7 @@ SHIFT_GENES = 0.05  # share of genes that the drug moves
 MARKER_LEVEL, MARKER_SILENT = 3.0, -0.8  # z: about 6 and 0.02 of 2,000 UMIs
 LIBRARY_SD = 0.35  # of the natural log of a cell's depth
 DISPERSION = 0.15  # negative binomial: variance = mean + 0.15 mean^2
+DOUBLET_DEPTH = 1.5  # UMIs of two cells in one droplet, whose primers they share, over those of one
 CHUNK = 1000  # cells captured at a time, to bound memory
 
 
@@ -44,6 +45,7 @@ def simulate(
     surviving_sensitive: float = 0.15,
     normal: float = 0.08,
     low_quality: float = 0.05,
+    doublets: float = 0.04,
     seed: int = 0,
 ) -> ad.AnnData:
     """
@@ -52,7 +54,8 @@ def simulate(
     A cell takes the profile of its line as relative expression, 2^(2.2 z), changed by its clone and its phase
     of the cell cycle, and is captured at a log-normal depth with negative binomial counts. Its truth is its
     line's place in the AUC tails: no resistance programme is invented. Every line is in every sample, in
-    different numbers. The held-out lines and all programmes are the same for any `n_cells`.
+    different numbers. The held-out lines and all programmes are the same for any `n_cells`, and all cells but
+    the doublets are the same for any `doublets`.
 
     Parameters
     ----------
@@ -80,6 +83,9 @@ def simulate(
         Share of fibroblasts, T cells and endothelial cells among all cells.
     low_quality
         Share of damaged cells (few UMIs, many of them mitochondrial) among all cells.
+    doublets
+        Share of droplets with two sound cells among all cells: of one sample but of different clones, their
+        counts added, at 1.5 times the depth of one cell.
     seed
         Seed of all randomness.
 
@@ -87,9 +93,10 @@ def simulate(
     -------
     Cells x (genes of `bulk` + 13 planted mitochondrial genes). ``layers["counts"]`` and ``X`` are raw counts
     (CSR, float32). ``obs``: cell_line (key, or "normal"), sample (control_1, ...), treated, planted (what the
-    cell was made as), truth (1 sensitive, 0 resistant, NaN normal or low quality), clone (or type of a normal
-    cell), cycle. ``var``: mt. ``uns``: held_out, simulated, simulation (the settings), shift (change by the
-    drug in z, gene by gene; not in var, which models may see).
+    cell was made as), truth (1 sensitive, 0 resistant, NaN normal, low quality or doublet), clone (or type of
+    a normal cell), cycle; line, clone and cycle of a doublet are those of one of its cells. ``var``: mt.
+    ``uns``: held_out, simulated, simulation (the settings), shift (change by the drug in z, gene by gene; not
+    in var, which models may see).
 
     Raises
     ------
@@ -98,7 +105,8 @@ def simulate(
     """
     settings = {name: value for name, value in locals().items() if name != "bulk"}
     _check(settings)
-    rng_lines, rng_programmes, rng_cells = map(np.random.default_rng, np.random.SeedSequence(seed).spawn(3))
+    streams = np.random.SeedSequence(seed).spawn(4)
+    rng_lines, rng_programmes, rng_cells, rng_doublets = map(np.random.default_rng, streams)
     sensitive, resistant = _hold_out(rng_lines, bulk, drug, k, n_lines_per_tail)
     held_out = [*sensitive, *resistant]
     states = pd.concat([_clones(rng_programmes, bulk[held_out]), _normal_types(bulk)])
@@ -109,14 +117,24 @@ def simulate(
     obs["cycle"] = np.where(
         obs["cell_line"] == "normal", "G1", rng_cells.choice([*PHASES], n_cells, p=[*PHASES.values()])
     )
-    counts = _capture(rng_cells, obs, states, _cycle_effect(bulk.var_names), drug_effect, depth)
+    effects = states, _cycle_effect(bulk.var_names), drug_effect
+    library, mito = _depths(rng_cells, obs, depth)
+    counts = _capture(rng_cells, obs, *effects, library, mito)
+
+    first, second = _pairs(rng_doublets, obs, round(doublets * n_cells))
+    share = DOUBLET_DEPTH / 2
+    added = _capture(rng_doublets, obs.iloc[second], *effects, share * library[second], share * mito[second])
+    counts = _merge(rng_doublets, counts, first, share, added)
+    obs.iloc[first, obs.columns.get_indexer(["planted", "truth"])] = ["doublet", np.nan]
     return _assemble(counts, obs, bulk.var_names, drug_effect, held_out, settings)
 
 
 def _check(settings: dict) -> None:
     """Refuse settings out of range."""
-    shares = ["hidden_resistant", "surviving_sensitive", "normal", "low_quality"]
+    shares = ["hidden_resistant", "surviving_sensitive", "normal", "low_quality", "doublets"]
     wrong = [(name, "from 0 to below 1") for name in shares if not 0 <= settings[name] < 1]
+    if settings["low_quality"] + settings["doublets"] >= 1:
+        wrong += [("doublets", f"below 1 together with low_quality={settings['low_quality']}")]
     wrong += [("k", "between 0 and 0.5")] if not 0 < settings["k"] < 0.5 else []
     wrong += [("depth", "above 0")] if not settings["depth"] > 0 else []
     wrong += [("n_lines_per_tail", "at least 2")] if settings["n_lines_per_tail"] < 2 else []
@@ -236,15 +254,8 @@ def _assign_clones(rng: np.random.Generator, obs: pd.DataFrame) -> np.ndarray:
     return np.where(obs["cell_line"] == "normal", rng.choice([*PLANTED_MARKERS], len(obs)), clones)
 
 
-def _capture(
-    rng: np.random.Generator,
-    obs: pd.DataFrame,
-    states: pd.DataFrame,
-    cycle_effect: pd.DataFrame,
-    drug_effect: np.ndarray,
-    depth: float,
-) -> sparse.csr_matrix:
-    """Draw UMI counts (n_cells, genes + mitochondrial genes)."""
+def _depths(rng: np.random.Generator, obs: pd.DataFrame, depth: float) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the expected UMIs of each cell over the genes, and over each mitochondrial gene."""
     low_quality = (obs["planted"] == "low_quality").to_numpy()
     library = depth * rng.lognormal(-(LIBRARY_SD**2) / 2, LIBRARY_SD, len(obs))
     library *= np.where(low_quality, rng.uniform(0.05, 0.3, len(obs)), 1)  # the cytoplasm has leaked out
@@ -252,19 +263,57 @@ def _capture(
         low_quality, rng.beta(8, 12, len(obs)), rng.beta(5, 95, len(obs))
     )  # means 40 % and 5 %
     mito_library = library * mito_share / (1 - mito_share)
-    mito_profile = rng.dirichlet(np.full(len(MITOCHONDRIAL), 5.0))
+    return library, mito_library[:, None] * rng.dirichlet(np.full(len(MITOCHONDRIAL), 5.0))
+
+
+def _capture(
+    rng: np.random.Generator,
+    obs: pd.DataFrame,
+    states: pd.DataFrame,
+    cycle_effect: pd.DataFrame,
+    drug_effect: np.ndarray,
+    library: np.ndarray,
+    mito: np.ndarray,
+) -> sparse.csr_matrix:
+    """Draw UMI counts (n_cells, genes + mitochondrial genes)."""
     state = states.index.get_indexer(obs["clone"])
     phase = cycle_effect.index.get_indexer(obs["cycle"])
     treated = obs["treated"].to_numpy(dtype=np.float32)
     chunks = []
-    for cells in np.array_split(np.arange(len(obs)), -(-len(obs) // CHUNK)):
+    for cells in np.array_split(np.arange(len(obs)), max(1, -(-len(obs) // CHUNK))):
         z = states.to_numpy()[state[cells]] + cycle_effect.to_numpy()[phase[cells]]
         expression = np.exp2(LOG2_PER_Z * (z + treated[cells, None] * drug_effect))
         mean = expression * (library[cells] / expression.sum(1))[:, None]
         mean *= rng.standard_gamma(1 / DISPERSION, mean.shape) * DISPERSION
-        mito = mito_library[cells, None] * mito_profile
-        chunks.append(sparse.csr_matrix(rng.poisson(np.hstack([mean, mito])).astype(np.float32)))
+        chunks.append(sparse.csr_matrix(rng.poisson(np.hstack([mean, mito[cells]])).astype(np.float32)))
     return sparse.vstack(chunks, format="csr")
+
+
+def _pairs(rng: np.random.Generator, obs: pd.DataFrame, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw `n` sound cells and, for each, a sound one of its sample, but not of its clone, beside it."""
+    sound = np.flatnonzero(obs["planted"] != "low_quality")
+    first = rng.choice(sound, n, replace=False)
+    sample, clone = obs["sample"].to_numpy(), obs["clone"].to_numpy()
+    others = [sound[(sample[sound] == sample[i]) & (clone[sound] != clone[i])] for i in first]
+    return first, np.array([rng.choice(beside) for beside in others], dtype=int)
+
+
+def _merge(
+    rng: np.random.Generator,
+    counts: sparse.csr_matrix,
+    rows: np.ndarray,
+    share: float,
+    added: sparse.csr_matrix,
+) -> sparse.csr_matrix:
+    """Keep a share of the UMIs of some rows, drawn one by one, and add the UMIs of other cells to them."""
+    kept = counts[rows]
+    kept.data = rng.binomial(kept.data.astype(int), share).astype(np.float32)
+    places = sparse.csr_matrix(
+        (np.ones(len(rows), np.float32), (rows, np.arange(len(rows)))), shape=(counts.shape[0], len(rows))
+    )
+    merged = counts + places @ (kept + added - counts[rows])
+    merged.eliminate_zeros()
+    return merged.sorted_indices()
 
 
 def _assemble(
