@@ -110,3 +110,62 @@ def _one_epoch(module: nn.Module, batches: Iterable, loss: Callable, optimiser) 
         for term, value in terms.items():
             collected.setdefault(term, []).append(value.detach())
     return {term: torch.stack(values).mean().item() for term, values in collected.items()}
+
+
+def descend(
+    module: nn.Module,
+    loss: Callable[[], dict[str, Tensor]],
+    *,
+    lr: float = 1e-3,
+    max_epochs: int = 200,
+    halve_every: int | None = None,
+    until: Callable[[dict[str, float]], bool] = lambda values: False,
+    progress: str = "training",
+) -> pd.DataFrame:
+    """Minimise a loss over all the data at once, a step an epoch, with Adam; leave `module` in eval mode.
+
+    Parameters
+    ----------
+    module
+        Its parameters are trained in place.
+    loss
+        Returns named scalar terms of which the **first** is minimised.
+    lr, halve_every
+        Learning rate of Adam, halved after every so many epochs. Gradients are clipped at a norm of 3.
+    max_epochs, until
+        Stop after `max_epochs`, or when `until` says so of an epoch's values.
+    progress
+        Name shown on the progress bar (terminals only) and in errors.
+
+    Returns
+    -------
+    History with the columns ``epoch`` (from 1), ``term`` and ``value``.
+
+    Raises
+    ------
+    Bulk2scError
+        If the loss becomes NaN or infinite.
+    """
+    optimiser = torch.optim.Adam(module.parameters(), lr=lr, fused=True)
+    halving = torch.optim.lr_scheduler.StepLR(optimiser, halve_every or max_epochs + 1, gamma=0.5)
+    module.train()
+    rows = []
+    for epoch in tqdm(range(1, max_epochs + 1), desc=progress, unit="epoch", leave=False, disable=None):
+        terms = loss()
+        values = {term: value.item() for term, value in terms.items()}
+        minimised = next(iter(values.values()))
+        if not math.isfinite(minimised):
+            raise Bulk2scError(
+                f"{progress}: the loss was {minimised:g} in epoch {epoch}; "
+                f"lower the learning rate lr (now {lr:g}) or look for extreme values in the data"
+            )
+        rows += [(epoch, term, value) for term, value in values.items()]
+        optimiser.zero_grad()
+        next(iter(terms.values())).backward()
+        nn.utils.clip_grad_norm_(module.parameters(), 3.0)
+        optimiser.step()
+        halving.step()
+        if until(values):
+            break
+    module.eval()
+    return pd.DataFrame(rows, columns=["epoch", "term", "value"])
