@@ -17,7 +17,7 @@ ORDER = [
     {"train"},
     {"clustering"},
     {"models"},
-    {"evaluate"},
+    {"evaluate", "published"},
     {"panel"},
     {"explain", "latent"},
     {"prose"},

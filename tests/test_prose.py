@@ -279,3 +279,63 @@ def test_written_drops_what_is_the_same_or_empty_and_names_the_mean():
     assert list(shown["value"]) == ["0.1235", ""]
     assert list(shown.index.get_level_values("seed")) == ["0", "mean"]
     assert "seed" not in prose.written(table.assign(seed=pd.NA)).index.names
+
+
+# ---------------------------------------------------------------------------------------- published scores
+
+FIVE = pd.DataFrame({"method": ["A", "B"], "accuracy": [0.9, 0.5], "f1": [0.9, 0.3]})
+WAYS = pd.DataFrame({"accuracy": [0.5, 0.6, 0.4], "f1": [0.3, 0.4, 0.0], "sensitive": ["x", "x, y", ""]})
+MEANS = pd.Series({("accuracy", "all sensitive"): 0.6, ("f1", "all sensitive"): 0.4})
+
+
+def test_published_means_against_constant_answers():
+    said = prose.answers_that_look_at_nothing(FIVE, WAYS, MEANS)
+    assert "**B** has the mean scores of constant answers to the third digit: all sensitive on x," in said
+    assert "**A**" not in said
+    assert said.endswith("better constant: B; below the F1 of *all sensitive*: B.")
+    assert "**" not in prose.answers_that_look_at_nothing(FIVE.head(1), WAYS, MEANS)
+    assert "constant: none; below the F1 of *all sensitive*: none." in prose.answers_that_look_at_nothing(
+        FIVE.head(1), WAYS, MEANS
+    )
+
+
+IMPLIED = pd.DataFrame(
+    {
+        "where": "Table 9",
+        "method": ["one", "two", "three"],
+        "accuracy": [0.7, 0.75, 0.5],
+        "f1": [0.8, 0.85, 0.4],
+        "mcc_lowest": [0.1, 0.0, 0.3],
+        "mcc_highest": [0.2, 0.0, 0.3],
+        "called_sensitive": [0.9, 1.0, 0.3],
+        "distance": [0.0, 0.0, 0.02],
+    }
+)
+
+
+def test_what_two_published_scores_imply():
+    possible, constant, impossible = prose.implied_answers(IMPLIED, [750, 250])
+    assert possible == (
+        "Table 9, one (0.700 / 0.800): 90 % called sensitive, Matthews correlation 0.10 to 0.20."
+    )
+    assert constant.endswith("the nearest matrix is a constant answer.")
+    assert "**no answer to these 1000 cells has both scores**; the nearest is off by 0.020." in impossible
+
+
+@pytest.mark.parametrize(
+    "share, f1, expected",
+    [
+        (0.5, 0.405, "three fits runs of which 50 % say *all sensitive* (F1 0.405, printed 0.400)"),
+        (0.5, 0.3, "A mixture of constants does not explain three."),
+        (1.2, 0.4, "A mixture of constants does not explain three."),
+    ],
+)
+def test_runs_that_flip(share, f1, expected):
+    mixture = IMPLIED.assign(share_all_sensitive=share, f1_of_mixture=f1)
+    said = prose.flipping_runs(IMPLIED, mixture, [750, 250])
+    assert said.startswith("Impossible for a single run: three.") and expected in said
+
+
+def test_no_runs_that_flip():
+    said = prose.flipping_runs(IMPLIED.assign(distance=0.0), IMPLIED, [750, 250])
+    assert said == "Every printed pair of scores is possible for a single run."
