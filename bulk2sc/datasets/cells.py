@@ -1,7 +1,5 @@
 """Single cells: two public experiments, and anybody's .h5ad file."""
 
-import gzip
-from collections.abc import Iterable
 from pathlib import Path
 
 import anndata as ad
@@ -11,6 +9,7 @@ from scipy import sparse
 
 from bulk2sc.datasets.fetch import fetch
 from bulk2sc.datasets.genes import sum_by_symbol
+from bulk2sc.datasets.matrices import as_cells, read_matrix
 from bulk2sc.errors import Bulk2scError
 
 FIVE_LINES = {"H1975": "NCIH1975", "H2228": "NCIH2228", "HCC827": "HCC827", "A549": "A549", "H838": "NCIH838"}
@@ -33,9 +32,10 @@ def mixology(join: str = "outer", *, singlets_only: bool = True) -> ad.AnnData:
     Returns
     -------
     1,021 cells; 1,408 with doublets, and then ``obs["class"]`` says which is which: SNG or DBL (the
-    ``cell_line`` of a doublet is the likeliest of its lines). ``layers["counts"]`` and ``X``: counts (CSR, float32). ``obs``: sample (celseq2, celseq2_p1,
-    celseq2_p2, celseq2_p3, dropseq) and cell_line (key of GDSC). ``obs_names``: sample and barcode, as
-    barcodes repeat between samples. ``uns["held_out"]``: the five lines, which must not be trained on.
+    ``cell_line`` of a doublet is the likeliest of its lines). ``layers["counts"]`` and ``X``: counts (CSR,
+    float32). ``obs``: sample (celseq2, celseq2_p1, celseq2_p2, celseq2_p3, dropseq) and cell_line (key of
+    GDSC). ``obs_names``: sample and barcode, as barcodes repeat between samples. ``uns["held_out"]``: the
+    five lines, which must not be trained on.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def _mixology_sample(paths: dict[str, Path], name: str) -> ad.AnnData:
     about = pd.read_csv(paths[f"{name}.metadata.csv.gz"]).loc[counts.columns]
     sample = name.removeprefix("sc_").replace("_5cl", "")
     counts = counts[~counts.index.str.startswith("ERCC-")]
-    cells = _cells(sparse.csr_matrix(counts.to_numpy(np.float32)), counts.index, counts.columns, sample)
+    cells = as_cells(sparse.csr_matrix(counts.to_numpy(np.float32)), counts.index, counts.columns, sample)
     cells.obs["cell_line"] = about["cell_line_demuxlet"].map(FIVE_LINES).to_numpy()
     cells.obs["class"] = about["demuxlet_cls"].to_numpy()
     return cells
@@ -86,7 +86,7 @@ def pc9_day11() -> ad.AnnData:
     Bulk2scError
         If the files cannot be fetched.
     """
-    samples = [_pc9_sample(path) for path in fetch("GSE149383")]
+    samples = [as_cells(*read_matrix(path), path.name.removesuffix(".txt.gz")) for path in fetch("GSE149383")]
     cells = _by_symbol(ad.concat(samples, join="outer", fill_value=0))
     cells.obs["cell_line"] = "PC9"
     cells.obs["truth"] = 0.0
@@ -95,34 +95,6 @@ def pc9_day11() -> ad.AnnData:
         "One class only. Day11_control is day 11 of erlotinib too: the name in the source is wrong."
     )
     return cells
-
-
-def _pc9_sample(path: Path) -> ad.AnnData:
-    """Return the cells of one file; nearly every entry is 0, and as a dense table it fills a gigabyte."""
-    with gzip.open(path) as lines:
-        barcodes = next(lines).decode().split()[1:]
-        genes, rows = zip(
-            *((line.split(b"\t", 1)[0].decode(), _sparse_row(line)) for line in lines), strict=True
-        )
-    counts = sparse.csr_matrix(
-        (
-            np.concatenate([values for _, values in rows]),
-            np.concatenate([columns for columns, _ in rows]),
-            np.cumsum([0, *(len(columns) for columns, _ in rows)]),
-        ),
-        shape=(len(genes), len(barcodes)),
-    )
-    return _cells(counts, genes, barcodes, path.name.removesuffix(".txt.gz"))
-
-
-def _sparse_row(line: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Return column and value of the counts above 0 in a line of a name and counts, separated by tabs."""
-    text = np.frombuffer(line, np.uint8)
-    tabs = np.flatnonzero(text == ord("\t"))
-    columns = np.flatnonzero(text[tabs + 1] != ord("0"))
-    ends = np.append(tabs, len(line))[columns + 1]
-    values = [int(line[start:end]) for start, end in zip(tabs[columns], ends, strict=True)]
-    return columns, np.array(values, np.float32)
 
 
 def read_cells(path: str | Path) -> ad.AnnData:
@@ -143,12 +115,6 @@ def read_cells(path: str | Path) -> ad.AnnData:
             f"{path}: cannot be read as .h5ad, it is cut off or of another format. Copy it again or write it"
             " with anndata's write_h5ad."
         ) from error
-
-
-def _cells(counts: sparse.spmatrix, genes: Iterable[str], barcodes: Iterable[str], sample: str) -> ad.AnnData:
-    """Turn counts of genes x barcodes into cells."""
-    obs = pd.DataFrame({"sample": sample}, index=[f"{sample}_{barcode}" for barcode in barcodes])
-    return ad.AnnData(counts.T.tocsr(), obs=obs, var=pd.DataFrame(index=pd.Index(genes, dtype=object)))
 
 
 def _by_symbol(cells: ad.AnnData) -> ad.AnnData:

@@ -1,0 +1,178 @@
+"""The published study's five test sets (its Table 1): drugs against cells that answer and cells that do not.
+
+Each comes from one of two places. The study's own .h5ad files (Figshare, article 28888880) give obs sample,
+cell_line and sensitive (``1`` or ``0``, text: the study's label). The files of GEO give the columns that each
+function lists, from which a rule file makes the arms.
+"""
+
+import re
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from bulk2sc.datasets.deposits import annotate, describe, finish, load, read_about
+from bulk2sc.datasets.fetch import fetch
+from bulk2sc.datasets.matrices import Unlike, read_samples, read_table
+from bulk2sc.errors import Bulk2scError, did_you_mean
+
+ORAL_COLUMNS = ("cell_color", "patient_id", "origin", "drug_status", "cluster")
+ORIGINS = ("HN120", "HN137", "HN148")
+BREAST_LINES = ("BT474", "HCC1419")
+# How the name of a sample says its time on the drug, most telling first.
+TIMES = {
+    "6h": r"(?<!\d)0?6 ?_?-?h(?!\d)",
+    "14d": r"(?<!\d)14 ?_?-?d|d(ay)?_?-?14(?!\d)|dtp|persist",
+    "untreated": r"untreat|(?<![a-z])ut(?![a-z])|control|ctrl|dmso|parental|(?<!\d)0 ?_?-?[hd](?![a-z])",
+}
+
+
+def gse117872() -> ad.AnnData:
+    """
+    Return oral squamous cell carcinoma cells of patients under cisplatin (GSE117872; TPM, no counts).
+
+    Returns
+    -------
+    ``X``: log1p of TPM per 10,000 (see `finish`; ``uns["scale"]`` is ``TPM``); no counts. ``obs`` from GEO:
+    sample (the source's ``cell_color``), patient_id (a colour), origin (``HN120``, ``HN137``, ``HN148``),
+    drug_status, cluster (contains ``Sensitive``, ``Resistant`` or ``Holiday``); cell_line is NaN (patients).
+
+    Raises
+    ------
+    Bulk2scError
+        If the files cannot be fetched or are not as documented.
+    """
+    return load("GSE117872", fetch("GSE117872"), _oral)
+
+
+def _oral(paths: list[Path]) -> ad.AnnData:
+    matrix, about = _matrix_and_table(paths, "cellinfo")
+    cells, rows = annotate(read_table(matrix), read_about(about, ORAL_COLUMNS, index="groups"), about.name)
+    unknown = sorted(set(rows["origin"]) - set(ORIGINS))
+    if unknown:
+        raise Unlike(about.name, f"origins {', '.join(ORIGINS)}", ", ".join(unknown[:5]))
+    obs = rows[[column for column in ORAL_COLUMNS if column != "cell_color"]]
+    obs = obs.assign(sample=rows["cell_color"], cell_line=np.nan)
+    return finish(describe(cells, obs), matrix.name, unit="TPM")
+
+
+def gse131984() -> ad.AnnData:
+    """
+    Return SUM159 triple-negative breast cancer cells before and under drugs (GSE131984; 10x; UMI counts).
+
+    Returns
+    -------
+    ``layers["counts"]`` and ``X``: counts. ``obs`` from GEO: sample (the source's ``orig.ident``: ``Pre`` is
+    before treatment; the names of the treated samples are as in the source and were not documented) and
+    cell_line (``SUM159``, not a line of GDSC).
+
+    Raises
+    ------
+    Bulk2scError
+        If the files cannot be fetched or are not as documented.
+    """
+    return load("GSE131984", fetch("GSE131984"), _sum159, line="SUM159")
+
+
+def _sum159(paths: list[Path]) -> ad.AnnData:
+    matrix, about = _matrix_and_table(paths, "metadata")
+    cells, rows = annotate(read_table(matrix), read_about(about, ["orig.ident"]), about.name)
+    if "Pre" not in set(rows["orig.ident"]):
+        found = ", ".join(sorted(set(rows["orig.ident"]))[:8])
+        raise Unlike(about.name, "a level 'Pre' of orig.ident", found)
+    obs = pd.DataFrame({"sample": rows["orig.ident"], "cell_line": "SUM159"})
+    return finish(describe(cells, obs), matrix.name)
+
+
+def gse108394() -> ad.AnnData:
+    """
+    Return 451Lu melanoma cells, parental and resistant to BRAF inhibitors (GSE108394; 10x; UMI counts).
+
+    Returns
+    -------
+    ``layers["counts"]`` and ``X``: counts. ``obs`` from GEO: sample (its name in the archive), population
+    (``parental``; ``resistant``: 451LuBR3, grown under the drug) and cell_line (``451LU``).
+
+    Raises
+    ------
+    Bulk2scError
+        If the files cannot be fetched or are not as documented: the name of a sample has to say 451Lu, and
+        451LuBR where it is the resistant population.
+    """
+    return load("GSE108394", fetch("GSE108394"), _melanoma_10x, line="451LU")
+
+
+def _melanoma_10x(paths: list[Path]) -> ad.AnnData:
+    samples = {name: cells for name, cells in read_samples(paths).items() if _is_451lu(name)}
+    populations = {name: "resistant" if _is_br(name) else "parental" for name in samples}
+    if set(populations.values()) != {"parental", "resistant"}:
+        raise Unlike(paths[0].name, "samples named 451Lu and 451LuBR3", ", ".join(read_samples(paths)))
+    cells = ad.concat(samples.values(), join="outer", fill_value=0)
+    obs = cells.obs.assign(population=cells.obs["sample"].map(populations), cell_line="451LU")
+    return finish(describe(cells, obs), paths[0].name)
+
+
+def _is_451lu(name: str) -> bool:
+    return "451LU" in re.sub(r"\W|_", "", name.upper())
+
+
+def _is_br(name: str) -> bool:
+    return "451LUBR" in re.sub(r"\W|_", "", name.upper())
+
+
+def gse156246(line: str) -> ad.AnnData:
+    """
+    Return breast cancer cells under lapatinib for 14 days, 6 hours and not at all (GSE156246; UMI counts).
+
+    The names of the files at GEO were not documented. What is taken for granted: 10x triplets or tables, the
+    name of each holding its line and its time.
+
+    Parameters
+    ----------
+    line
+        ``BT474`` or ``HCC1419``.
+
+    Returns
+    -------
+    ``layers["counts"]`` and ``X``: counts. ``obs`` from GEO: sample (its name in the archive), time
+    (``untreated``, ``6h``, ``14d``: the persisters) and cell_line (as `line`).
+
+    Raises
+    ------
+    Bulk2scError
+        If the line is another, or the files cannot be fetched or are not as documented.
+    """
+    if line not in BREAST_LINES:
+        raise Bulk2scError(
+            f"line: '{line}' is not in GSE156246; it is one of {', '.join(BREAST_LINES)}."
+            + did_you_mean(line, BREAST_LINES)
+        )
+    key = f"GSE156246-{line}"
+    return load(key, fetch(key), lambda paths: _breast(paths, line), line=line)
+
+
+def _breast(paths: list[Path], line: str) -> ad.AnnData:
+    every = read_samples(paths)
+    times = {name: time_of(name) for name in every if line in re.sub(r"\W|_", "", name.upper())}
+    if not {"untreated", "14d"} <= set(times.values()):
+        raise Unlike(paths[0].name, f"samples of {line} named untreated and 14d (or DTP)", ", ".join(every))
+    times = {name: time for name, time in times.items() if time}
+    cells = ad.concat([every[name] for name in times], join="outer", fill_value=0)
+    obs = cells.obs.assign(time=cells.obs["sample"].map(times), cell_line=line)
+    return finish(describe(cells, obs), paths[0].name)
+
+
+def time_of(name: str) -> str | None:
+    """Return which of `TIMES` the name of a sample says, None if it says none."""
+    return next((time for time, pattern in TIMES.items() if re.search(pattern, name.lower())), None)
+
+
+def _matrix_and_table(paths: list[Path], about: str) -> tuple[Path, Path]:
+    """Tell the matrix from the table about its cells by the name."""
+    tables = [path for path in paths if about in path.name.lower()]
+    others = [path for path in paths if path not in tables]
+    if len(tables) != 1 or len(others) != 1:
+        names = ", ".join(path.name for path in paths)
+        raise Unlike(paths[0].name, f"one matrix and one table named '{about}'", names)
+    return others[0], tables[0]
