@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from bulk2sc.datasets.genes import RESOURCES, gene_ids, gene_sets, sum_by_symbol, symbol_map, to_symbols
+from bulk2sc.datasets import genes
+from bulk2sc.datasets.genes import (
+    FETCHED,
+    RESOURCES,
+    gene_ids,
+    gene_sets,
+    sum_by_symbol,
+    symbol_map,
+    to_symbols,
+)
 from bulk2sc.errors import Bulk2scError
 
 
@@ -82,8 +91,8 @@ def test_gene_sets(resource, n, prefix):
     sets = gene_sets(resource)
     assert len(sets) == n
     assert all(name.startswith(prefix) and len(genes) == len(set(genes)) > 0 for name, genes in sets.items())
-    genes = {gene for genes in sets.values() for gene in genes}
-    known = to_symbols(genes)
+    members = {gene for genes in sets.values() for gene in genes}
+    known = to_symbols(members)
     assert (known.dropna() == known.dropna().index).all()  # current symbols
     assert known.isna().sum() <= 41
 
@@ -100,6 +109,33 @@ def test_unknown_resource():
     with pytest.raises(Bulk2scError, match=r"'hallmarks'.*go_cc.*Did you mean 'hallmark'"):
         gene_sets("hallmarks")
     assert set(RESOURCES) == {"hallmark", "reactome", "go_cc", "go_bp", "go_mf"}
+    assert set(FETCHED) == {f"{resource}_2023" for resource in RESOURCES}
+
+
+@pytest.fixture
+def msigdb(tmp_path, monkeypatch):
+    """Stand in for the files of MSigDB 2023.1, one small set in each."""
+    for resource, name in FETCHED.items():
+        (tmp_path / name).write_text(f"SET_{resource}\thttps://x\tTP53\tP53\tFOO\nOTHER\t\tHER2\n")
+    monkeypatch.setattr(genes, "fetch", lambda key: [tmp_path / name for name in FETCHED.values()])
+    return tmp_path
+
+
+@pytest.mark.parametrize("resource", FETCHED)
+def test_gene_sets_of_msigdb_2023(msigdb, resource):
+    assert gene_sets(resource) == {f"SET_{resource}": ["TP53", "FOO"], "OTHER": ["ERBB2"]}
+
+
+def test_a_file_of_msigdb_that_is_not_there_or_no_gmt(msigdb, monkeypatch):
+    (msigdb / FETCHED["go_cc_2023"]).write_text("SET\t\tTP53\n<html>Gone</html>\n")
+    message = r"c5.go.cc.v2023.1.*: line 2 is no gene set .*found '<html>Gone</html>'.*--from FILE$"
+    with pytest.raises(Bulk2scError, match=message):
+        gene_sets("go_cc_2023")
+    monkeypatch.setattr(genes, "fetch", lambda key: [msigdb / "h.all.v2023.1.Hs.symbols.gmt"])
+    message = r"msigdb-2023.1: expected files: c5.go.bp.v2023.1.Hs.symbols.gmt; found h.all.*--from FILE$"
+    with pytest.raises(Bulk2scError, match=message):
+        gene_sets("go_bp_2023")
+    assert len(gene_sets("hallmark_2023")) == 2  # its file alone is enough
 
 
 def test_counts_of_one_symbol_are_added_up():

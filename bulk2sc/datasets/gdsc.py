@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import anndata as ad
@@ -52,9 +53,14 @@ def gdsc(release: str = "GDSC2") -> ad.AnnData:
             + did_you_mean(release, RELEASES)
         )
     cached = cache_dir() / SOURCE / f"{release}-{_stamp()}.h5ad"
+    return through_cache(cached, lambda: build(*fetch(SOURCE), release))
+
+
+def through_cache(cached: Path, make: Callable[[], ad.AnnData]) -> ad.AnnData:
+    """Return the table at `cached`, made and written there first if need be; it appears only when whole."""
     if not cached.exists():
-        bulk = build(*fetch(SOURCE), release)
-        with slot(cached, 60e6) as part:
+        bulk = make()
+        with slot(cached, 1.1 * bulk.X.nbytes) as part:
             bulk.write_h5ad(part)
             os.replace(part, cached)
     return ad.read_h5ad(cached)

@@ -1,14 +1,17 @@
-"""Gene names and gene sets that come with the book: no download needed."""
+"""Gene names and gene sets: those that come with the book, and the gene sets of MSigDB 2023.1."""
 
 import gzip
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from bulk2sc.datasets.documented import remedy, unlike
+from bulk2sc.datasets.fetch import fetch
 from bulk2sc.datasets.registry import DATA
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
@@ -18,6 +21,14 @@ RESOURCES = {
     "go_cc": "go_cc.2022-07.symbols.gmt.gz",
     "go_bp": "go_bp.2022-07.symbols.gmt.gz",
     "go_mf": "go_mf.2022-07.symbols.gmt.gz",
+}
+MSIGDB = "msigdb-2023.1"
+FETCHED = {
+    "hallmark_2023": "h.all.v2023.1.Hs.symbols.gmt",
+    "reactome_2023": "c2.cp.reactome.v2023.1.Hs.symbols.gmt",
+    "go_cc_2023": "c5.go.cc.v2023.1.Hs.symbols.gmt",
+    "go_bp_2023": "c5.go.bp.v2023.1.Hs.symbols.gmt",
+    "go_mf_2023": "c5.go.mf.v2023.1.Hs.symbols.gmt",
 }
 MITOCHONDRIAL = tuple(  # those that code for proteins, in their order on the chromosome
     "MT-" + name for name in "ND1 ND2 CO1 CO2 ATP8 ATP6 CO3 ND3 ND4L ND4 ND5 ND6 CYB".split()
@@ -31,7 +42,8 @@ def gene_sets(resource: str) -> dict[str, list[str]]:
     Parameters
     ----------
     resource
-        ``hallmark``, ``reactome``, ``go_cc``, ``go_bp`` or ``go_mf``.
+        ``hallmark``, ``reactome``, ``go_cc``, ``go_bp`` or ``go_mf``, which come with the book, or one of
+        these with ``_2023`` at its end: MSigDB 2023.1, fetched.
 
     Returns
     -------
@@ -40,19 +52,40 @@ def gene_sets(resource: str) -> dict[str, list[str]]:
     Raises
     ------
     Bulk2scError
-        If the resource is unknown.
+        If the resource is unknown, cannot be fetched or is no file of gene sets.
     """
+    if resource in FETCHED:
+        return _read_gmt(_fetched(FETCHED[resource]))
     if resource not in RESOURCES:
+        known = [*RESOURCES, *FETCHED]
         raise Bulk2scError(
-            f"Unknown gene set resource '{resource}': it is one of {', '.join(RESOURCES)}."
-            + did_you_mean(resource, RESOURCES)
+            f"Unknown gene set resource '{resource}': it is one of {', '.join(known)}."
+            + did_you_mean(resource, known)
         )
+    return _read_gmt(DATA / "genesets" / RESOURCES[resource])
+
+
+def _fetched(name: str) -> Path:
+    """Return the file of this name among those of MSigDB."""
+    paths = {path.name: path for path in fetch(MSIGDB)}
+    if name not in paths:
+        raise unlike(MSIGDB, "files", name, list(paths))
+    return paths[name]
+
+
+def _read_gmt(path: Path) -> dict[str, list[str]]:
+    """Read sets of current symbols, one a line: name, description and genes, separated by tabs."""
     current = symbol_map()
     sets: dict[str, list[str]] = {}
-    with gzip.open(DATA / "genesets" / RESOURCES[resource], "rt", encoding="utf-8") as lines:
-        for line in lines:
-            name, _, *genes = line.rstrip("\n").split("\t")
-            genes = sets.get(name, []) + [current.get(gene, gene) for gene in genes]
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            name, *rest = line.rstrip("\n").split("\t")
+            if len(rest) < 2:
+                raise Bulk2scError(
+                    f"{path.name}: line {number} is no gene set (name, description, genes), found"
+                    f" '{line.strip()[:40]}'.{remedy(MSIGDB)}"
+                )
+            genes = sets.get(name, []) + [current.get(gene, gene) for gene in rest[1:]]
             sets[name] = list(dict.fromkeys(genes))
     return sets
 
