@@ -49,6 +49,7 @@ FLOW = (
 )
 # What runs chapters and shows them cannot change their outcome.
 RUNNERS = {"cli.py", "pages.py", "plan.py", "workflow.py"}
+OWN_FILES = (".h5ad", ".yml")  # endings of settings that name a file
 COMPARED = ["shared AE", "LR", "SVM", "XGBoost", "ridge", "all sensitive", "all resistant"]
 ROW_COLUMNS = ["edition", "chapter", "dataset", "drug", "method", "seed", "metric", "value"]
 
@@ -341,14 +342,14 @@ class Study:
 
 
 def own_file(value: Any) -> Path | None:
-    """Return the file of one's own cells that a setting names, or None."""
-    path = Path(_in_project(value)) if isinstance(value, str) and value.endswith(".h5ad") else None
+    """Return the file of one's own that a setting names, of cells or a rule, or None."""
+    path = Path(_in_project(value)) if isinstance(value, str) and value.endswith(OWN_FILES) else None
     return path if path and path.exists() else None
 
 
 def _in_project(source: str) -> str:
-    """Return the path of an .h5ad file taken from the project's folder, and any other source as it is."""
-    return str(project_root() / source) if source.endswith(".h5ad") else source
+    """Return the path of one's own file taken from the project's folder, and any other source as it is."""
+    return str(project_root() / source) if source.endswith(OWN_FILES) else source
 
 
 def _stamp_file(path: Path) -> Path:
@@ -432,29 +433,90 @@ def raw_cells(
 
 
 @artefact("cells.h5ad", upto="pp")
-def cells(raw_cells, *, min_genes: int = 200, max_mito: float = 20.0, nmads: float = 5.0):
+def cells(
+    raw_cells,
+    *,
+    min_genes: int = 200,
+    max_mito: float = 20.0,
+    nmads: float = 5.0,
+    remove_doublets: bool = True,
+    doublet_rate: float = 0.05,
+    data_seed: int = 0,
+):
     """Keep the cells that pass quality control, judged within each sample; normalise them."""
     from bulk2sc import pp
 
     by = "sample" if "sample" in raw_cells.obs else None
     flagged = pp.qc_flags(raw_cells, min_genes=min_genes, max_mito=max_mito, nmads=nmads, by=by)
+    if remove_doublets:
+        flagged = pp.doublets(flagged, by=by, expected_rate=doublet_rate, seed=data_seed)
     return pp.normalise(flagged[flagged.obs["qc_pass"]].copy())
 
 
 @artefact("clustered.h5ad", upto="clustering")
-def clustered(cells, *, leiden_resolution: float = 1.0, data_seed: int = 0):
-    """Group the cells by expression."""
+def clustered(
+    cells,
+    *,
+    clustering_method: str = "leiden",
+    leiden_resolution: float = 1.0,
+    clustering_hvg: int = 2500,
+    clustering_epochs: int = 200,
+    cluster_stage_epochs: int = 100,
+    data_seed: int = 0,
+):
+    """Group the cells by ``leiden`` or, as the paper does, by ``attention_ae``; draw a UMAP."""
     from bulk2sc import clustering
 
-    return clustering.leiden(cells, resolution=leiden_resolution, seed=data_seed)
+    if clustering_method == "leiden":
+        return clustering.leiden(cells, resolution=leiden_resolution, seed=data_seed)
+    if clustering_method != "attention_ae":
+        raise Bulk2scError(f"clustering_method: '{clustering_method}' is neither leiden nor attention_ae.")
+    from bulk2sc.clustering.attention_ae import attention_ae
+
+    grouped = attention_ae(
+        cells,
+        n_hvg=clustering_hvg,
+        max_epochs=clustering_epochs,
+        max_cluster_epochs=cluster_stage_epochs,
+        seed=data_seed,
+    )
+    return clustering.umap(clustering.neighbours(grouped, "X_attention_ae", seed=data_seed), seed=data_seed)
+
+
+@artefact("clusterings.csv.gz", upto="clustering")
+def clusterings(
+    cells,
+    *,
+    clustering_hvg: int = 2500,
+    clustering_epochs: int = 200,
+    cluster_stage_epochs: int = 100,
+    clustering_seeds: int = 5,
+    clustering_nulls: int = 5,
+):
+    """Compare clusterings, of the cells and of cells whose genes are permuted."""
+    from bulk2sc.clustering.compare import compare_parts, methods, parts
+
+    compared = methods(
+        n_hvg=clustering_hvg, max_epochs=clustering_epochs, max_cluster_epochs=cluster_stage_epochs
+    )
+    return compare_parts(parts(cells), compared, n_seeds=clustering_seeds, n_permuted=clustering_nulls)
 
 
 @artefact("labelled.h5ad", upto="labels")
-def labelled(clustered, *, dominance: float = 0.8, min_score: float = 1.0, data_seed: int = 0):
-    """Label the cells as the study does."""
+def labelled(
+    clustered,
+    *,
+    cells_source: str = "simulated",
+    rule: str = "",
+    dominance: float = 0.0,
+    min_score: float = 1.0,
+    data_seed: int = 0,
+):
+    """Label the cells by the rule of their data set, or by one's own."""
     from bulk2sc import labels
 
-    return labels.label_cells(clustered, dominance=dominance, min_score=min_score, seed=data_seed)
+    rule = labels.rule_for(cells_source, _in_project(rule))
+    return labels.label_cells(clustered, rule, dominance=dominance, min_score=min_score, seed=data_seed)
 
 
 @artefact("training.pair", upto="labels")

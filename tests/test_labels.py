@@ -7,6 +7,7 @@ from anndata import AnnData
 
 from bulk2sc import labels
 from bulk2sc.errors import Bulk2scError
+from bulk2sc.labels import rules
 from bulk2sc.study import ARTEFACTS
 
 NAN = np.nan
@@ -226,8 +227,179 @@ def test_without_a_treated_sample_the_response_is_the_truth():
 
 
 def test_labels_need_a_design_or_a_truth():
-    with pytest.raises(Bulk2scError, match=r"neither obs\['treated'\] nor obs\['truth'\]"):
+    with pytest.raises(Bulk2scError, match=r"reads obs\['treated'\] or obs\['truth'\]; obs has cell_line"):
         labels.label_cells(cells_of(["A", "B"]))
+
+
+def rule_of(**form):
+    """A rule of one form: arms by obs["treated"], steps as given."""
+    arms = rules.Arms("treated", control=("False",), treated=("True",), reference="us")
+    return rules.Rule("ours.yml", "ours", [rules.Form("cells", **{"arms": arms} | form)])
+
+
+def test_a_rule_without_dominance_and_markers_excludes_nobody(treated_cells):
+    obs = labels.label_cells(treated_cells[:, 5:].copy(), rule_of()).obs
+    np.testing.assert_array_equal(obs["response"], 1.0 - obs["treated"])
+    assert set(obs["label_reason"]) == {"control", "treated"}
+    del treated_cells.obs["cluster"]
+    labels.label_cells(treated_cells, rule_of())  # clusters decide nothing, so none are needed
+
+
+def test_the_settings_dominance_goes_before_that_of_the_rule(treated_cells):
+    left_out = [
+        (
+            labels.label_cells(treated_cells, rule_of(dominance=in_rule), dominance=given)
+            .obs["response"]
+            .isna()
+        )
+        for in_rule, given in ((0.8, 0.0), (0.8, 0.99), (0.0, 0.8))
+    ]
+    assert [marks.sum() for marks in left_out] == [5, 0, 5]
+
+
+def test_literature_goes_before_arm_and_step_1_but_not_before_step_2(treated_cells):
+    # c0: control, c31: control among treated, c40: treated, c75: a normal cell; what is said contradicts all.
+    said = {"c0": "R", "c31": "R", "c40": "S", "c75": "S"}
+    treated_cells.obs["said"] = treated_cells.obs_names.map(said)
+    literature = rules.Literature("said", sensitive=("S",), resistant=("R",), reference="Somebody 1999")
+    rule = rule_of(dominance=0.8, markers=labels.MARKERS, literature=literature)
+    obs = labels.label_cells(treated_cells, rule).obs
+    np.testing.assert_array_equal(obs.loc[list(said), "response"], [0, 0, 1, NAN])
+    np.testing.assert_array_equal(obs.loc[list(said), "response_unfiltered"], [0, 0, 1, 1])
+    assert obs.loc[list(said), "label_reason"].tolist() == ["literature: Somebody 1999"] * 3 + [
+        "normal: T cell"
+    ]
+    others = ~obs.index.isin(list(said))
+    before = labels.label_cells(treated_cells).obs
+    pd.testing.assert_series_equal(obs["response"][others], before["response"][others])
+
+
+def test_literature_alone_labels_whom_it_names():
+    cells = cells_of(["A", "B", "C"], kind=["par", "br", None])
+    literature = rules.Literature("kind", sensitive=("par",), resistant="others", reference="us")
+    obs = labels.label_cells(cells, rule_of(arms=None, literature=literature)).obs
+    np.testing.assert_array_equal(obs["response"], [1, 0, NAN])
+    np.testing.assert_array_equal(obs["response_unfiltered"], [1, 0, NAN])
+    assert obs["label_reason"].tolist() == ["literature: us", "literature: us", "not named by the rule"]
+
+
+def test_cells_that_the_rule_leaves_out_or_that_lack_a_level_leave_the_data():
+    cells = cells_of(list("ABCDE"), day=[0, 14, 0.25, NAN, 0])
+    arms = rules.Arms("day", control=("0",), treated=("14",), left_out=("0.25",), reference="us")
+    labelled = labels.label_cells(cells, rule_of(arms=arms))
+    assert labelled.obs["cell_line"].tolist() == ["A", "B", "E"]
+    assert labelled.obs["treated"].dtype == bool and labelled.obs["treated"].tolist() == [False, True, False]
+    np.testing.assert_array_equal(labelled.obs["response"], [1, 0, 1])
+    assert labelled.uns["rule"]["left out"] == 2 and cells.n_obs == 5
+
+
+# --- bad input ---------------------------------------------------------------------------------------------
+
+
+def test_one_cluster_excludes_nobody(treated_cells):
+    treated_cells.obs["cluster"] = "0"
+    assert labels.label_cells(treated_cells).obs["response"].notna().all()
+
+
+def test_cells_without_a_cluster_are_not_marked(treated_cells):
+    treated_cells.obs["cluster"] = (
+        treated_cells.obs["cluster"].astype(object).mask(treated_cells.obs_names == "c30")
+    )
+    obs = labels.label_cells(treated_cells).obs
+    assert obs.loc["c30", "response"] == 1 and obs.loc["c31":"c34", "response"].isna().all()
+    treated_cells.obs["cluster"] = NAN
+    assert labels.label_cells(treated_cells).obs["response"].notna().all()
+
+
+def test_clusters_of_one_arm_only_mark_nobody(treated_cells):
+    treated_cells.obs["cluster"] = np.where(treated_cells.obs["treated"], "a", "b")
+    assert not labels.mark_intrinsic_resistance(treated_cells.obs).any()
+
+
+def test_markers_that_no_cell_expresses_find_nobody(treated_cells):
+    treated_cells.X[:, :5] = 0
+    assert (labels.mark_normal_cells(treated_cells) == "").all()
+
+
+def test_missing_clusters_are_asked_for(treated_cells):
+    del treated_cells.obs["cluster"]
+    with pytest.raises(Bulk2scError, match=r"\(step 1 and step 2\) needs obs\['cluster'\]"):
+        labels.label_cells(treated_cells)
+
+
+@pytest.mark.parametrize("dominance", [-1, 0.49, 1.01, NAN])
+def test_dominance_out_of_range(treated_cells, dominance):
+    with pytest.raises(Bulk2scError, match=r"a share that dominates is 0\.5 to 1"):
+        labels.label_cells(treated_cells, dominance=dominance)
+
+
+def test_a_class_that_exclusion_uses_up_is_an_error(treated_cells):
+    treated_cells.obs["cluster"] = np.where(treated_cells.obs["treated"], "treated", "control")
+    treated_cells.X[:, :3] = np.where(treated_cells.obs["treated"], 0, 3)[:, None]
+    message = r"generic.yml, dominance=0.8.*every sensitive cell is excluded \(45 normal: T cell\); raise"
+    with pytest.raises(Bulk2scError, match=message):
+        labels.label_cells(treated_cells)
+    treated_cells.X[:, :3] = 3
+    with pytest.raises(Bulk2scError, match=r"every cell is excluded \(90 normal: T cell\)"):
+        labels.label_cells(treated_cells)
+
+
+def test_one_class_from_the_beginning_is_none():
+    obs = labels.label_cells(cells_of(["A", "B"], truth=[0.0, 0.0])).obs
+    assert (obs["response"] == 0).all()
+
+
+# --- labels scored -----------------------------------------------------------------------------------------
+
+
+def test_scores_by_hand():
+    # planted, reason, response, unfiltered, truth
+    cells = [
+        ("hidden_resistant", "control, in a cluster of treated cells", NAN, 1, 0),
+        ("hidden_resistant", "control", 1, 1, 0),
+        ("hidden_resistant", "control", 1, 1, 0),
+        ("hidden_resistant", "normal: T cell", NAN, 1, 0),
+        ("sensitive", "control, in a cluster of treated cells", NAN, 1, 1),
+        ("sensitive", "control", 1, 1, 1),
+        ("resistant", "treated", 0, 0, 0),
+        ("surviving_sensitive", "treated", 0, 0, 1),
+        ("normal", "normal: fibroblast", NAN, 1, NAN),
+        ("normal", "treated", 0, 0, NAN),
+        ("low_quality", "control, in a cluster of treated cells", NAN, 1, NAN),
+        ("doublet", "normal: T cell", NAN, 1, NAN),
+    ]
+    columns = ["planted", "label_reason", "response", "response_unfiltered", "truth"]
+    assert labels.score_labels(pd.DataFrame(cells, columns=columns)) == {
+        "hidden recall": 1 / 4,
+        "hidden precision": 1 / 2,
+        "normal recall": 1 / 2,
+        "normal precision": 1 / 2,
+        "surviving unlabelled": 0,
+        "excluded": 4 / 10,
+        "right labels": 2 / 5,
+        "right labels, no exclusion": 3 / 8,
+    }
+
+
+def test_scores_where_there_is_nothing_to_score():
+    obs = pd.DataFrame(
+        {
+            "planted": ["resistant"],
+            "label_reason": "treated",
+            "response": 0.0,
+            "response_unfiltered": 0.0,
+            "truth": 0.0,
+        }
+    )
+    found = labels.score_labels(obs)
+    assert {name for name, value in found.items() if np.isnan(value)} == {
+        "hidden recall",
+        "hidden precision",
+        "normal recall",
+        "normal precision",
+        "surviving unlabelled",
+    }
+    assert found["right labels"] == 1 and found["excluded"] == 0
 
 
 def test_labels_survive_writing(treated_cells, tmp_path):

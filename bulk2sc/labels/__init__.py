@@ -1,0 +1,24 @@
+"""Who is sensitive and who is resistant: lines by measured response, cells by the rule of their data set."""
+
+from bulk2sc.labels.cells import assign_response, label_cells, mark_intrinsic_resistance, mark_normal_cells
+from bulk2sc.labels.lines import MIN_LINES, label_bulk, respond, response_of, tails, truth_from_lines
+from bulk2sc.labels.rules import MARKERS, Rule, read_rule, rule_for
+from bulk2sc.labels.score import score_labels
+
+__all__ = [
+    "MARKERS",
+    "MIN_LINES",
+    "Rule",
+    "assign_response",
+    "label_bulk",
+    "label_cells",
+    "mark_intrinsic_resistance",
+    "mark_normal_cells",
+    "read_rule",
+    "respond",
+    "response_of",
+    "rule_for",
+    "score_labels",
+    "tails",
+    "truth_from_lines",
+]

@@ -1,0 +1,301 @@
+"""Rule files: their form is checked, and each shipped one fits what the loader of its data set gives."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from anndata import AnnData
+
+from bulk2sc import labels
+from bulk2sc.errors import Bulk2scError
+from bulk2sc.labels import rules
+from bulk2sc.study import Study, own_file
+
+NAN = np.nan
+ARMS = {"column": "day", "control": [0], "treated": [14], "reference": "us"}
+
+
+def write(path, **content):
+    path.write_text(yaml.safe_dump({"title": "ours", "forms": [{"about": "cells", "arms": ARMS}]} | content))
+    return path
+
+
+@pytest.fixture
+def rule(tmp_path):
+    """Return a function that reads a rule of one form, with arms by obs["day"] unless told otherwise."""
+    return lambda **form: rules.read_rule(
+        write(tmp_path / "ours.yml", forms=[{"about": "cells", "arms": ARMS} | form])
+    )
+
+
+def obs_of(**columns):
+    return pd.DataFrame(columns, index=[f"c{i}" for i in range(len(next(iter(columns.values()))))])
+
+
+# --- reading -----------------------------------------------------------------------------------------------
+
+
+def test_a_rule_is_read_as_it_is_written(rule):
+    read = rule(dominance=0.9, markers={"B cell": ["CD19", "MS4A1"]})
+    form = read.forms[0]
+    assert (read.name, read.title, read.drug) == ("ours.yml", "ours", "")
+    assert form.arms == rules.Arms("day", ("0",), ("14",), "us", left_out=())
+    assert (form.dominance, form.markers) == (0.9, {"B cell": ["CD19", "MS4A1"]})
+    assert form.columns == ["day"] and not form.lines
+
+
+def test_what_a_form_does_not_say_is_not_done(rule):
+    form = rule().forms[0]
+    assert form.dominance == 0 and form.markers == {} and form.literature is None
+    assert rule(markers="default").forms[0].markers == labels.MARKERS
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ({"armz": 1}, r"ours.yml: form 1: field 'armz' is unknown; use about, arms,.* Did you mean 'arms'"),
+        ({"about": 3}, r"form 1: 'about' must be str, found 3"),
+        ({"arms": 3}, r"form 1, arms: must hold 'name: value' lines, found 3"),
+        ({"arms": ARMS | {"name": "x"}}, r"form 1, arms: field 'name' is unknown"),
+        ({"arms": {"column": "day", "treated": [1]}}, r"form 1, arms: field 'control' is missing; add it"),
+        ({"arms": ARMS | {"control": "0"}}, r"arms: 'control' must be a list of levels or the word others"),
+        (
+            {"arms": ARMS | {"control": []}},
+            r"'control' must be a list of levels or the word others, found \[\]",
+        ),
+        ({"arms": ARMS | {"control": [[0]]}}, r"'control' must be a list of levels"),
+        ({"arms": ARMS | {"control": "others", "treated": "others"}}, r"'others' stands in two lists"),
+        ({"arms": None}, r"form 1, arms: must hold 'name: value' lines, found None"),
+        ({"lines": "yes"}, r"form 1: 'lines' must be bool"),
+        ({"lines": True}, r"give 'arms', 'literature' or 'lines: true', not arms and lines"),
+        ({"dominance": 0.3}, r"'dominance' is 0.3; it needs 'arms' and is 0.5 to 1"),
+        ({"dominance": "high"}, r"'dominance' must be float"),
+        ({"markers": "all"}, r"'markers' \(the word default or genes by cell type\) must be"),
+        ({"markers": {"B cell": "CD19"}}, r"'markers'.*\['B cell'\] must be list"),
+    ],
+)
+def test_a_mistake_in_a_form_is_named(rule, form, message):
+    with pytest.raises(Bulk2scError, match=message) as error:
+        rule(**form)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"forms": []}, r"ours.yml: field 'forms' must be a list of at least one form, found \[\]"),
+        ({"forms": {"about": "x"}}, r"'forms' must be a list of at least one form"),
+        ({"forms": ["x"]}, r"form 1: must hold 'name: value' lines, found 'x'"),
+        ({"forms": [{"about": "x"}]}, r"form 1: give 'arms', 'literature' or 'lines: true'"),
+        ({"forms": [{"about": "x", "lines": True, "dominance": 0.8}]}, r"it needs 'arms'"),
+        ({"titel": "x"}, r"ours.yml: field 'titel' is unknown; use title, forms, drug. Did you mean 'title'"),
+        ({"name": "x"}, r"field 'name' is unknown"),
+        ({"drug": 3}, r"ours.yml: 'drug' must be str"),
+    ],
+)
+def test_a_mistake_in_a_rule_is_named(tmp_path, content, message):
+    with pytest.raises(Bulk2scError, match=message) as error:
+        rules.read_rule(write(tmp_path / "ours.yml", **content))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("a: [", "is not valid YAML"), ("- a", "must hold 'name: value' lines"), (None, "cannot be read")],
+)
+def test_a_file_that_is_no_rule_is_named(tmp_path, text, message):
+    if text:
+        (tmp_path / "ours.yml").write_text(text)
+    with pytest.raises(Bulk2scError, match=f"ours.yml: {message}"):
+        rules.read_rule(tmp_path / "ours.yml")
+
+
+# --- which rule, which form --------------------------------------------------------------------------------
+
+
+def test_the_rule_of_a_source_is_that_of_its_name(tmp_path):
+    assert labels.rule_for("GSE156246-BT474").name == "GSE156246-BT474.yml"
+    assert labels.rule_for("mine.h5ad").name == labels.rule_for("../rules/simulated").name == "generic.yml"
+    assert labels.rule_for("simulated", str(write(tmp_path / "ours.yml"))).name == "ours.yml"
+    with pytest.raises(Bulk2scError, match=r"'GSE140440' is no rule file; give the path of a \.yml file"):
+        labels.rule_for("simulated", "GSE140440")
+
+
+def test_the_first_form_whose_columns_exist_is_used():
+    rule = labels.rule_for("GSE117872")
+    assert rule.form_of(obs_of(sensitive=["1"], cluster=["a"])).literature.column == "sensitive"
+    assert rule.form_of(obs_of(sample=["x"], cluster=["a"])).literature.column == "cluster"
+    message = (
+        r"GSE117872.yml: the rule reads obs\['sensitive'\] or obs\['cluster'\]; obs has cell_line, sensitiv."
+    )
+    with pytest.raises(Bulk2scError, match=message + r" Did you mean 'sensitiv'"):
+        rule.form_of(obs_of(cell_line=["x"], sensitiv=["1"]))
+
+
+def test_a_rule_that_names_a_missing_column_lists_those_there_are(rule):
+    cells = AnnData(np.zeros((2, 2), "float32"), obs=obs_of(sample=["a", "b"]))
+    with pytest.raises(Bulk2scError, match=r"ours.yml: the rule reads obs\['day'\]; obs has sample\. Write"):
+        labels.label_cells(cells, rule())
+
+
+# --- levels ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        [0, 14, 0, 14],
+        [0.0, 14.0, 0.0, 14.0],
+        ["0", "14", "0", "14"],
+        pd.Categorical([0, 14, 0, 14]),
+        pd.array([0, 14, 0, 14], "Int64"),
+    ],
+)
+def test_levels_are_compared_as_text(rule, days):
+    arms = rule().forms[0].arms
+    assert rules.arms_of(obs_of(day=days), arms, "r").tolist() == ["control", "treated"] * 2
+
+
+def test_true_and_false_are_levels_of_a_bool_column():
+    arms = labels.rule_for("simulated").forms[0].arms
+    assert rules.arms_of(obs_of(treated=[True, False]), arms, "r").tolist() == ["treated", "control"]
+
+
+def test_patterns_others_and_left_out(rule):
+    arms = {"column": "s", "control": ["Pre"], "treated": ["*Pac*"], "left_out": "others", "reference": "us"}
+    group = rules.arms_of(obs_of(s=["Pre", "T1_Pac", "JQ1", NAN, "Pacx"]), rule(arms=arms).forms[0].arms, "r")
+    assert group[group.notna()].tolist() == ["control", "treated", "left_out", "treated"]
+    assert group.isna().tolist() == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("arms", "message"),
+    [
+        ({"treated": ["d14"]}, r"r: obs\['day'\] has no level 'd14'; it has 0, 14, 6h\. Did you mean '14'"),
+        (
+            {"treated": ["*4"], "left_out": ["1*"]},
+            r"r: obs\['day'\]: level '14' is both treated and left_out; name it",
+        ),
+        (
+            {},
+            r"r: obs\['day'\] has levels that no list names: 6h; put them under control, treated or left_out",
+        ),
+        ({"treated": ["14", "6h"], "control": ["0", "6h"]}, r"level '6h' is both control and treated"),
+    ],
+)
+def test_a_level_that_does_not_fit_is_named(rule, arms, message):
+    arms = rule(arms=ARMS | arms).forms[0].arms
+    with pytest.raises(Bulk2scError, match=message) as error:
+        rules.arms_of(obs_of(day=["0", "14", "6h", NAN]), arms, "r")
+    assert "\n" not in str(error.value)
+
+
+def test_levels_to_leave_out_need_not_be_there(rule):
+    arms = rule(arms=ARMS | {"left_out": ["6h"]}).forms[0].arms
+    assert rules.arms_of(obs_of(day=["0", "14"]), arms, "r").tolist() == ["control", "treated"]
+
+
+@pytest.mark.parametrize(("control", "found"), [("others", "14"), ("others", "all missing")])
+def test_an_arm_without_a_cell_is_an_error(rule, control, found):
+    arms = rule(arms=ARMS | {"control": control, "treated": ["*"]}).forms[0].arms
+    if found == "14":
+        with pytest.raises(Bulk2scError, match=r"r: no cell is control by obs\['day'\], whose levels are 14"):
+            rules.arms_of(obs_of(day=["14", "14"]), arms, "r")
+    else:
+        with pytest.raises(Bulk2scError, match=r"has no level '\*'; it has none"):
+            rules.arms_of(obs_of(day=[NAN, NAN]), arms, "r")
+
+
+def test_many_levels_are_not_all_listed(rule):
+    with pytest.raises(Bulk2scError, match=r"it has l00, .*, l11 and 18 more\.$"):
+        rules.arms_of(obs_of(day=[f"l{i:02d}" for i in range(30)]), rule().forms[0].arms, "r")
+
+
+# --- the rules of the book ---------------------------------------------------------------------------------
+
+SHIPPED = sorted(path.stem for path in rules.RULES.glob("*.yml"))
+# What the loaders give (bulk2sc.datasets): column, levels, and the response of each.
+GEO = {
+    "simulated": ("treated", [False, True], [1, 0]),
+    "generic": ("treated", [False, True], [1, 0]),
+    "GSE117872": ("cluster", ["Sensitive", "HN120 Resistant", "Holiday"], [1, 0, 1]),
+    "GSE131984": ("sample", ["Pre", "Pac"], [1, 0]),
+    "GSE108394": ("population", ["parental", "resistant"], [1, 0]),
+    "GSE156246-BT474": ("time", ["untreated", "14d"], [1, 0]),
+    "GSE156246-HCC1419": ("time", ["untreated", "14d"], [1, 0]),
+    "GSE108383": ("population", ["parental", "resistant"], [1, 0]),
+    "GSE149383": ("truth", [0.0, 0.0], [0, 0]),
+    "GSE149383-days": ("day", ["0", "9", "11"], [1, 0, 0]),
+    "GSE140440": ("population", ["parental", "resistant"], [1, 0]),
+    "GSE112274": ("population", ["parental", "G7"], [1, 0]),
+    "GSE110894": ("population", ["parental", "resistant"], [1, 0]),
+    "GSE118767": ("truth", [1.0, NAN, 0.0], [1, NAN, 0]),
+}
+LEFT_OUT = {
+    "GSE131984": ("sample", ["Pre", "JQ1", "Pac"]),
+    "GSE156246-BT474": ("time", ["untreated", "6h", "14d"]),
+    "GSE156246-HCC1419": ("time", ["untreated", "6h", "14d"]),
+    "GSE149383-days": ("day", ["0", "1", "2", "4", "9", "11"]),
+}
+
+
+def cells_with(column, levels, repeats=3):
+    levels = list(levels) * repeats
+    obs = pd.DataFrame({column: levels}, index=[f"c{i}" for i in range(len(levels))])
+    if column != "cluster":
+        obs["cluster"] = "0"  # one cluster: nobody is excluded
+    return AnnData(np.random.default_rng(0).random((len(levels), 40), "float32"), obs=obs)
+
+
+def test_every_rule_is_tested_here():
+    assert set(GEO) == set(SHIPPED)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_rule_labels_what_the_loader_gives(name):
+    column, levels, response = GEO[name]
+    labelled = labels.label_cells(cells_with(column, levels), labels.rule_for(name))
+    np.testing.assert_array_equal(labelled.obs["response"], response * 3)
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_a_rule_leaves_out_what_belongs_to_neither_arm(name):
+    column, levels = LEFT_OUT[name]
+    labelled = labels.label_cells(cells_with(column, levels), labels.rule_for(name))
+    assert list(labelled.obs[column].unique()) == GEO[name][1]
+
+
+PUBLISHED = [name for name in SHIPPED if labels.rule_for(name).forms[0].columns == ["sensitive"]]
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("levels", [["1", "0"], [1.0, 0.0], [1, 0], pd.Categorical(["1", "0"])])
+def test_a_rule_takes_the_label_of_the_studys_own_file(name, levels):
+    labelled = labels.label_cells(cells_with("sensitive", levels), labels.rule_for(name))
+    np.testing.assert_array_equal(labelled.obs["response"], [1, 0] * 3)
+    assert labelled.obs["label_reason"].str.startswith("literature: He et al. 2025").all()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_statement_has_its_reference(name):
+    for form in labels.rule_for(name).forms:
+        for part in filter(None, (form.arms, form.literature)):
+            assert "doi:10." in part.reference or name in ("simulated", "generic", "GSE112274")
+
+
+def test_the_drugs_of_the_rules_are_drugs_of_gdsc(gdsc):
+    drugs = {labels.rule_for(name).drug for name in SHIPPED} - {""}
+    assert len(drugs) == 8 and drugs <= set(gdsc.uns["drugs"])
+
+
+# --- a rule of one's own in a study ------------------------------------------------------------------------
+
+
+def test_the_content_of_ones_own_rule_is_part_of_the_stamp(tmp_path):
+    path = write(tmp_path / "ours.yml")
+    stamps = []
+    for drug in ("", "Lapatinib", ""):
+        write(path, drug=drug)
+        stamps.append(Study("smoke", rule=str(path)).stamp("labelled"))
+    assert stamps[0] == stamps[2] != stamps[1]
+    assert own_file(str(path)) == path and own_file(str(tmp_path / "none.yml")) is None
