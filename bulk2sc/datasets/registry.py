@@ -1,6 +1,7 @@
 """The registry of data sources, `data/registry.yml`: what each is, where it lies, how a file is known."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +12,8 @@ import yaml
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
 DATA = Path(__file__).resolve().parents[2] / "data"
-EMBEDDED, PIP = "embedded:", "pip:"
+EMBEDDED, PIP, FIGSHARE = "embedded:", "pip:", "figshare:"
+NAME = r"\w[\w.+-]*"
 
 
 @dataclass(frozen=True)
@@ -43,21 +45,62 @@ class File:
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """
+    A place where files of unknown checksum lie.
+
+    Attributes
+    ----------
+    place
+        ``figshare:number`` of an article, or the address of a folder, ``https://.../``.
+    files
+        Their names, with the wildcards of `fnmatch`; each stands for just one file.
+    """
+
+    place: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Source:
-    """One source of data: its files, its licence, whom to cite and the function that loads it."""
+    """
+    One source of data.
+
+    It has either `files`, all of them needed and known by their sha256, or `alternatives`, of which the first
+    that can be had is enough. `citation` says whom to cite, `loader` names the function that reads the files.
+    """
 
     key: str
     title: str
     licence: str
     citation: dict
     loader: str
-    files: tuple[File, ...]
+    files: tuple[File, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
     note: str = ""
 
     @property
-    def megabytes(self) -> float:
-        """Size of all files in millions of bytes, to a tenth."""
-        return round(sum(file.size for file in self.files) / 1e6, 1)
+    def embedded(self) -> bool:
+        """Whether all of it comes with the book."""
+        return bool(self.files) and all(file.embedded for file in self.files)
+
+    @property
+    def size(self) -> str:
+        """Size of all files, such as ``8.4 MB``, or ``size unknown``."""
+        return f"{sum(file.size for file in self.files) / 1e6:.1f} MB" if self.files else "size unknown"
+
+    @property
+    def checksum(self) -> str:
+        """How a file is known to be the right one."""
+        if self.files:
+            return "pinned"
+        figshare = any(each.place.startswith(FIGSHARE) for each in self.alternatives)
+        return ("md5 of Figshare, else " if figshare else "") + "noted on first download"
+
+    @property
+    def wanted(self) -> str:
+        """The names of the files of each alternative: ``a.h5ad; or b.txt* and c.txt*``."""
+        return "; or ".join(dict.fromkeys(" and ".join(each.files) for each in self.alternatives))
 
 
 def read_registry(path: Path) -> dict[str, Source]:
@@ -76,16 +119,24 @@ def read_registry(path: Path) -> dict[str, Source]:
     registry = {}
     for key, entry in yaml.safe_load(path.read_text(encoding="utf-8")).items():
         try:
-            files = tuple(File(**file) for file in entry.pop("files"))
-            registry[key] = Source(key=key, files=files, **entry)
+            registry[key] = _source(key, **entry)
         except (TypeError, KeyError, AttributeError) as error:
             raise Bulk2scError(f"{path}: the entry '{key}' is not as the others: {error}.") from error
-        for name in (key, *(file.name for file in files)):
-            if not re.fullmatch(r"\w[\w.+-]*", name, re.ASCII):
+        patterns = (re.sub(r"[*?]", "x", name) for each in registry[key].alternatives for name in each.files)
+        for name in (key, *(file.name for file in registry[key].files), *patterns):
+            if not re.fullmatch(NAME, name, re.ASCII):
                 raise Bulk2scError(
                     f"{path}: '{name}' is not a plain name; use letters, digits and . _ + - only."
                 )
     return registry
+
+
+def _source(key: str, files: Sequence[dict] = (), alternatives: Sequence[dict] = (), **entry) -> Source:
+    if bool(files) == bool(alternatives):
+        raise TypeError("it needs either 'files' or 'alternatives'")
+    pinned = tuple(File(**file) for file in files)
+    others = tuple(Alternative(place=each["place"], files=tuple(each["files"])) for each in alternatives)
+    return Source(key=key, files=pinned, alternatives=others, **entry)
 
 
 @lru_cache(maxsize=1)
