@@ -1,0 +1,505 @@
+"""Sources of unknown checksum, from an imitation of Figshare, of a folder of GEO and of a mirror."""
+
+import gzip
+import hashlib
+import io
+import json
+import subprocess
+import tarfile
+import threading
+import zipfile
+from urllib.parse import quote
+
+import h5py
+import pytest
+
+from bulk2sc.datasets import places, registry, transfer
+from bulk2sc.datasets.fetch import cache_dir, fetch, noted, status
+from bulk2sc.datasets.intact import damage
+from bulk2sc.datasets.registry import Alternative, Source
+from bulk2sc.errors import Bulk2scError
+
+COUNTS = gzip.compress(bytes(range(256)) * 3000, mtime=0)
+CELLS = b"cell\tPre\n"
+FIRST, SECOND = ("S1_*.h5ad",), ("S1_counts.txt*", "S1_metadata.txt*")
+NAMES = ["S1_counts.txt.gz", "S1_metadata.txt"]
+
+
+def hdf5() -> bytes:
+    file = io.BytesIO()
+    with h5py.File(file, "w") as made:
+        made["X"] = list(range(5000))
+    return file.getvalue()
+
+
+STUDY = hdf5()
+
+
+@pytest.fixture(autouse=True)
+def surroundings(tmp_path, monkeypatch, server):
+    monkeypatch.setenv("BULK2SC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("BULK2SC_MIRROR", raising=False)
+    monkeypatch.setattr(transfer, "PAUSE", 0.001)
+    monkeypatch.setattr(places, "API", f"{server.url}/v2/articles")
+
+
+@pytest.fixture
+def geo(server):
+    """Return the address of a folder that is listed as Apache lists it, and that has the second choice."""
+    serve_folder(
+        server, {NAMES[0]: COUNTS, NAMES[1]: CELLS, "S1_bulk (old).txt.gz": b"", "filelist.txt": b""}
+    )
+    return f"{server.url}/geo/S1/suppl/"
+
+
+@pytest.fixture
+def register(monkeypatch, geo):
+    """Make a registry of one source, `S1`: the article 7 of Figshare, else a folder of GEO."""
+
+    def make(*alternatives):
+        given = alternatives or (Alternative("figshare:7", FIRST), Alternative(geo, SECOND))
+        source = {"S1": Source("S1", "t", "l", {}, "f", alternatives=given)}
+        monkeypatch.setattr(registry, "sources", lambda: source)
+
+    make()
+    return make
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """Return a function that puts files into a mirror, which is a folder."""
+    monkeypatch.setenv("BULK2SC_MIRROR", str(tmp_path / "mirror"))
+
+    def put(files):
+        (tmp_path / "mirror" / "S1").mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (tmp_path / "mirror" / "S1" / name).write_bytes(content)
+        return f"{tmp_path}/mirror/S1/"
+
+    return put
+
+
+def serve_folder(server, files, path="/geo/S1/suppl/"):
+    above = path.rstrip("/").rpartition("/")[0] + "/"
+    links = [
+        "?C=N;O=D",
+        above,
+        *map(quote, files),
+        "deeper/",
+        "https://example.org/x.txt",
+        "../S1_counts.txt.gz",
+    ]
+    page = "".join(f'<tr><td><a href="{link}">{link}</a></td></tr>' for link in links)
+    server.files[path] = f"<html><table>{page}</table></html>".encode()
+    server.files |= {path + quote(name): content for name, content in files.items()}
+
+
+def serve_figshare(server, files, *, change=None, most=10):
+    named = [
+        {
+            "name": name,
+            "size": len(content),
+            "computed_md5": hashlib.md5(content, usedforsecurity=False).hexdigest(),
+            "download_url": f"{server.url}/files/{quote(name)}",
+        }
+        | (change or {})
+        for name, content in files.items()
+    ]
+    server.files["/v2/articles/7"] = json.dumps({"title": "t", "files": named[:most]}).encode()
+    server.files["/v2/articles/7/files?page_size=1000"] = json.dumps(named).encode()
+    server.files |= {f"/files/{quote(name)}": content for name, content in files.items()}
+
+
+def folder():
+    return cache_dir() / "S1"
+
+
+def kept():
+    return {path.name for path in folder().glob("[!.]*")}
+
+
+# ------------------------------------------------------------------------------ which alternative is taken
+
+
+def test_the_first_alternative_is_taken(register, server, capfd):
+    serve_figshare(server, {"S1_preprocessed.h5ad": STUDY, "other.h5ad": b"x"})
+    (path,) = fetch("S1")
+    assert path == folder() / "S1_preprocessed.h5ad" and path.read_bytes() == STUDY
+    assert "/geo/S1/suppl/" not in dict(server.asked)
+    said = capfd.readouterr().err.splitlines()
+    assert said[0].startswith("bulk2sc: S1_preprocessed.h5ad (") and said[1:] == [
+        "bulk2sc: S1: taken from figshare:7"
+    ]
+
+
+def test_without_figshare_the_folder_is_listed(register, server, geo, capfd):
+    paths = fetch("S1")
+    assert [path.name for path in paths] == NAMES  # in the order of the patterns
+    assert [path.read_bytes() for path in paths] == [COUNTS, CELLS]
+    said = capfd.readouterr().err.splitlines()
+    assert said[0] == "bulk2sc: warning: S1: not from figshare:7 (HTTP 404)"
+    assert said[-1] == f"bulk2sc: S1: taken from {geo}"
+
+
+def test_figshare_without_such_a_name_is_passed_over(register, server, capfd):
+    serve_figshare(server, {"S2_preprocessed.h5ad": STUDY})
+    assert [path.name for path in fetch("S1")] == NAMES
+    assert "(no file like 'S1_*.h5ad'; it has S2_preprocessed.h5ad)" in capfd.readouterr().err
+
+
+def test_two_files_like_a_pattern_are_not_chosen_from(register, server, capfd):
+    serve_figshare(server, {"S1_a.h5ad": STUDY, "S1_b.h5ad": STUDY})
+    assert [path.name for path in fetch("S1")] == NAMES
+    assert "2 files like 'S1_*.h5ad', one was expected; it has S1_" in capfd.readouterr().err
+
+
+def test_an_article_of_more_than_ten_files_is_read_in_full(register, server):
+    serve_figshare(server, {f"f{i}.h5ad": b"x" for i in range(10)} | {"S1_x.h5ad": STUDY})
+    assert [path.name for path in fetch("S1")] == ["S1_x.h5ad"]
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"[]", b'{"files": 3}', b'{"files": [{"name": "S1_a.h5ad"}]}'])
+def test_an_answer_that_is_not_figshares_is_passed_over(register, server, capfd, answer):
+    server.files["/v2/articles/7"] = answer
+    assert [path.name for path in fetch("S1")] == NAMES
+    assert "figshare:7 (its answer is not that of Figshare)" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("address", ["/etc/passwd", "pip:evil==1", "file:///etc/passwd"])
+def test_figshare_can_only_point_to_the_web(register, server, address):
+    serve_figshare(server, {"S1_x.h5ad": STUDY}, change={"download_url": address})
+    assert [path.name for path in fetch("S1")] == NAMES
+
+
+@pytest.mark.parametrize(
+    "name", ["../S1_x.h5ad", "/S1_x.h5ad", ".S1_x.h5ad", "S1_x\n.h5ad", "S1_x.h5ad.part"]
+)
+def test_names_that_could_leave_the_folder_are_not_taken(register, server, name):
+    register(Alternative("figshare:7", ("*",)))
+    serve_figshare(server, {name: STUDY})
+    with pytest.raises(Bulk2scError, match="it has none at all"):
+        fetch("S1")
+    assert not kept()
+
+
+def test_names_with_blanks_are_taken(register, server, geo):
+    register(Alternative(geo, ("S1_bulk*.txt.gz",)))
+    serve_folder(server, {"S1_bulk (old).txt.gz": COUNTS})
+    assert fetch("S1")[0].name == "S1_bulk (old).txt.gz"
+    server.files.clear()
+    assert fetch("S1")[0].read_bytes() == COUNTS
+
+
+def test_a_known_name_needs_no_listing(register, server):
+    register(Alternative(f"{server.url}/known/", ("a.txt",)))
+    server.files["/known/a.txt"] = CELLS
+    assert fetch("S1")[0].read_bytes() == CELLS
+    assert server.asked == [("/known/a.txt", None)]
+
+
+# ------------------------------------------------------------------------------ the mirror
+
+
+def test_the_mirror_comes_before_all_places(register, server, mirror):
+    serve_figshare(server, {"S1_x.h5ad": STUDY})
+    mirror({NAMES[0]: COUNTS, NAMES[1]: CELLS, ".hidden.txt": b"", "S1_counts.txt.gz.part": b""})
+    assert [path.name for path in fetch("S1")] == NAMES
+    assert server.asked == []
+
+
+def test_in_a_mirror_too_the_first_alternative_that_is_complete_is_taken(register, mirror):
+    mirror({NAMES[0]: COUNTS, NAMES[1]: CELLS, "S1_x.h5ad": STUDY})
+    assert [path.name for path in fetch("S1")] == ["S1_x.h5ad"]
+
+
+def test_a_mirror_on_the_web_is_listed(register, server, monkeypatch):
+    serve_folder(server, {NAMES[0]: COUNTS, NAMES[1]: CELLS}, "/mirror/S1/")
+    monkeypatch.setenv("BULK2SC_MIRROR", f"{server.url}/mirror")
+    assert [path.name for path in fetch("S1")] == NAMES
+    assert {path.split("/")[1] for path, _ in server.asked} == {"mirror"}
+
+
+@pytest.mark.parametrize("there", [{}, {NAMES[0]: COUNTS}, {NAMES[0]: COUNTS[:-9], NAMES[1]: CELLS}])
+def test_a_mirror_that_is_empty_incomplete_or_damaged_is_passed_over(register, mirror, capfd, there):
+    place = mirror(there)
+    assert [path.read_bytes() for path in fetch("S1")] == [COUNTS, CELLS]
+    assert f"bulk2sc: warning: S1: not from {place} (" in capfd.readouterr().err
+
+
+def test_a_mirror_without_the_source_is_mentioned_once(register, tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("BULK2SC_MIRROR", str(tmp_path))
+    fetch("S1")
+    assert capfd.readouterr().err.count("(no such folder)") == 1
+
+
+def test_a_cache_is_a_mirror(register, tmp_path, monkeypatch, server):
+    fetch("S1")
+    monkeypatch.setenv("BULK2SC_MIRROR", str(cache_dir()))
+    monkeypatch.setenv("BULK2SC_CACHE", str(tmp_path / "another"))
+    server.files.clear()
+    assert [path.read_bytes() for path in fetch("S1")] == [COUNTS, CELLS]
+
+
+# ------------------------------------------------------------------------------ whole and right
+
+
+def test_a_wrong_md5_is_passed_over_and_nothing_of_it_kept(register, server, capfd):
+    serve_figshare(server, {"S1_x.h5ad": STUDY}, change={"computed_md5": "0" * 32})
+    assert [path.name for path in fetch("S1")] == NAMES
+    assert "S1_x.h5ad: wrong checksum: found md5 " in capfd.readouterr().err
+    assert kept() == {*NAMES, "SHA256SUMS"}
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+def test_a_size_that_is_not_figshares_is_passed_over(register, server, capfd, more):
+    serve_figshare(server, {"S1_x.h5ad": STUDY}, change={"size": len(STUDY) + more})
+    assert [path.name for path in fetch("S1")] == NAMES
+    assert f"expected {len(STUDY) + more}" in capfd.readouterr().err
+
+
+def test_a_transfer_of_unknown_size_resumes(register, server):
+    server.files.pop("/v2/articles/7", None)
+    server.cuts = [10_000, 10_000, 1000]  # the first is the listing, whole
+    server.files["/geo/S1/suppl/" + NAMES[0]] = content = gzip.compress(bytes(range(256)) * 3000, 0, mtime=0)
+    assert fetch("S1")[0].read_bytes() == content
+    asked = [span for path, span in server.asked if path.endswith(NAMES[0])]
+    assert asked == [None, "bytes=10000-", "bytes=11000-"]
+
+
+def test_a_server_that_ignores_range_sends_all_again(register, server):
+    server.cuts, server.ranges = [10_000, 700], False
+    assert fetch("S1")[0].read_bytes() == COUNTS
+
+
+def test_a_part_of_an_older_file_is_not_appended_to(register, server, monkeypatch):
+    (folder()).mkdir(parents=True)
+    (folder() / f"{NAMES[0]}.part").write_bytes(b"older")
+    asked, get = [], transfer.requests.get
+
+    def note(url, headers, **options):
+        asked.append(headers)
+        if "Range" in headers:
+            server.statuses = [412]  # what a server answers whose file is newer than If-Unmodified-Since
+        return get(url, headers=headers, **options)
+
+    monkeypatch.setattr(transfer.requests, "get", note)
+    assert fetch("S1")[0].read_bytes() == COUNTS
+    assert asked[0]["Range"] == "bytes=5-" and asked[0]["If-Unmodified-Since"].endswith("GMT")
+    assert "Range" not in asked[1]
+
+
+def test_a_slow_server_is_given_up(register, server, monkeypatch):
+    monkeypatch.setattr(transfer, "TIMEOUT", (0.2, 0.05))
+    monkeypatch.setattr(transfer, "TRIES", 2)
+    slow = threading.Event()
+    real = server.files
+
+    class Slow(dict):
+        def get(self, path):
+            slow.wait(0.3)
+            return real.get(path)
+
+    server.files = Slow()
+    with pytest.raises(Bulk2scError, match=r"figshare:7 \(no connection\) or .*/suppl/ \(no connection\)"):
+        fetch("S1")
+
+
+def test_passing_errors_of_a_listing_are_tried_again(register, server):
+    serve_figshare(server, {"S1_x.h5ad": STUDY})
+    server.statuses = [503, 500]
+    assert [path.name for path in fetch("S1")] == ["S1_x.h5ad"]
+
+
+def test_a_truncated_archive_is_not_kept_even_if_its_size_is_right(register, server):
+    server.files["/geo/S1/suppl/" + NAMES[0]] = COUNTS[:-20]
+    with pytest.raises(Bulk2scError, match=r"S1_counts.txt.gz: it cannot be read to its end: "):
+        fetch("S1")
+    assert not kept() and noted("S1") == "" and status("S1") == "missing"
+
+
+def archive(kind: str) -> bytes:
+    file = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
+            made.writestr("a.txt", bytes(range(256)) * 40)
+    else:
+        with tarfile.open(fileobj=file, mode="w") as made:
+            for name in ("a.txt", "b.txt"):
+                about = tarfile.TarInfo(name)
+                about.size = 10_240
+                made.addfile(about, io.BytesIO(bytes(range(256)) * 40))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.gz", COUNTS),
+        ("a.csv.gz", COUNTS),
+        ("a.zip", archive("zip")),
+        ("a.xlsx", archive("zip")),
+        ("a.tar", archive("tar")),
+        ("a.h5ad", STUDY),
+    ],
+)
+def test_archives_have_to_be_whole(tmp_path, name, content):
+    path = tmp_path / "a.part"
+    path.write_bytes(content)
+    assert damage(path, name) == ""
+    for wrong in (content[: len(content) // 2], b"<html>log in</html>", b""):
+        path.write_bytes(wrong)
+        assert damage(path, name), wrong[:9]
+    path.write_bytes(content)
+    assert damage(path, "a.txt") == ""
+
+
+def test_a_flipped_byte_is_found_in_compressed_archives(tmp_path):
+    for name, content in (("a.gz", COUNTS), ("a.zip", archive("zip"))):
+        flipped = bytearray(content)
+        flipped[len(content) // 3] ^= 1
+        (tmp_path / name).write_bytes(flipped)
+        assert damage(tmp_path / name, name)
+
+
+# ------------------------------------------------------------------------------ noted, then verified
+
+
+def test_checksums_are_noted_as_sha256sum_writes_them(register):
+    assert (noted("S1"), status("S1")) == ("", "missing")
+    fetch("S1")
+    lines = (folder() / "SHA256SUMS").read_text().splitlines()
+    assert lines == [
+        f"{hashlib.sha256(content).hexdigest()}  {name}"
+        for name, content in zip(NAMES, (COUNTS, CELLS), strict=True)
+    ]
+    subprocess.run(["sha256sum", "--check", "--status", "SHA256SUMS"], cwd=folder(), check=True)  # noqa: S607
+    assert status("S1") == "here"
+
+
+def test_once_here_no_network_is_needed_and_the_choice_is_remembered(register, server):
+    fetch("S1")
+    serve_figshare(server, {"S1_x.h5ad": STUDY})  # the first choice is back
+    server.asked.clear()
+    assert [path.name for path in fetch("S1")] == NAMES
+    assert server.asked == []
+
+
+def test_a_damaged_file_is_brought_again_and_the_others_stay(register, server, capfd):
+    before = fetch("S1"), noted("S1")
+    before[0][0].write_bytes(COUNTS[:-1] + b"x")
+    serve_figshare(server, {"S1_x.h5ad": STUDY})
+    server.asked.clear()
+    assert (fetch("S1"), noted("S1")) == before and before[0][0].read_bytes() == COUNTS
+    assert [path for path, _ in server.asked] == ["/geo/S1/suppl/", f"/geo/S1/suppl/{NAMES[0]}"]
+    assert "is missing or damaged, it is brought again" in capfd.readouterr().err
+
+
+def test_another_file_than_the_first_time_is_refused(register, server):
+    paths = fetch("S1")
+    paths[1].unlink()
+    server.files["/geo/S1/suppl/" + NAMES[1]] = b"changed since\n"
+    with pytest.raises(Bulk2scError) as error:
+        fetch("S1")
+    message = str(error.value)
+    assert f"{NAMES[1]}: another file than the first time: found sha256 " in message
+    assert hashlib.sha256(CELLS).hexdigest() in message and f"delete the folder {folder()}" in message
+    assert status("S1") == "1 of 2 files"
+
+
+def test_the_hash_of_what_is_noted_tells_other_data(register, server, tmp_path, monkeypatch):
+    fetch("S1")
+    first = noted("S1")
+    monkeypatch.setenv("BULK2SC_CACHE", str(tmp_path / "another"))
+    server.files["/geo/S1/suppl/" + NAMES[1]] = b"another\n"
+    fetch("S1")
+    assert len(first) == 16 and noted("S1") not in ("", first)
+
+
+def test_what_was_brought_before_a_break_is_not_asked_for_again(register, server):
+    cells = server.files.pop("/geo/S1/suppl/" + NAMES[1])
+    with pytest.raises(Bulk2scError, match=r"S1: not to be had from .*/suppl/ \(HTTP 404"):
+        fetch("S1")
+    assert (status("S1"), noted("S1")) == ("1 of 2 files", "")
+    server.files["/geo/S1/suppl/" + NAMES[1]] = cells
+    server.asked.clear()
+    assert [path.name for path in fetch("S1")] == NAMES
+    assert NAMES[0] not in "".join(path for path, _ in server.asked)
+
+
+def test_several_at_a_time_download_once(register, server):
+    threads = [threading.Thread(target=fetch, args=("S1",)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [path.read_bytes() for path in fetch("S1")] == [COUNTS, CELLS]
+    assert sum(path.endswith(NAMES[0]) for path, _ in server.asked) == 1
+
+
+# ------------------------------------------------------------------------------ errors, and files by hand
+
+
+def test_other_names_than_documented_are_said_with_what_to_do(register, server):
+    serve_folder(server, {f"S1_count_matrix_{i}.txt.gz": COUNTS for i in range(7)} | {"README": b""})
+    with pytest.raises(Bulk2scError) as error:
+        fetch("S1")
+    message = str(error.value)
+    assert "\n" not in message
+    found = message.partition("no file like 'S1_counts.txt*'; it has ")[2].partition(")")[0].split(", ")
+    assert len(found) == 5 and all(name.startswith("S1_count_matrix_") for name in found)  # the nearest
+    assert "Wanted: S1_*.h5ad; or S1_counts.txt* and S1_metadata.txt*." in message
+    assert "bulk2sc fetch S1 --from FILE" in message and "figshare:7 (HTTP 404)" in message
+
+
+@pytest.mark.parametrize("page", [b"<html>403</html>", b"\x00\xff"])
+def test_a_page_that_is_no_listing_has_no_files(register, server, page):
+    server.files["/geo/S1/suppl/"] = page
+    with pytest.raises(Bulk2scError, match="it has none at all"):
+        fetch("S1")
+
+
+def test_files_by_hand_are_known_by_their_names(register, server, tmp_path):
+    for name, content in zip(NAMES, (COUNTS, CELLS), strict=True):
+        (tmp_path / name).write_bytes(content)
+    server.files.clear()
+    assert fetch("S1", from_files=[tmp_path / NAMES[1]]) == [folder() / NAMES[1]]
+    assert status("S1") == "1 of 2 files"
+    taken = fetch("S1", from_files=[tmp_path / name for name in NAMES])
+    assert taken == fetch("S1") == [folder() / name for name in NAMES]
+    assert noted("S1") and server.asked == []
+
+
+def test_a_file_by_hand_under_another_form_of_its_name_is_the_one_that_counts(register, tmp_path):
+    fetch("S1")
+    (tmp_path / "S1_counts.txt").write_bytes(b"plain")
+    fetch("S1", from_files=[tmp_path / "S1_counts.txt"])
+    assert [path.name for path in fetch("S1")] == ["S1_counts.txt", NAMES[1]]
+
+
+def test_a_name_that_no_pattern_has_is_refused_with_the_patterns(register, tmp_path):
+    (tmp_path / "counts.txt").write_bytes(b"x")
+    with pytest.raises(Bulk2scError) as error:
+        fetch("S1", from_files=[tmp_path / "counts.txt"])
+    assert str(error.value).startswith(f"{tmp_path}/counts.txt: its name does not say which file of S1 it is")
+    assert "expected S1_*.h5ad; or S1_counts.txt* and S1_metadata.txt*." in str(error.value)
+    with pytest.raises(Bulk2scError, match="there is no such file to take for S1"):
+        fetch("S1", from_files=[tmp_path / NAMES[0]])
+    assert not kept()
+
+
+def test_a_damaged_file_by_hand_is_refused(register, tmp_path):
+    (tmp_path / NAMES[0]).write_bytes(COUNTS[:-20])
+    with pytest.raises(
+        Bulk2scError, match=r"not taken for S1: S1_counts.txt.gz: it cannot be read to its end"
+    ):
+        fetch("S1", from_files=[tmp_path / NAMES[0]])
+    assert not kept()
+
+
+def test_a_full_disk_is_said(register, server):
+    (folder()).mkdir(parents=True)
+    (folder() / f"{NAMES[0]}.part").symlink_to("/dev/full")
+    server.headers = {"Content-Length": ""}
+    with pytest.raises(Bulk2scError, match=r"S1_counts.txt.gz: the disk is full\. Free some space"):
+        fetch("S1")
+    assert not kept()
