@@ -54,15 +54,19 @@ def made_up_lines() -> ad.AnnData:
 
 def write_bulk(mirror: Path) -> Path:
     """Write every file as ``<key>/<name>`` and return the folder."""
+    write_lines(mirror)
+    for resource, name in FETCHED.items():
+        write_gene_sets(folder(mirror, MSIGDB) / name, gene_sets(resource.removesuffix("_2023")))
+    return mirror
+
+
+def write_lines(mirror: Path) -> Path:
+    """Write what concerns lines and return the folder."""
     lines = made_up_lines()
     for release in ("GDSC2", "GDSC1"):
         write_release(folder(mirror, "gdsc-8.5") / f"{release}_fitted_dose_response_27Oct23.xlsx", lines)
     write_rma(folder(mirror, "gdsc-rma") / "Cell_line_RMA_proc_basalExp.txt.zip", lines)
     write_passports(folder(mirror, "cell-model-passports"), lines)
-    for resource, name in FETCHED.items():
-        sets = gene_sets(resource.removesuffix("_2023"))
-        rows = ["\t".join([name, "https://example.org", *genes]) for name, genes in sets.items()]
-        (folder(mirror, MSIGDB) / name).write_text("\n".join(rows) + "\n")
     return mirror
 
 
@@ -171,6 +175,11 @@ def write_passports(path: Path, lines: ad.AnnData) -> None:
             archive.writestr(name, table)
     models = lines.obs.rename(columns={"cosmic_id": "COSMIC_ID", "cell_line": "model_name"})
     models.rename_axis("model_id").to_csv(path / "model_list_latest.csv.gz")
+
+
+def write_gene_sets(path: Path, sets: dict[str, list[str]]) -> None:
+    rows = ["\t".join([name, "https://example.org", *genes]) for name, genes in sets.items()]
+    path.write_text("\n".join(rows) + "\n")
 
 
 def zip_text(path: Path, name: str, text: str) -> None:

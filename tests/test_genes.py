@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from bulk_formats import folder, write_gene_sets
 from scipy import sparse
 
 from bulk2sc.datasets import genes
@@ -136,6 +137,16 @@ def test_a_file_of_msigdb_that_is_not_there_or_no_gmt(msigdb, monkeypatch):
     with pytest.raises(Bulk2scError, match=message):
         gene_sets("go_bp_2023")
     assert len(gene_sets("hallmark_2023")) == 2  # its file alone is enough
+
+
+def test_gene_sets_of_a_mirror(monkeypatch, tmp_path):
+    """The sets that come with the book, written as MSigDB does, are read back the same."""
+    for resource, name in FETCHED.items():
+        own = gene_sets("hallmark" if resource != "go_cc_2023" else "go_cc")
+        write_gene_sets(folder(tmp_path, "msigdb-2023.1") / name, own)
+    monkeypatch.setenv("BULK2SC_MIRROR", str(tmp_path))
+    monkeypatch.setenv("BULK2SC_CACHE", str(tmp_path / "cache"))
+    assert gene_sets("go_cc_2023") == gene_sets("go_cc")
 
 
 def test_counts_of_one_symbol_are_added_up():

@@ -22,7 +22,7 @@ SOURCES = {"gdsc2-rma": "GDSC2", "gdsc1-rma": "GDSC1", "gdsc2-rnaseq": "GDSC2"}
 
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory) -> Path:
-    return made.write_bulk(tmp_path_factory.mktemp("mirror"))
+    return made.write_lines(tmp_path_factory.mktemp("mirror"))
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +312,10 @@ def test_nothing_in_common_is_an_error():
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_form_is_that_of_gdsc(fetched, truth, source):
+def test_form_is_that_of_gdsc(mirror, truth, source, monkeypatch, tmp_path):
+    """Fetched from a mirror, as a study would."""
+    monkeypatch.setenv("BULK2SC_MIRROR", str(mirror))
+    monkeypatch.setenv("BULK2SC_CACHE", str(tmp_path))
     bulk = datasets.load_bulk(source)
     assert bulk.n_obs == truth.n_obs - 4 and not {"KMH2", "TT"} & set(bulk.obs_names)
     assert {"BT474", "HCC1419", "A375", "SUM159PT", "697"} < set(bulk.obs_names)
