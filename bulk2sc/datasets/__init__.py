@@ -3,27 +3,44 @@
 from anndata import AnnData
 
 from bulk2sc.datasets.cells import mixology, pc9_day11, read_cells
-from bulk2sc.datasets.fetch import cache_dir, fetch, status
+from bulk2sc.datasets.fetch import cache_dir, fetch, noted, status
 from bulk2sc.datasets.gdsc import gdsc, line_key
 from bulk2sc.datasets.genes import gene_ids, gene_sets, to_symbols
+from bulk2sc.datasets.line_expression import gdsc_rma, passports_rnaseq
 from bulk2sc.datasets.made_up import made_up_bulk
+from bulk2sc.datasets.more_cells import gse108383, gse110894, gse112274, gse140440, gse149383_days
 from bulk2sc.datasets.needed import needed
+from bulk2sc.datasets.official import gdsc_release, official_bulk
 from bulk2sc.datasets.registry import sources
 from bulk2sc.datasets.simulate import simulate
+from bulk2sc.datasets.table1 import gse108394, gse117872, gse131984, gse156246
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
 __all__ = [
     "cache_dir",
     "fetch",
     "gdsc",
+    "gdsc_release",
+    "gdsc_rma",
     "gene_ids",
     "gene_sets",
+    "gse108383",
+    "gse108394",
+    "gse110894",
+    "gse112274",
+    "gse117872",
+    "gse131984",
+    "gse140440",
+    "gse149383_days",
+    "gse156246",
     "line_key",
     "load_bulk",
     "load_cells",
     "made_up_bulk",
     "mixology",
     "needed",
+    "noted",
+    "passports_rnaseq",
     "pc9_day11",
     "read_cells",
     "simulate",
@@ -40,7 +57,9 @@ def load_bulk(source: str, *, seed: int = 0) -> AnnData:
     Parameters
     ----------
     source
-        ``gdsc2``, ``gdsc1`` or ``made-up`` (invented lines; the only one that uses `seed`).
+        ``gdsc2``, ``gdsc1``: expression z-scored by others, a third of the genes; ``gdsc2-rma``,
+        ``gdsc1-rma``, ``gdsc2-rnaseq``: release 8.5 with published expression (see `official_bulk`);
+        ``made-up``: invented lines, the only ones that use `seed`.
 
     Raises
     ------
@@ -50,6 +69,9 @@ def load_bulk(source: str, *, seed: int = 0) -> AnnData:
     loaders = {
         "gdsc2": lambda: gdsc("GDSC2"),
         "gdsc1": lambda: gdsc("GDSC1"),
+        "gdsc2-rma": lambda: official_bulk("GDSC2", "rma"),
+        "gdsc1-rma": lambda: official_bulk("GDSC1", "rma"),
+        "gdsc2-rnaseq": lambda: official_bulk("GDSC2", "rnaseq"),
         "made-up": lambda: made_up_bulk(seed=seed),
     }
     if source not in loaders:
@@ -64,12 +86,13 @@ def load_cells(
     source: str, *, bulk: AnnData, drug: str, k: float = 0.3, seed: int = 0, **simulation
 ) -> AnnData:
     """
-    Return the single cells of an edition, with counts in ``layers["counts"]``.
+    Return the single cells of an edition, with counts in ``layers["counts"]`` where the source has them.
 
     Parameters
     ----------
     source
-        ``simulated``, ``GSE118767``, ``GSE149383`` or the path of an .h5ad file, which is read as it is.
+        ``simulated``; the key of a published set in the data registry (``GSE118767``, ``GSE117872``, ...); or
+        the path of an .h5ad file, which is read as it is.
     bulk, drug, k, seed, simulation
         The lines to simulate from and the settings of `simulate`; real cells use none of them.
 
@@ -82,6 +105,16 @@ def load_cells(
         "simulated": lambda: simulate(bulk, drug=drug, k=k, seed=seed, **simulation),
         "GSE118767": mixology,
         "GSE149383": pc9_day11,
+        "GSE117872": gse117872,
+        "GSE131984": gse131984,
+        "GSE108394": gse108394,
+        "GSE156246-BT474": lambda: gse156246("BT474"),
+        "GSE156246-HCC1419": lambda: gse156246("HCC1419"),
+        "GSE108383": gse108383,
+        "GSE149383-days": gse149383_days,
+        "GSE140440": gse140440,
+        "GSE112274": gse112274,
+        "GSE110894": gse110894,
     }
     if source in loaders:
         return loaders[source]()

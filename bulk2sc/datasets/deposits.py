@@ -11,6 +11,7 @@ import scanpy as sc
 from scipy import sparse
 
 from bulk2sc.datasets.cells import read_cells
+from bulk2sc.datasets.documented import remedy
 from bulk2sc.datasets.genes import sum_by_symbol
 from bulk2sc.datasets.matrices import Unlike, opened, separator_of, share_known
 from bulk2sc.errors import Bulk2scError
@@ -46,10 +47,7 @@ def load(key: str, paths: list[Path], read: Callable[[list[Path]], ad.AnnData], 
         else:
             cells = read(paths)
     except Unlike as error:
-        raise Bulk2scError(
-            f"{key}: {error}. If the file is right, the loader has to learn this form; if not, give another"
-            f" one: bulk2sc fetch {key} --from FILE"
-        ) from error
+        raise Bulk2scError(f"{key}: {error}.{remedy(key)}") from error
     cells.uns["held_out"] = []  # pp.hold_out_own_lines adds the lines that are in the bulk
     cells.uns["source_files"] = [path.name for path in paths]
     return cells
@@ -80,7 +78,7 @@ def read_study(path: Path, line) -> ad.AnnData:
     sample = given.obs[column].astype(str) if column else path.stem
     obs = pd.DataFrame({"sample": sample, "cell_line": line, "sensitive": sensitive})
     X = given.layers.get("counts", given.X)
-    cells = describe(ad.AnnData(X, given.obs[[]].copy(), given.var[[]].copy()), obs)
+    cells = describe(ad.AnnData(X, var=given.var[[]]), obs)
     return cells if (_stored(X) < 0).any() else _with_counts(cells)
 
 
@@ -123,7 +121,7 @@ def annotate(cells: ad.AnnData, about: pd.DataFrame, file: str) -> tuple[ad.AnnD
 
     Returns
     -------
-    The cells that are in the table, and its rows in their order.
+    The cells that are in the table (it may list fewer: those of good quality), and its rows in their order.
 
     Raises
     ------
@@ -140,14 +138,12 @@ def annotate(cells: ad.AnnData, about: pd.DataFrame, file: str) -> tuple[ad.AnnD
 
 
 def describe(cells: ad.AnnData, obs: pd.DataFrame) -> ad.AnnData:
-    """Return cells with these columns (one is `sample`, which their names start with), in their order."""
+    """Return cells with these columns, their names (the index of `obs`) prefixed by the column `sample`."""
     names = [
         name if name.startswith(f"{sample}_") else f"{sample}_{name}"
-        for name, sample in zip(cells.obs_names, obs["sample"], strict=True)
+        for name, sample in obs["sample"].items()
     ]
-    cells = cells.copy()
-    cells.obs = obs.set_axis(pd.Index(names, dtype=object))
-    return cells
+    return ad.AnnData(cells.X, obs=obs.set_axis(pd.Index(names, dtype=object)), var=cells.var[[]])
 
 
 def finish(cells: ad.AnnData, file: str, unit: str = "") -> ad.AnnData:

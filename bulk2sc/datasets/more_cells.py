@@ -75,7 +75,7 @@ def _pc9_days(paths: list[Path]) -> ad.AnnData:
     if not {"0", "11"} <= set(days.values()):
         raise Unlike(paths[0].name, "samples named D0 to D11", ", ".join(every))
     cells = ad.concat([every[name] for name in days], join="outer", fill_value=0)
-    day = cells.obs["sample"].map(days)
+    day = cells.obs["sample"].map(days).set_axis(_barcodes(cells))
     obs = pd.DataFrame({"sample": "D" + day, "day": day, "cell_line": "PC9"})
     return finish(describe(cells, obs), paths[0].name)
 
@@ -85,8 +85,8 @@ def gse140440() -> ad.AnnData:
     Return prostate cancer cells of DU145 and PC3, parental and resistant to docetaxel (GSE140440).
 
     The form at GEO was not documented and is not verified. What is taken for granted: tables of genes and
-    cells, the name of each cell, or a second file ``*annotation*`` of cell and label, saying its line, and
-    ``Res`` where it is resistant.
+    cells, one for each cell or for many; the name of a cell, or its label in a second file ``*annotation*``
+    (GSM and label, without a header), says its line, and ``Res`` where it is resistant.
 
     Returns
     -------
@@ -115,18 +115,27 @@ def _prostate(paths: list[Path]) -> ad.AnnData:
     line = labels.str.extract(r"(?i)(DU-?145|PC-?3)")
     _all_named(line, [*tables, *matrices][0], "DU145 or PC3 in the name or label of each cell")
     line = line[0].str.upper().str.replace("-", "")
-    population = labels.str.contains(r"(?i)(?<![a-z])res").map({True: "resistant", False: "parental"})
+    population = labels.str.contains("Res").map({True: "resistant", False: "parental"})
+    if "resistant" not in set(population):
+        raise Unlike(
+            [*tables, *matrices][0].name, "Res in the name or label of resistant cells", labels.iloc[0]
+        )
     obs = pd.DataFrame({"sample": line + "_" + population, "population": population, "cell_line": line})
     return finish(describe(cells, obs), matrices[0].name)
 
 
 def _labelled(cells: ad.AnnData, path: Path) -> tuple[ad.AnnData, pd.Series]:
-    """Return the cells that have a label, and their labels; the table names cells without their file."""
-    files = cells.obs["sample"]
-    cells.obs_names = [name.removeprefix(f"{file}_") for name, file in files.items()]
+    """Return the cells that have a label, and their labels; the table names cells by GSM."""
+    gsm = cells.obs_names.str.extract(r"(GSM\d+)", expand=False)
+    cells.obs_names = np.where(gsm.isna(), _barcodes(cells), gsm)
     table = pd.read_csv(path, sep="\t", header=None, index_col=0, dtype=str, keep_default_na=False)
     cells, rows = annotate(cells, table, path.name)
     return cells, rows[1]
+
+
+def _barcodes(cells: ad.AnnData) -> list[str]:
+    """Return the names of the cells without that of their file."""
+    return [name.removeprefix(f"{file}_") for name, file in cells.obs["sample"].items()]
 
 
 def gse112274() -> ad.AnnData:
