@@ -49,8 +49,8 @@ def passports_rnaseq() -> ad.AnnData:
 
     Returns
     -------
-    About 1,400 lines and organoids x 30,000 genes, as `gdsc_rma`, but ``X`` is log2(TPM + 1), and
-    ``obs_names`` are Sanger model ids (``SIDM00903``).
+    About 1,400 lines and organoids x those of 37,600 genes that have a current symbol, as `gdsc_rma`, but
+    ``X`` is log2(TPM + 1), and ``obs_names`` are Sanger model ids (``SIDM00903``).
 
     Raises
     ------
