@@ -396,3 +396,78 @@ def line_scores(scores: pd.Series, lines: Sequence[str], auc: pd.Series, *, ax: 
     ax.set_yticks(range(len(order)), [f"{line}  ({auc[line]:.2f})" for line in order])
     ax.set(xlabel="P(sensitive) of single cells", ylabel="cell line (measured AUC)", xlim=(0, 1))
     return ax
+
+
+def over_settings(
+    summary: pd.DataFrame, metrics: dict[str, str], *, log: Sequence[str] = (), base: dict | None = None
+) -> Sequence[Axes]:
+    """Draw shares over the values of each setting, one panel a setting, with intervals as bands.
+
+    Parameters
+    ----------
+    summary
+        As `label_sweep.over_seeds` returns it.
+    metrics
+        Colour by metric.
+    log
+        Settings on a log scale.
+    base
+        Setting -> value that it has in the other panels, drawn as a dotted line.
+    """
+    settings = list(summary["setting"].unique())
+    columns = min(3, len(settings))
+    shape = (-(-len(settings) // columns), columns)
+    figure, axes = plt.subplots(*shape, figsize=(3.2 * columns, 2.6 * shape[0]), sharey=True, squeeze=False)
+    for ax, setting in zip(axes.flat, settings, strict=False):
+        for metric, colour in metrics.items():
+            rows = summary[(summary["setting"] == setting) & (summary["metric"] == metric)]
+            ax.fill_between(rows["value"], rows["low"], rows["high"], color=colour, alpha=0.15, linewidth=0)
+            ax.plot(rows["value"], rows["mean"], "o-", color=colour, markersize=4, label=metric)
+        if base:
+            ax.axvline(base[setting], color=NEUTRAL, linestyle=":", linewidth=1)
+        ax.set(
+            xlabel=setting.replace("_", " "), ylim=(-0.03, 1.03), xscale="log" if setting in log else "linear"
+        )
+    for ax in axes.flat[len(settings) :]:
+        ax.set_axis_off()
+    for ax in axes[:, 0]:
+        ax.set_ylabel("share of cells")
+    handles = axes.flat[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, fontsize="small")
+    return axes.flat[: len(settings)]
+
+
+def by_answer(
+    table: pd.DataFrame,
+    metric: str,
+    palette: dict[str, str],
+    *,
+    chance: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a metric of every method against several answers, with intervals side by side.
+
+    Parameters
+    ----------
+    table
+        Rows of `evaluate.judge` with a column ``against``, the answers' name.
+    metric
+        Which metric.
+    palette
+        Colour by answer.
+    chance
+        Value of a constant answer, drawn as a dashed line.
+    """
+    ax = ax or plt.subplots(figsize=(5, 3))[1]
+    rows = table[(table["metric"] == metric) & (table["seed"] == -1)]
+    methods = list(rows["method"].unique())
+    for i, (answer, colour) in enumerate(palette.items()):
+        found = rows[rows["against"] == answer].set_index("method").reindex(methods)
+        y = np.arange(len(methods)) + (i - (len(palette) - 1) / 2) * 0.22
+        ax.hlines(y, found["low"], found["high"], color=colour, linewidth=1.5)
+        ax.scatter(found["value"], y, s=16, color=colour, label=answer, zorder=3)
+    if chance is not None:
+        ax.axvline(chance, color="black", linestyle="--", linewidth=0.8)
+    ax.set(yticks=range(len(methods)), yticklabels=methods, ylim=(len(methods) - 0.5, -0.5))
+    ax.set_xlabel(prose.LABELS.get(metric, metric))
+    return ax

@@ -459,3 +459,89 @@ def flipping_runs(implied: pd.DataFrame, mixture: pd.DataFrame, counts: Sequence
     text += (listing(said) + ". ") if said else ""
     rest = list(impossible.loc[~fits, "method"])
     return text + (f"A mixture of constants does not explain {listing(rest)}." if rest else "")
+
+
+def rule_in_force(rule: Mapping, drug: str) -> str:
+    """Say which rule labelled the cells, on whose word, and whether it is about another drug.
+
+    Parameters
+    ----------
+    rule
+        ``uns["rule"]`` of labelled cells, from `labels.label_cells`.
+    drug
+        Drug of the study.
+    """
+    text = f"The rule `{rule['name']}` applies, for {rule['form']}."
+    for part, what in (("arms", "the arms"), ("literature", "the labels of step 3")):
+        if rule[part]:
+            text += f" Its source for {what}: {rule[part]}."
+    if rule["left out"]:
+        text += f" {rule['left out']} cells belong to neither arm and are left out."
+    if rule["drug"] and rule["drug"].lower() != drug.lower():
+        text += (
+            f" **These cells were given {rule['drug']}, while this study is about {drug}**: "
+            "their labels do not answer its question."
+        )
+    return text
+
+
+def steps_in_force(rule: Mapping) -> str:
+    """Say which of the three steps the rule asks for; `rule` as for `rule_in_force`."""
+    steps = []
+    if rule["dominance"]:
+        steps.append(f"step 1 with a dominance of {rule['dominance']:g}")
+    if rule["normal cell types"]:
+        steps.append(f"step 2 for {rule['normal cell types']} types of normal cells")
+    if rule["literature"]:
+        steps.append("step 3")
+    if not steps:
+        return "The rule of these cells asks for none of the three steps: nobody is excluded."
+    return f"The rule of these cells asks for {listing(steps)}."
+
+
+def breaks(what: str, setting: str, means: pd.Series, *, least: float = 0.5) -> str:
+    """Say at which values of a setting, the index of `means`, a share falls below `least`, and where it is.
+
+    Parameters
+    ----------
+    what, setting
+        Names of the share and of the setting.
+    means
+        Share by value of the setting; NaN where it does not exist, as where nothing was found.
+    """
+    means = means.dropna()
+    if means.empty:
+        return f"{what} has no value at any {setting}."
+    low = means[means < least]
+    runs = f"{what} {spread(means)}"
+    if low.empty:
+        return f"{runs}; no {setting} brings it below {percent(least)}."
+    if len(low) == len(means):
+        return f"{runs}; it is below {percent(least)} at every {setting} tried."
+    return f"{runs}; it is below {percent(least)} at a {setting} of {listing([f'{v:g}' for v in low.index])}."
+
+
+def effect_of_exclusion(table: pd.DataFrame, *, metric: str = "auroc") -> str:
+    """Say how exclusion moves a metric of each method, and what the same scores reach against the truth.
+
+    Parameters
+    ----------
+    table
+        Rows of `evaluate.judge` with a column ``against``: ``by arm``, ``after exclusion`` and ``truth``.
+        Constant answers (``all ...``) are passed over.
+    """
+    rows = table[
+        (table["metric"] == metric) & (table["seed"] == -1) & ~table["method"].str.startswith("all ")
+    ]
+    wide = rows.pivot(index="method", columns="against", values="value").dropna(how="all")
+    label = LABELS.get(metric, metric)
+    if wide.empty or wide.reindex(columns=["by arm", "after exclusion"]).isna().any(axis=None):
+        return f"Without labels of both classes, exclusion has no effect on {label} that could be measured."
+    change = wide["after exclusion"] - wide["by arm"]
+    clauses = [
+        f"{method} from {row['by arm']:.2f} to {row['after exclusion']:.2f}"
+        + ("" if pd.isna(row.get("truth")) else f" (truth of the line: {row['truth']:.2f})")
+        for method, row in wide.iterrows()
+    ]
+    verb = "raises" if (change > 0.005).all() else "lowers" if (change < -0.005).all() else "moves"
+    return f"On the same scores, exclusion {verb} the {label} of {listing(clauses)}."

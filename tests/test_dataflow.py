@@ -16,7 +16,7 @@ ORDER = [
     {"labels", "pathways"},
     {"train"},
     {"clustering"},
-    {"models"},
+    {"label_sweep", "models"},
     {"evaluate", "published"},
     {"panel"},
     {"explain", "latent"},

@@ -339,3 +339,89 @@ def test_runs_that_flip(share, f1, expected):
 def test_no_runs_that_flip():
     said = prose.flipping_runs(IMPLIED.assign(distance=0.0), IMPLIED, [750, 250])
     assert said == "Every printed pair of scores is possible for a single run."
+
+
+RULE = {
+    "name": "r.yml",
+    "form": "cells of us",
+    "arms": "",
+    "literature": "",
+    "left out": 0,
+    "drug": "",
+    "dominance": 0.0,
+    "normal cell types": 0,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, "The rule `r.yml` applies, for cells of us."),
+        ({"arms": "A 1999"}, "cells of us. Its source for the arms: A 1999."),
+        ({"literature": "B 1999"}, "Its source for the labels of step 3: B 1999."),
+        ({"left out": 7}, "7 cells belong to neither arm and are left out."),
+        ({"drug": "Lapatinib"}, "**These cells were given Lapatinib, while this study is about Cisplatin**"),
+        ({"drug": "cisplatin"}, "The rule `r.yml` applies, for cells of us."),
+    ],
+)
+def test_rule_in_force(change, words):
+    said = prose.rule_in_force(RULE | change, "Cisplatin")
+    assert words in said
+    assert ("while this study" in said) == ("while this study" in words)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, "asks for none of the three steps: nobody is excluded."),
+        ({"dominance": 0.8}, "asks for step 1 with a dominance of 0.8."),
+        (
+            {"normal cell types": 3, "literature": "B"},
+            "asks for step 2 for 3 types of normal cells and step 3.",
+        ),
+    ],
+)
+def test_steps_in_force(change, words):
+    assert prose.steps_in_force(RULE | change).endswith(words)
+
+
+@pytest.mark.parametrize(
+    ("means", "words"),
+    [
+        ([0.9, 0.8, 0.7], "Recall runs from 70 % (at 2) to 90 % (at 0); no shift brings it below 50 %."),
+        ([1.0, 0.5, 0.2], "runs from 20 % (at 2) to 100 % (at 0); it is below 50 % at a shift of 2."),
+        ([0.9, 0.4, 0.2], "it is below 50 % at a shift of 1 and 2."),
+        ([0.1, 0.1, 0.1], "Recall is 10 % throughout; it is below 50 % at every shift tried."),
+        ([np.nan] * 3, "Recall has no value at any shift."),
+    ],
+)
+def test_breaks(means, words):
+    assert prose.breaks("Recall", "shift", pd.Series(means, index=[0.0, 1.0, 2.0])).endswith(words)
+
+
+def judged(*rows):
+    columns = ["method", "against", "value"]
+    return pd.DataFrame(rows, columns=columns).assign(metric="auroc", seed=-1)
+
+
+@pytest.mark.parametrize(
+    ("by_arm", "after", "truth", "words"),
+    [
+        (0.6, 0.7, 0.9, "raises the AUROC of LR from 0.60 to 0.70 (truth of the line: 0.90)."),
+        (0.7, 0.6, np.nan, "lowers the AUROC of LR from 0.70 to 0.60."),
+        (0.7, 0.702, 0.9, "moves the AUROC of LR from 0.70 to 0.70 (truth of the line: 0.90)."),
+        (np.nan, 0.6, 0.9, "Without labels of both classes, exclusion has no effect on AUROC"),
+    ],
+)
+def test_effect_of_exclusion(by_arm, after, truth, words):
+    rows = [("LR", "by arm", by_arm), ("LR", "after exclusion", after), ("LR", "truth", truth)]
+    rows += [("all sensitive", "by arm", 0.5)]
+    assert words in prose.effect_of_exclusion(judged(*rows))
+
+
+def test_effect_of_exclusion_on_methods_that_move_apart():
+    rows = [("LR", "by arm", 0.6), ("LR", "after exclusion", 0.7)]
+    rows += [("SVM", "by arm", 0.6), ("SVM", "after exclusion", 0.5)]
+    words = "exclusion moves the AUROC of LR from 0.60 to 0.70 and SVM from 0.60 to 0.50."
+    assert words in prose.effect_of_exclusion(judged(*rows))
+    assert "Without labels" in prose.effect_of_exclusion(judged(*rows[:1]))

@@ -1,6 +1,12 @@
 """Who is sensitive and who is resistant: lines by measured response, cells by the rule of their data set."""
 
-from bulk2sc.labels.cells import assign_response, label_cells, mark_intrinsic_resistance, mark_normal_cells
+from bulk2sc.labels.cells import (
+    ClassLost,
+    assign_response,
+    label_cells,
+    mark_intrinsic_resistance,
+    mark_normal_cells,
+)
 from bulk2sc.labels.lines import MIN_LINES, label_bulk, respond, response_of, tails, truth_from_lines
 from bulk2sc.labels.rules import MARKERS, Rule, read_rule, rule_for
 from bulk2sc.labels.score import score_labels
@@ -8,6 +14,7 @@ from bulk2sc.labels.score import score_labels
 __all__ = [
     "MARKERS",
     "MIN_LINES",
+    "ClassLost",
     "Rule",
     "assign_response",
     "label_bulk",

@@ -13,6 +13,10 @@ INTRINSIC = "control, in a cluster of treated cells"
 NORMAL = "normal: "
 
 
+class ClassLost(Bulk2scError):
+    """Exclusion has left cells of one class only, or none."""
+
+
 def label_cells(
     cells: AnnData,
     rule: Rule | None = None,
@@ -48,7 +52,8 @@ def label_cells(
     Raises
     ------
     Bulk2scError
-        If the rule does not fit the cells, clusters are missing, or exclusion leaves only one class or none.
+        If the rule does not fit the cells or clusters are missing; `ClassLost` if exclusion leaves only one
+        class or none.
     """
     rule = rule or read_rule(GENERIC)
     form = rule.form_of(cells.obs)
@@ -234,7 +239,7 @@ def _refuse_lost_class(columns: pd.DataFrame, settings: str) -> None:
     kind = "" if after.empty else "resistant " if after.iloc[0] else "sensitive "
     reasons = columns["label_reason"][columns["response"].isna()].value_counts()
     found = ", ".join(f"{n} {reason}" for reason, n in reasons.items())
-    raise Bulk2scError(f"{settings}: every {kind}cell is excluded ({found}); raise dominance or min_score.")
+    raise ClassLost(f"{settings}: every {kind}cell is excluded ({found}); raise dominance or min_score.")
 
 
 def _applied(rule: Rule, form: Form, dominance: float, left_out: int) -> dict[str, str | float | int]:
@@ -242,6 +247,7 @@ def _applied(rule: Rule, form: Form, dominance: float, left_out: int) -> dict[st
     return {
         "name": rule.name,
         "title": rule.title,
+        "text": rule.text,
         "drug": rule.drug,
         "form": form.about,
         "arms": form.arms.reference if form.arms else "",

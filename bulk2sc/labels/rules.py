@@ -113,12 +113,13 @@ class Form:
 
 @dataclass(frozen=True)
 class Rule:
-    """The rule of one data set; `name` is that of its file, for messages."""
+    """The rule of one data set; `name` is that of its file, for messages, and `text` what it says."""
 
     name: str
     title: str
     forms: Sequence[Form]
     drug: str = ""
+    text: str = ""
 
     def form_of(self, obs: pd.DataFrame) -> Form:
         """
@@ -179,7 +180,7 @@ def read_rule(path: str | Path) -> Rule:
             f"{path.name}: field 'forms' must be a list of at least one form, found {forms!r}."
         )
     forms = [_form(form, f"{path.name}: form {i + 1}") for i, form in enumerate(forms)]
-    return _build(Rule, content | {"forms": forms}, path.name, name=path.name)
+    return _build(Rule, content | {"forms": forms}, path.name, name=path.name, text=path.read_text())
 
 
 def _form(content: Any, where: str) -> Form:
