@@ -10,7 +10,6 @@ import threading
 import zipfile
 from urllib.parse import quote
 
-import h5py
 import pytest
 
 from bulk2sc.datasets import places, registry, transfer
@@ -25,14 +24,7 @@ FIRST, SECOND = ("S1_*.h5ad",), ("S1_counts.txt*", "S1_metadata.txt*")
 NAMES = ["S1_counts.txt.gz", "S1_metadata.txt"]
 
 
-def hdf5() -> bytes:
-    file = io.BytesIO()
-    with h5py.File(file, "w") as made:
-        made["X"] = list(range(5000))
-    return file.getvalue()
-
-
-STUDY = hdf5()
+STUDY = b"\x89HDF\r\n\x1a\n" + bytes(range(256)) * 80
 
 
 @pytest.fixture(autouse=True)
@@ -346,7 +338,8 @@ def test_archives_have_to_be_whole(tmp_path, name, content):
     path = tmp_path / "a.part"
     path.write_bytes(content)
     assert damage(path, name) == ""
-    for wrong in (content[: len(content) // 2], b"<html>log in</html>", b""):
+    cut = content[: len(content) // 2 if name != "a.h5ad" else 5]  # of an .h5ad only the beginning is read
+    for wrong in (cut, b"<html>log in</html>", b""):
         path.write_bytes(wrong)
         assert damage(path, name), wrong[:9]
     path.write_bytes(content)
@@ -404,6 +397,16 @@ def test_another_file_than_the_first_time_is_refused(register, server):
     assert f"{NAMES[1]}: another file than the first time: found sha256 " in message
     assert hashlib.sha256(CELLS).hexdigest() in message and f"delete the folder {folder()}" in message
     assert status("S1") == "1 of 2 files"
+
+
+def test_a_file_that_has_changed_is_not_replaced_by_another_alternative(register, server):
+    serve_figshare(server, {"S1_x.h5ad": STUDY})
+    fetch("S1")[0].unlink()
+    before = noted("S1")
+    serve_figshare(server, {"S1_x.h5ad": STUDY + b"new"})
+    with pytest.raises(Bulk2scError, match="another file than the first time"):
+        fetch("S1")
+    assert noted("S1") == before and kept() == {"SHA256SUMS"}
 
 
 def test_the_hash_of_what_is_noted_tells_other_data(register, server, tmp_path, monkeypatch):
@@ -474,6 +477,14 @@ def test_a_file_by_hand_under_another_form_of_its_name_is_the_one_that_counts(re
     (tmp_path / "S1_counts.txt").write_bytes(b"plain")
     fetch("S1", from_files=[tmp_path / "S1_counts.txt"])
     assert [path.name for path in fetch("S1")] == ["S1_counts.txt", NAMES[1]]
+
+
+def test_a_file_by_hand_may_replace_what_was_noted(register, tmp_path):
+    fetch("S1")
+    before = noted("S1")
+    (tmp_path / NAMES[1]).write_bytes(b"corrected\n")
+    fetch("S1", from_files=[tmp_path / NAMES[1]])
+    assert fetch("S1")[1].read_bytes() == b"corrected\n" and noted("S1") not in ("", before)
 
 
 def test_a_name_that_no_pattern_has_is_refused_with_the_patterns(register, tmp_path):

@@ -26,14 +26,15 @@ NOTES = "SHA256SUMS"
 
 def held(about: Source) -> dict[str, str]:
     """Return name and noted sha256 of the files of the first alternative that is complete, if one is."""
-    notes = _notes(about.key)
+    notes = _notes(cache_dir() / about.key)
     complete = (names for each in about.alternatives if all(names := _named(each, notes)))
     return {name: notes[name] for name in next(complete, [])}
 
 
 def here(about: Source) -> list[bool]:
     """Return which files are here of the alternative that has most of them."""
-    folder, notes = cache_dir() / about.key, _notes(about.key)
+    folder = cache_dir() / about.key
+    notes = _notes(folder)
     found = [
         [bool(name) and (folder / name).exists() for name in _named(each, notes)]
         for each in about.alternatives
@@ -60,23 +61,23 @@ def bring_first(about: Source) -> list[Path]:
     Bulk2scError
         If no place has all files of an alternative, as they should be.
     """
-    notes = _notes(about.key)
-    # What was taken once is gone back to: results must not change because a better place is up today.
-    order = sorted(about.alternatives, key=lambda alternative: not all(_named(alternative, notes)))
-    places = [(folder, each.files) for folder in mirror(about.key) for each in order]
-    places += [(each.place, each.files) for each in order]
+    notes = _notes(cache_dir() / about.key)
+    # What was complete once is gone back to: results must not change because another place is up today.
+    taken = [each for each in about.alternatives if all(_named(each, notes))][:1]
+    places = [(folder, each.files) for folder in mirror(about.key) for each in taken or about.alternatives]
+    places += [(each.place, each.files) for each in taken or about.alternatives]
     attempts = [(place, partial(_bring_all, about.key, place, files)) for place, files in places]
     return first_of(attempts, about.key, about.key, f"Wanted: {about.wanted}. ")
 
 
 def take(about: Source, path: Path) -> Path:
     """
-    Copy a file given by hand: its name says which it is.
+    Copy a file given by hand: its name says which it is. It may replace another of that name.
 
     Raises
     ------
     Bulk2scError
-        If the name is like no pattern of the source, or the file is damaged or not the one noted before.
+        If the name is like no pattern of the source, or the file is damaged.
     """
     patterns = [pattern for alternative in about.alternatives for pattern in alternative.files]
     if not is_plain(path.name) or not any(matching([path.name], pattern) for pattern in patterns):
@@ -88,7 +89,7 @@ def take(about: Source, path: Path) -> Path:
     with slot(target, offer.size) as part:
         shutil.copyfile(path, part)
         try:
-            _keep(about.key, offer, part, target)
+            _keep(offer, part, target, known="")
         except Unavailable as problem:
             raise Bulk2scError(f"{path}: not taken for {about.key}: {problem}.") from problem
     return target
@@ -103,22 +104,24 @@ def _bring_all(key: str, place: str, patterns: Sequence[str]) -> list[Path]:
 def _bring(key: str, offer: Offer) -> Path:
     target = cache_dir() / key / offer.name
     with slot(target, offer.size) as part:
-        known = _notes(key).get(offer.name)
+        known = _notes(target.parent).get(offer.name, "")
         if not (known and target.exists() and sha256(target) == known):
             bring(offer, part)
-            _keep(key, offer, part, target)
+            _keep(offer, part, target, known)
     return target
 
 
-def _keep(key: str, offer: Offer, part: Path, target: Path) -> None:
-    """Give a part file its name if it is right, and note its checksum."""
+def _keep(offer: Offer, part: Path, target: Path, known: str) -> None:
+    """Give a part file its name if it is right, and still the known one where a sha256 is known; note it."""
     found, notes = sha256(part), target.with_name(NOTES)
-    if problem := _problem(offer, part) or _change(found, _notes(key).get(offer.name), notes):
+    if problem := _problem(offer, part) or _change(found, known, notes):
         part.unlink()
         raise Unavailable(f"{offer.name}: {problem}")
     with slot(notes, None) as new:
-        lines = {name: sha for name, sha in _notes(key).items() if name != offer.name} | {offer.name: found}
-        new.write_text("".join(f"{sha}  {name}\n" for name, sha in lines.items()), encoding="utf-8")
+        noted = _notes(target.parent)
+        noted.pop(offer.name, None)
+        noted[offer.name] = found  # the latest last
+        new.write_text("".join(f"{sha}  {name}\n" for name, sha in noted.items()), encoding="utf-8")
         os.replace(new, notes)
     os.replace(part, target)
 
@@ -132,16 +135,16 @@ def _problem(offer: Offer, part: Path) -> str:
     return damage(part, offer.name)
 
 
-def _change(found: str, known: str | None, notes: Path) -> str:
-    if known in (None, found):
+def _change(found: str, known: str, notes: Path) -> str:
+    if known in ("", found):
         return ""
     remedy = f"to take the new one, delete the folder {notes.parent}"
     return f"another file than the first time: found sha256 {found}, noted {known}; {remedy}"
 
 
-def _notes(key: str) -> dict[str, str]:
+def _notes(folder: Path) -> dict[str, str]:
     """Return the noted sha256 by file name, the latest last."""
-    path = cache_dir() / key / NOTES
+    path = folder / NOTES
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     return {name: sha for sha, name in re.findall(r"^([0-9a-f]{64})  (.+)$", text, re.MULTILINE)}
 
