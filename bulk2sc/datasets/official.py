@@ -129,11 +129,10 @@ def join(responses: ad.AnnData, expression: ad.AnnData) -> ad.AnnData:
     Bulk2scError
         If they share no line, or no gene is measured in all lines.
     """
-    shared = responses.obs_names[responses.obs_names.isin(expression.obs_names)]
-    names = responses.obs.loc[shared, "cell_line"]
-    names.index = pd.Index(names.map(line_key).to_numpy(), dtype=object)
-    told_apart = ~names.index.duplicated(keep=False)
-    kept, names = shared[told_apart], names[told_apart]
+    keys = responses.obs["cell_line"].map(line_key)
+    told_apart = ~keys.duplicated(keep=False)  # also from lines without expression
+    kept = keys.index[told_apart & keys.index.isin(expression.obs_names)]
+    names = responses.obs.loc[kept, "cell_line"].set_axis(pd.Index(keys[kept].to_numpy(), dtype=object))
     if kept.empty:
         ids = [f"{list(table.obs_names[:3])}" for table in (responses, expression)]
         raise Bulk2scError(
