@@ -21,7 +21,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
 from bulk2sc.models import SharedAutoencoder
-from bulk2sc.models.shared_autoencoder import WEIGHTS, Autoencoder
+from bulk2sc.models.losses import WEIGHTS
+from bulk2sc.models.shared_autoencoder import Autoencoder
 
 
 def made_up(n: int, n_genes: int, seed: int) -> AnnData:

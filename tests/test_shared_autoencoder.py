@@ -6,15 +6,10 @@ from anndata import AnnData
 from sklearn.metrics import roc_auc_score
 
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.models import SharedAutoencoder, load_model, shared_autoencoder
-from bulk2sc.models.shared_autoencoder import (
-    Autoencoder,
-    MaskedLinear,
-    autoencoder_loss,
-    cross_entropy,
-    difference_loss,
-    one_pass,
-)
+from bulk2sc.models import SharedAutoencoder, load_model, transfer
+from bulk2sc.models.losses import autoencoder_loss, cross_entropy, difference_loss
+from bulk2sc.models.shared_autoencoder import Autoencoder, MaskedLinear
+from bulk2sc.models.transfer import one_pass
 
 QUICK = {"hidden": 32, "max_epochs": 15, "batch_size": 64}
 GENES = [f"G{i:03d}" for i in range(60)]
@@ -227,7 +222,7 @@ def test_an_epoch_is_one_pass_over_the_larger_domain_and_bulk_comes_first(data, 
         assert (x[:n, 0] == 5).all() and (x[n:, 0] == -5).all()
         return autoencoder_loss(outputs, x, n, weights)
 
-    monkeypatch.setattr(shared_autoencoder, "autoencoder_loss", spy)
+    monkeypatch.setattr(transfer, "autoencoder_loss", spy)
     SharedAutoencoder(mask=data[4], hidden=8, batch_size=32, max_epochs=1).pretrain(bulk, cells)
     *train, validation = seen
     larger = round(0.9 * max(n_bulk, n_cells))
