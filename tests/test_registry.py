@@ -1,11 +1,15 @@
+import contextlib
 import hashlib
 import re
 
+import formats
 import pytest
 import yaml
 
 from bulk2sc import datasets
+from bulk2sc.datasets.places import offers
 from bulk2sc.datasets.registry import DATA, read_registry, source, sources
+from bulk2sc.datasets.transfer import Unavailable
 from bulk2sc.errors import Bulk2scError
 
 
@@ -119,3 +123,29 @@ def test_good_entry_is_read(tmp_path):
 def test_without_the_checkout_the_error_says_so(tmp_path):
     with pytest.raises(Bulk2scError, match="checkout"):
         read_registry(tmp_path / "registry.yml")
+
+
+STEMS = {
+    "GSE131984": "GSE131984_paclitaxel_preprocessed",
+    "GSE108394": "GSE108394_RAW",
+    "GSE156246-BT474": "GSE156246_BT474_Lapatinib_preprocessed_genename",
+    "GSE156246-HCC1419": "GSE156246_HCC1419_Lapatinib_preprocessed_genename",
+}
+
+
+@pytest.mark.parametrize("key", STEMS)
+def test_each_set_finds_its_own_file_among_those_of_the_study(key, tmp_path):
+    for stem in (*STEMS.values(), "GSE131984_jq1_preprocessed", "GSE117872_preprocessed"):
+        (tmp_path / f"{stem}.h5ad").write_bytes(b"x")
+    article = source(key).alternatives[0]
+    assert [offer.name for offer in offers(str(tmp_path), article.files)] == [f"{STEMS[key]}.h5ad"]
+
+
+@pytest.mark.parametrize("key", formats.WRITERS)
+def test_the_files_of_a_documented_format_are_all_found(key, tmp_path):
+    written = {path.name for path in formats.WRITERS[key](tmp_path)}
+    found = []
+    for alternative in source(key).alternatives:
+        with contextlib.suppress(Unavailable):
+            found.append({offer.name for offer in offers(str(tmp_path), alternative.files)})
+    assert found[:1] == [written]
