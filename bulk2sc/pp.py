@@ -16,6 +16,9 @@ from bulk2sc.errors import Bulk2scError, did_you_mean
 
 CLIP = 10.0  # standard deviations
 FEW_GENES = 1000  # shared genes below which a prediction deserves a warning
+LARGEST_LOG = 30.0  # e^30 is 1e13: no count and no TPM is as large
+FEW_CELLS = 50  # of a sample, below which doublets are not looked for: their neighbours would be chance
+DOUBLET_COMPONENTS = 10  # of scrublet; more drown a few hundred cells in noise (benchmarks/doublets.py)
 BATCH_COLUMNS = ("batch", "protocol", "plate")  # technical ones: any other column may carry the answer
 
 
@@ -72,19 +75,27 @@ def detect_scale(cells: AnnData, name: str = "cells") -> str:
     """
     Say what the values are: ``counts``, ``z-scores`` or ``log``.
 
-    In this order: a counts layer or non-negative whole numbers are counts; negative values that are all whole
-    numbers are an error; other negative values mean z-scores; all else is taken for log values.
+    In this order: a counts layer (of whole numbers) or non-negative whole numbers are counts; negative values
+    that are all whole numbers are an error; other negative values mean z-scores; all else is taken for log
+    values.
 
     Raises
     ------
     Bulk2scError
-        If there are negative counts.
+        If there are negative counts, or a counts layer holds other than whole numbers.
     """
     layer = cells.layers.get("counts")
     if layer is None:
         return _scale(cells.X, f"{name}: X")
-    if (_stored(layer) < 0).any():
+    values = _stored(layer)
+    if (values < 0).any():
         raise Bulk2scError(f'{name}: layers["counts"] holds negative values; counts are zero or more.')
+    broken = values[values != np.floor(values)]
+    if len(broken):
+        raise Bulk2scError(
+            f'{name}: layers["counts"] holds {len(broken)} values that are not whole numbers (first '
+            f"{broken[0]:g}); give raw counts there, or remove the layer if X holds log values."
+        )
     return "counts"
 
 
@@ -239,10 +250,13 @@ def qc_flags(
     """
     Flag cells of low quality; none is removed.
 
+    Counts are judged by every rule. Log values have lost the library size; their mitochondrial share is that
+    of exp(x) - 1. Of z-scores nothing can be judged, and all cells pass.
+
     Parameters
     ----------
     cells
-        Raw counts in X or `layers["counts"]`.
+        (n_cells, n_genes) counts in X or `layers["counts"]`, natural log values or z-scores.
     min_genes
         Fewest genes detected in a cell.
     max_mito
@@ -255,31 +269,31 @@ def qc_flags(
 
     Returns
     -------
-    A copy with scanpy's metrics, `obs["qc_pass"]` (bool) and `obs["qc_reason"]` (text, empty for a good
-    cell).
+    A copy with scanpy's metrics as far as they apply, `obs["qc_pass"]` (bool), `obs["qc_reason"]` (text,
+    empty for a good cell) and `uns["qc"]` (rule -> ``applied``, or why not).
 
     Raises
     ------
     Bulk2scError
-        If there are no counts, or if no cell passes.
+        If no cell passes, or values are neither counts nor logarithms.
     """
-    cells = _with_counts(cells)
-    named = cells.var_names.str.upper().str.startswith("MT-")
-    cells.var["mt"] = named | to_symbols(cells.var_names).isin(MITOCHONDRIAL).to_numpy()
-    sc.pp.calculate_qc_metrics(cells, layer="counts", qc_vars=["mt"], percent_top=None, inplace=True)
-    groups = pd.Series("all", index=cells.obs_names) if by is None else cells.obs[by].astype(str)
-    library = _deviations(cells.obs["log1p_total_counts"], groups)
-    detected = _deviations(cells.obs["log1p_n_genes_by_counts"], groups)
-    reasons = {
-        "few genes": (cells.obs["n_genes_by_counts"] < min_genes) | (detected < -nmads),
-        "many genes": detected > nmads,
-        "small library": (cells.obs["total_counts"] == 0) | (library < -nmads),
-        "large library": library > nmads,
-        "mitochondrial": cells.obs["pct_counts_mt"] > max_mito,
-    }
-    flags = pd.DataFrame(reasons)
+    scale = detect_scale(cells)
+    cells = _measured(cells, scale)
+    cells.uns["qc"] = _rules(cells, scale)
+    groups = _groups(cells, by)
+    flags = pd.DataFrame(index=cells.obs_names)
+    if scale != "z-scores":
+        detected = _deviations(cells.obs["log1p_n_genes_by_counts"], groups)
+        flags["few genes"] = (cells.obs["n_genes_by_counts"] < min_genes) | (detected < -nmads)
+        flags["many genes"] = detected > nmads
+    if scale == "counts":
+        library = _deviations(cells.obs["log1p_total_counts"], groups)
+        flags["small library"] = (cells.obs["total_counts"] == 0) | (library < -nmads)
+        flags["large library"] = library > nmads
+    if scale != "z-scores":
+        flags["mitochondrial"] = cells.obs["pct_counts_mt"] > max_mito
     cells.obs["qc_pass"] = ~flags.any(axis=1)
-    cells.obs["qc_reason"] = ["; ".join(flags.columns[row]) for row in flags.to_numpy()]
+    cells.obs["qc_reason"] = ["; ".join(flags.columns[row]) for row in flags.to_numpy(dtype=bool)]
     if not cells.obs["qc_pass"].any():
         counts = ", ".join(f"{reason} {n}" for reason, n in flags.sum().items() if n)
         raise Bulk2scError(
@@ -287,6 +301,131 @@ def qc_flags(
             f"relax min_genes={min_genes}, max_mito={max_mito:g} or nmads={nmads:g}."
         )
     return cells
+
+
+def _measured(cells: AnnData, scale: str) -> AnnData:
+    """Return a copy with scanpy's metrics; of log values only those that hold without counts."""
+    cells = _with_counts(cells) if scale == "counts" else cells.copy()
+    named = cells.var_names.str.upper().str.startswith("MT-")
+    cells.var["mt"] = named | to_symbols(cells.var_names).isin(MITOCHONDRIAL).to_numpy()
+    asked = {"qc_vars": ["mt"], "percent_top": None}
+    if scale == "counts":
+        sc.pp.calculate_qc_metrics(cells, layer="counts", inplace=True, **asked)
+    if scale == "log":
+        found = sc.pp.calculate_qc_metrics(AnnData(_unlogged(cells.X), var=cells.var[["mt"]]), **asked)[0]
+        for metric in ("n_genes_by_counts", "log1p_n_genes_by_counts", "pct_counts_mt"):
+            cells.obs[metric] = found[metric].to_numpy()
+    return cells
+
+
+def _unlogged(matrix):
+    largest = _stored(matrix).max(initial=0)
+    if largest > LARGEST_LOG:
+        raise Bulk2scError(
+            f"X holds values up to {largest:g} that are neither whole numbers nor logarithms; "
+            "give raw counts, or take log1p first."
+        )
+    return matrix.expm1() if sparse.issparse(matrix) else np.expm1(matrix)
+
+
+def _rules(cells: AnnData, scale: str) -> dict[str, str]:
+    """Say of each rule whether it is applied, and if not, why."""
+    without = {"counts": "", "log": "not applicable: log values", "z-scores": "not applicable: z-scores"}
+    mito = "" if cells.var["mt"].any() else "not applicable: no mitochondrial genes"
+    rules = {
+        "number of genes": without[scale] if scale == "z-scores" else "",
+        "library size": without[scale],
+        "mitochondrial share": without[scale] if scale == "z-scores" else mito,
+        "doublets": without[scale] or "not asked for",
+    }
+    return {rule: reason or "applied" for rule, reason in rules.items()}
+
+
+def doublets(
+    flagged: AnnData, *, by: str | None = None, expected_rate: float = 0.05, seed: int = 0
+) -> AnnData:
+    """
+    Flag two cells measured as one, by scrublet (Wolock et al. 2019); none is removed.
+
+    Scrublet adds the counts of random pairs of cells and scores every cell by how many of its neighbours are
+    such sums. Within each sample the cells with the highest scores are called, as many as doublets are
+    expected: never more, and fewer where scores are tied. So a sample without doublets loses cells too, and
+    doublets of cells that are alike are not found.
+
+    Parameters
+    ----------
+    flagged
+        What `qc_flags` returns. Cells that failed already are neither judged nor used; without counts,
+        nothing is called.
+    by
+        Column of obs, usually ``sample``: only cells captured together become doublets. Samples of fewer than
+        50 passing cells are left out.
+    expected_rate
+        Share of doublets among the cells of a sample, between 0 and 0.5.
+    seed
+        Of the pairs and the neighbours.
+
+    Returns
+    -------
+    A copy with `obs["doublet_score"]` (NaN where not judged) and `obs["doublet"]` (bool); `qc_pass`,
+    `qc_reason` and `uns["qc"]` take account of them.
+
+    Raises
+    ------
+    Bulk2scError
+        If the rate is out of range.
+    """
+    if not 0 < expected_rate < 0.5:
+        raise Bulk2scError(f"doublet_rate is {expected_rate}, it must be between 0 and 0.5.")
+    cells = flagged.copy()
+    cells.obs["doublet_score"], cells.obs["doublet"] = np.nan, False
+    if detect_scale(cells) != "counts":
+        return cells
+    passing = _groups(cells, by)[cells.obs["qc_pass"]]
+    samples = passing.groupby(passing).groups.values()
+    skipped = 0
+    for names in samples:
+        score = _scrublet(cells[names], expected_rate, seed)
+        if score is None:
+            skipped += 1
+            continue
+        cells.obs.loc[names, "doublet_score"] = score
+        # Of equal scores at the end of the expected number none is called.
+        rank = pd.Series(score, names).rank(ascending=False, method="max")
+        cells.obs.loc[names, "doublet"] = rank <= round(expected_rate * len(names))
+    cells.obs.loc[cells.obs["doublet"], "qc_reason"] = "doublet"
+    cells.obs["qc_pass"] &= ~cells.obs["doublet"]
+    left_out = (
+        f"not applied to {skipped} of {len(samples)} samples: fewer than {FEW_CELLS} cells or few genes"
+    )
+    cells.uns["qc"] = {**cells.uns.get("qc", {}), "doublets": left_out if skipped else "applied"}
+    return cells
+
+
+def _scrublet(sample: AnnData, expected_rate: float, seed: int) -> np.ndarray | None:
+    """Return the scores of one sample's cells, or None where there are too few cells or variable genes."""
+    if sample.n_obs < FEW_CELLS:
+        return None
+    cells = AnnData(_source(sample).copy(), obs=sample.obs[[]], var=sample.var[[]])
+    sc.pp.filter_genes(cells, min_cells=3)
+    try:
+        # With a threshold scanpy does not look for one, for which it would need scikit-image.
+        sc.pp.scrublet(
+            cells,
+            expected_doublet_rate=expected_rate,
+            n_prin_comps=DOUBLET_COMPONENTS,
+            use_approx_neighbors=False,
+            threshold=0.0,
+            verbose=False,
+            random_state=seed,
+        )
+    except ValueError:  # fewer variable genes than components
+        return None
+    return cells.obs["doublet_score"].to_numpy()
+
+
+def _groups(cells: AnnData, by: str | None) -> pd.Series:
+    return pd.Series("all cells", index=cells.obs_names) if by is None else cells.obs[by].astype(str)
 
 
 def _deviations(values: pd.Series, groups: pd.Series) -> pd.Series:
@@ -303,13 +442,11 @@ def normalise(cells: AnnData) -> AnnData:
     """
     Return log1p of counts per 10,000; the counts stay in `layers["counts"]`.
 
-    The library size is taken over all genes, so normalise before genes are chosen.
-
-    Raises
-    ------
-    Bulk2scError
-        If there are no counts.
+    The library size is taken over all genes, so normalise before genes are chosen. Log values and z-scores
+    are returned as they are.
     """
+    if detect_scale(cells) != "counts":
+        return cells.copy()
     cells = _with_counts(cells)
     cells.X = cells.layers["counts"].copy()
     cells.uns.pop("log1p", None)  # scanpy's note that X was logarithmic
@@ -319,11 +456,6 @@ def normalise(cells: AnnData) -> AnnData:
 
 
 def _with_counts(cells: AnnData) -> AnnData:
-    scale = detect_scale(cells)
-    if scale != "counts":
-        raise Bulk2scError(
-            f'X holds {scale} values and there is no layers["counts"]; give raw counts in either.'
-        )
     cells = cells.copy()
     cells.layers["counts"] = _source(cells).astype("float32")
     return cells

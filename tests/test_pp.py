@@ -1,13 +1,17 @@
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
 import scanpy as sc
 from anndata import AnnData
 from scipy import sparse
+from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from bulk2sc import pp
 from bulk2sc.errors import Bulk2scError
+from bulk2sc.study import ARTEFACTS
 
 GENES = ["TP53", "EGFR", "ERBB2", "MYC"]
 
@@ -255,9 +259,195 @@ def test_no_cell_passing_is_an_error_with_numbers(counts):
         pp.qc_flags(counts, min_genes=1000)
 
 
-def test_quality_needs_counts():
-    with pytest.raises(Bulk2scError, match="X holds log values"):
-        pp.qc_flags(frame([[0.5, 1], [1, 2]]))
+def test_cells_with_the_same_counts_in_other_genes_are_no_outliers():
+    X = np.zeros((20, 40))
+    for cell in range(20):
+        X[cell, (cell + np.arange(10)) % 40] = 3  # library and number of genes are constant
+    flagged = pp.qc_flags(frame(X), min_genes=10)
+    assert flagged.obs["qc_pass"].all()
+    assert flagged.uns["qc"]["library size"] == "applied"
+
+
+def test_every_cell_a_sample_of_its_own_is_judged_by_the_fixed_rules_only(planted_quality):
+    planted_quality.obs["sample"] = planted_quality.obs_names
+    flagged = pp.doublets(pp.qc_flags(planted_quality, min_genes=50, by="sample"), by="sample")
+    assert list(flagged.obs_names[~flagged.obs["qc_pass"]]) == ["c100", "c102", "c103"]
+    assert flagged.uns["qc"]["doublets"].startswith("not applied to 101 of 101 samples: fewer than 50 cells")
+
+
+def test_without_mitochondrial_genes_that_rule_says_so(counts):
+    flagged = pp.qc_flags(counts, min_genes=1)
+    assert flagged.uns["qc"]["mitochondrial share"] == "not applicable: no mitochondrial genes"
+    assert (flagged.obs["pct_counts_mt"] == 0).all()
+
+
+def test_log_values_are_judged_by_genes_and_mitochondrial_share(planted_quality):
+    logged = pp.normalise(planted_quality[:103])  # without the empty cell, which no logarithm has
+    del logged.layers["counts"]
+    flagged = pp.qc_flags(logged, min_genes=50)
+    of_counts = pp.qc_flags(planted_quality[:103], min_genes=50)
+    pd.testing.assert_series_equal(
+        flagged.obs["pct_counts_mt"], of_counts.obs["pct_counts_mt"], rtol=1e-4, check_dtype=False
+    )
+    assert flagged.obs["qc_reason"]["c100"] == "few genes"
+    assert flagged.obs["qc_reason"]["c101"] == "", "the library size is lost, and with it this fault"
+    assert flagged.obs["qc_reason"]["c102"] == "mitochondrial"
+    assert "total_counts" not in flagged.obs
+    assert flagged.uns["qc"] == {
+        "number of genes": "applied",
+        "library size": "not applicable: log values",
+        "mitochondrial share": "applied",
+        "doublets": "not applicable: log values",
+    }
+    np.testing.assert_array_equal(flagged.X, logged.X)
+    np.testing.assert_array_equal(pp.normalise(flagged).X, logged.X)
+
+
+def test_sparse_log_values_stay_sparse(planted_quality):
+    logged = pp.normalise(planted_quality[:103])
+    dense = pp.qc_flags(AnnData(logged.X, var=logged.var), min_genes=50)
+    thin = pp.qc_flags(AnnData(sparse.csr_matrix(logged.X), var=logged.var), min_genes=50)
+    pd.testing.assert_frame_equal(dense.obs, thin.obs, check_dtype=False)
+    assert sparse.issparse(thin.X)
+
+
+def test_z_scores_all_pass_and_it_is_said():
+    cells = frame(np.random.default_rng(0).normal(size=(60, 30)))
+    flagged = pp.doublets(pp.qc_flags(cells))
+    assert flagged.obs["qc_pass"].all() and not flagged.obs["doublet"].any()
+    assert set(flagged.uns["qc"].values()) == {"not applicable: z-scores"}
+    np.testing.assert_array_equal(pp.normalise(flagged).X, cells.X)
+
+
+def test_values_too_large_for_logarithms_are_refused():
+    with pytest.raises(Bulk2scError, match=r"values up to 5000.5 that are neither .* take log1p first"):
+        pp.qc_flags(frame([[0.5, 5000.5], [1, 2]]))
+
+
+@pytest.mark.parametrize("wrap", [np.asarray, sparse.csr_matrix])
+def test_counts_that_are_not_whole_are_refused_by_layer_and_value(wrap):
+    cells = frame([[1, 2], [3, 4]])
+    cells.layers["counts"] = wrap(np.array([[1, 2.25], [3, 0.5]], dtype="float32"))
+    with pytest.raises(Bulk2scError, match=r'layers\["counts"\] holds 2 values that are not .*first 2.25'):
+        pp.qc_flags(cells)
+
+
+def test_the_notes_on_quality_can_be_written(planted_quality, tmp_path):
+    flagged = pp.doublets(pp.qc_flags(planted_quality, min_genes=50))
+    flagged.write_h5ad(tmp_path / "cells.h5ad")
+
+
+def test_fifty_thousand_cells_are_judged_and_normalised_without_a_dense_matrix(monkeypatch):
+    shape = (50_000, 20_000)  # 4 GB as dense float32
+    rng = np.random.default_rng(0)
+    entries = (
+        rng.integers(1, 5, 500_000),
+        (rng.integers(0, shape[0], 500_000), rng.integers(0, shape[1], 500_000)),
+    )
+    cells = AnnData(sparse.csr_matrix(entries, shape=shape, dtype="float32"))
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("made dense")
+
+    for kind in (sparse.csr_matrix, sparse.csc_matrix, sparse.coo_matrix):
+        monkeypatch.setattr(kind, "toarray", refuse)
+        monkeypatch.setattr(kind, "todense", refuse)
+    tracemalloc.start()
+    normal = pp.normalise(pp.qc_flags(cells, min_genes=0, nmads=100))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sparse.issparse(normal.X) and normal.X.nnz == cells.X.nnz
+    assert peak < 4e8
+
+
+# --- doublets ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def kinds():
+    """Two samples of 180 cells of four kinds with genes of their own, and 8 sums of two kinds in each."""
+    rng = np.random.default_rng(5)
+    rates = np.full((4, 200), 0.4)
+    for kind in range(4):
+        rates[kind, 40 * kind : 40 * (kind + 1)] = 4.0
+    single = rng.poisson(rates[rng.integers(4, size=360)])
+    pairs = np.array([rng.choice(4, 2, replace=False) for _ in range(16)])
+    double = rng.poisson(0.75 * (rates[pairs[:, 0]] + rates[pairs[:, 1]]))
+    cells = frame(np.vstack([single, double]), sample=["a", "b"] * 188)
+    cells.obs["double"] = np.arange(376) >= 360
+    return pp.qc_flags(cells, min_genes=1, nmads=20, by="sample")
+
+
+def test_planted_doublets_score_highest_and_are_called(kinds):
+    found = pp.doublets(kinds, by="sample", expected_rate=8 / 188)
+    assert roc_auc_score(found.obs["double"], found.obs["doublet_score"]) > 0.97
+    assert found.obs["doublet"][found.obs["double"]].mean() >= 0.75
+    assert found.obs["doublet"].groupby(found.obs["sample"]).sum().max() <= 8
+    assert (found.obs["qc_reason"][found.obs["doublet"]] == "doublet").all()
+    assert (found.obs["qc_pass"] == ~found.obs["doublet"]).all()
+    assert found.uns["qc"]["doublets"] == "applied"
+    assert "doublet" not in kinds.obs and kinds.obs["qc_pass"].all()
+
+
+def test_scores_are_scanpys_and_follow_the_seed(kinds):
+    found = pp.doublets(kinds, by="sample")
+    again = pp.doublets(kinds, by="sample")
+    pd.testing.assert_frame_equal(found.obs, again.obs)
+    other = pp.doublets(kinds, by="sample", seed=1)
+    assert (other.obs["doublet_score"] != found.obs["doublet_score"]).any()
+    theirs = AnnData(kinds.layers["counts"], obs=kinds.obs[["sample"]].copy())
+    asked = {"expected_doublet_rate": 0.05, "n_prin_comps": 10, "threshold": 0.5, "verbose": False}
+    sc.pp.scrublet(theirs, batch_key="sample", **asked)
+    np.testing.assert_allclose(theirs.obs["doublet_score"], found.obs["doublet_score"])
+
+
+def test_cells_that_failed_are_not_judged_and_keep_their_reason(kinds):
+    failed = kinds.copy()
+    failed.obs.loc[failed.obs_names[:5], ["qc_pass", "qc_reason"]] = [False, "few genes"]
+    found = pp.doublets(failed, by="sample")
+    assert found.obs["doublet_score"][:5].isna().all() and found.obs["doublet_score"][5:].notna().all()
+    assert (found.obs["qc_reason"][:5] == "few genes").all()
+    alone = pp.doublets(failed[5:].copy(), by="sample")
+    np.testing.assert_array_equal(alone.obs["doublet_score"], found.obs["doublet_score"][5:])
+
+
+def test_a_small_sample_is_left_out_and_it_is_said(kinds):
+    few = pp.doublets(kinds[(kinds.obs["sample"] == "a") | (np.arange(376) < 60)].copy(), by="sample")
+    assert few.obs["doublet_score"][few.obs["sample"] == "b"].isna().all()
+    assert few.obs["doublet_score"][few.obs["sample"] == "a"].notna().all()
+    assert few.uns["qc"]["doublets"].startswith("not applied to 1 of 2 samples: fewer than 50 cells")
+
+
+def test_equal_cells_hold_no_doublet():
+    flagged = pp.doublets(pp.qc_flags(frame(np.ones((60, 100))), min_genes=1))
+    assert flagged.obs["qc_pass"].all() and not flagged.obs["doublet"].any()
+
+
+@pytest.mark.parametrize("rate", [0, 0.5, -0.1])
+def test_an_impossible_rate_is_refused(kinds, rate):
+    with pytest.raises(Bulk2scError, match=f"doublet_rate is {rate}, it must be between 0 and 0.5"):
+        pp.doublets(kinds, expected_rate=rate)
+
+
+def test_the_artefact_of_cells_leaves_doublets_out_only_where_asked(kinds):
+    make = ARTEFACTS["cells"].make
+    raw = kinds.copy()
+    without, with_them = (make(raw, min_genes=1, nmads=20, remove_doublets=asked) for asked in (True, False))
+    found = pp.doublets(kinds, by="sample")
+    assert list(without.obs_names) == list(found.obs_names[~found.obs["doublet"]])
+    assert list(with_them.obs_names) == list(kinds.obs_names)
+    assert with_them.uns["qc"]["doublets"] == "not asked for"
+
+
+def test_the_artefact_of_cells_takes_values_that_are_no_counts(kinds):
+    make = ARTEFACTS["cells"].make
+    logged = AnnData(pp.normalise(kinds).X, obs=kinds.obs[["sample"]].copy(), var=kinds.var[[]].copy())
+    kept = make(logged, min_genes=1)
+    assert kept.uns["qc"]["doublets"] == kept.uns["qc"]["library size"] == "not applicable: log values"
+    np.testing.assert_array_equal(kept.X, logged[kept.obs_names].X)
+    assert "counts" not in kept.layers
+    scaled = AnnData(pp.zscore(logged.X), obs=logged.obs.copy(), var=logged.var.copy())
+    np.testing.assert_array_equal(make(scaled).X, scaled.X)
 
 
 # --- scale -------------------------------------------------------------------------------------------------
@@ -278,11 +468,6 @@ def test_normalise_by_hand(wrap):
 def test_normalise_starts_from_the_counts_layer_so_twice_is_once(counts):
     once = pp.normalise(counts)
     np.testing.assert_array_equal(pp.normalise(once).X, once.X)
-
-
-def test_normalise_refuses_logs():
-    with pytest.raises(Bulk2scError, match="give raw counts"):
-        pp.normalise(frame([[0.5, 1], [1, 2]]))
 
 
 def test_zscore_equals_sklearn(counts):
