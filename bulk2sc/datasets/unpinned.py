@@ -106,8 +106,11 @@ def _bring(key: str, offer: Offer) -> Path:
     with slot(target, offer.size) as part:
         known = _notes(target.parent).get(offer.name, "")
         if not (known and target.exists() and sha256(target) == known):
-            bring(offer, part)
-            _keep(offer, part, target, known)
+            try:
+                bring(offer, part)
+                _keep(offer, part, target, known)
+            except Unavailable as problem:
+                raise Unavailable(f"{offer.name}: {problem}") from problem
     return target
 
 
@@ -116,7 +119,7 @@ def _keep(offer: Offer, part: Path, target: Path, known: str) -> None:
     found, notes = sha256(part), target.with_name(NOTES)
     if problem := _problem(offer, part) or _change(found, known, notes):
         part.unlink()
-        raise Unavailable(f"{offer.name}: {problem}")
+        raise Unavailable(problem)
     with slot(notes, None) as new:
         noted = _notes(target.parent)
         noted.pop(offer.name, None)
