@@ -18,7 +18,7 @@ from bulk2sc.settings import (
     read_json,
     read_yaml,
 )
-from bulk2sc.study import ARTEFACTS, closure, code_digest, default_settings, own_file, setting_types
+from bulk2sc.study import ARTEFACTS, closure, code_digest, default_settings, input_files, setting_types
 
 
 @dataclass(frozen=True)
@@ -290,7 +290,7 @@ def _state(path: Path, values: dict, settings: dict, read: dict[str, str]) -> di
         "notebook": file_digest(path),
         "parameters": values,
         "settings": settings,
-        "files": {name: file_digest(file) for name, value in settings.items() if (file := own_file(value))},
+        "files": input_files(settings | values),
         "chapters": read,
         "code": code_digest(),
         "data": data_digest(),

@@ -264,7 +264,7 @@ class Study:
             "needs": {need: digest(self.stamp(need)) for need in maker.needs},
             "code": digest([code_digest(maker.upto), inspect.getsource(maker.make)]),
             "data": data_digest(),
-            "files": {s: file_digest(path) for s, v in settings.items() if (path := own_file(v))},
+            "files": input_files(settings),
         }
 
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -345,6 +345,14 @@ def own_file(value: Any) -> Path | None:
     """Return the file of one's own that a setting names, of cells or a rule, or None."""
     path = Path(_in_project(value)) if isinstance(value, str) and value.endswith(OWN_FILES) else None
     return path if path and path.exists() else None
+
+
+def input_files(settings: dict[str, Any]) -> dict[str, str]:
+    """Return a hash of each file that settings name, and of fetched data that the registry does not pin."""
+    from bulk2sc.datasets import needed, noted
+
+    own = {name: file_digest(path) for name, value in settings.items() if (path := own_file(value))}
+    return own | {key: note for key in needed(settings) if (note := noted(key))}
 
 
 def _in_project(source: str) -> str:

@@ -183,6 +183,14 @@ def test_a_changed_file_of_ones_own_makes_again(made, root):
     assert made == ["bulk", "cells", "cells"]
 
 
+def test_fetched_data_that_nobody_pinned_make_again_when_they_differ(made, monkeypatch):
+    for note in ("one", "one", "two"):
+        monkeypatch.setattr("bulk2sc.datasets.noted", {"GSE131984": note}.get)
+        Study("small", cells_source="GSE131984").read("cells")
+    assert made == ["bulk", "cells", "cells"]
+    assert Study("small", cells_source="GSE131984").stamp("cells")["files"] == {"GSE131984": "two"}
+
+
 @pytest.mark.parametrize("harm", ["truncate", "empty", "stamp", "no stamp"])
 def test_a_damaged_artefact_is_made_again(made, root, harm, caplog):
     expected = Study("small").read("bulk")
