@@ -26,6 +26,8 @@ PLANTED = {  # what a simulated cell was made as
     "doublet": "#cc78bc",
 }
 
+DEPTH = {"total_counts": "counts of a cell", "n_genes_by_counts": "genes detected in a cell"}
+
 
 def style() -> None:
     """Set the look of every figure: white background, colour-blind safe, sharp on screen."""
@@ -75,13 +77,14 @@ def quality(obs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     obs
-        Cells with `total_counts`, `pct_counts_mt` and `qc_pass`.
+        Cells with `total_counts` (or else `n_genes_by_counts`), `pct_counts_mt` and `qc_pass`.
     """
+    depth = "total_counts" if "total_counts" in obs else "n_genes_by_counts"
     ax = ax or plt.subplots(figsize=(6, 3.6))[1]
     kept = np.where(obs["qc_pass"], "kept", "removed")
     palette = {"kept": SENSITIVE, "removed": RESISTANT}
     sns.scatterplot(
-        x=obs["total_counts"],
+        x=obs[depth],
         y=obs["pct_counts_mt"],
         hue=kept,
         palette=palette,
@@ -90,7 +93,7 @@ def quality(obs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         alpha=0.7,
         ax=ax,
     )
-    ax.set(xlabel="counts of a cell (log scale)", ylabel="mitochondrial counts (%)")
+    ax.set(xlabel=f"{DEPTH[depth]} (log scale)", ylabel="mitochondrial counts (%)")
     ax.legend(title=None, loc="upper left", bbox_to_anchor=(1, 1), markerscale=2)
     return log_counts(ax)
 

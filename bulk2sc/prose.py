@@ -45,6 +45,32 @@ def share(hits: int, of: int) -> str:
     return f"{hits} of {of} ({percent(hits / of)}, 95 % interval {percent(low)} to {percent(high)})"
 
 
+def found(name: str, hits: int, of: int, called: int, *, kind: str = "planted") -> str:
+    """Say how a filter for some cells fares: how many of them it finds, and what else it takes for them."""
+    if of == 0:
+        return f"There are no {kind} {name}; the filter called {called} cells."
+    text = f"Of the {kind} {name}, {share(hits, of)} were found."
+    if called == 0:
+        return f"{text} No cell was called."
+    return f"{text} Of the cells that the filter called, {share(hits, called)} were {kind} {name}."
+
+
+def expected_doublets(known: float, rate: float) -> str:
+    """Say what limits the doublets that can be found, given their share and the share that is expected."""
+    text = f"They are {percent(known)} of the cells and {percent(rate)} are called, so "
+    return text + (
+        f"at most {percent(rate / known)} can be found." if known >= rate else "some calls must be wrong."
+    )
+
+
+def spared(called: int, of: int) -> str:
+    """Say what calling doublets would cost among cells that are known to be single."""
+    return (
+        "In this edition doublets are left out by their genotype, so none is sought by content: "
+        f"it would cost {share(called, of)} of the cells, all of them single by genotype."
+    )
+
+
 def percent(value: float) -> str:
     """Format a share: ``45 %``, and ``0.4 %`` or ``99.6 %`` where rounding would hide that it is not all."""
     value = round(value, 9)  # an interval may end a hair below 1

@@ -425,3 +425,21 @@ def test_effect_of_exclusion_on_methods_that_move_apart():
     words = "exclusion moves the AUROC of LR from 0.60 to 0.70 and SVM from 0.60 to 0.50."
     assert words in prose.effect_of_exclusion(judged(*rows))
     assert "Without labels" in prose.effect_of_exclusion(judged(*rows[:1]))
+
+
+def test_found_says_what_a_filter_finds_and_what_else_it_takes():
+    text = prose.found("doublets", 30, 40, 50)
+    assert text.startswith("Of the planted doublets, 30 of 40 (75 %, 95 % interval")
+    assert "Of the cells that the filter called, 30 of 50 (60 %," in text
+    assert text.endswith("were planted doublets.")
+    assert prose.found("doublets", 0, 40, 0, kind="genetic").endswith("were found. No cell was called.")
+    assert prose.found("doublets", 0, 0, 7) == "There are no planted doublets; the filter called 7 cells."
+
+
+def test_expected_doublets_says_what_limits_the_calls():
+    assert prose.expected_doublets(0.25, 0.05).endswith("and 5 % are called, so at most 20 % can be found.")
+    assert prose.expected_doublets(0.02, 0.05).endswith("so some calls must be wrong.")
+
+
+def test_spared_says_what_calls_among_single_cells_would_cost():
+    assert "it would cost 50 of 1000 (5 %, 95 %" in prose.spared(50, 1000)
