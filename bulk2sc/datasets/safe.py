@@ -8,24 +8,29 @@ import tarfile
 import tempfile
 import zipfile
 from collections import OrderedDict
+from functools import cache
 from pathlib import Path, PureWindowsPath
-from typing import IO
-
-import torch
+from typing import IO, TYPE_CHECKING
 
 from bulk2sc.errors import Bulk2scError
 
-
-def _load_storage(data: bytes) -> object:
-    """Stand in for `torch.storage._load_from_bytes`, which would unpickle anything."""
-    return torch.load(io.BytesIO(data), weights_only=True)
+if TYPE_CHECKING:  # torch takes seconds to import, and most of what imports this file unpickles nothing
+    import torch
 
 
-ADMITTED = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
-    ("torch.storage", "_load_from_bytes"): _load_storage,
-}
+@cache
+def _admitted() -> dict[tuple[str, str], object]:
+    import torch
+
+    def load_storage(data: bytes) -> object:
+        """Stand in for `torch.storage._load_from_bytes`, which would unpickle anything."""
+        return torch.load(io.BytesIO(data), weights_only=True)
+
+    return {
+        ("collections", "OrderedDict"): OrderedDict,
+        ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
+        ("torch.storage", "_load_from_bytes"): load_storage,
+    }
 
 
 class TensorUnpickler(pickle.Unpickler):
@@ -33,12 +38,12 @@ class TensorUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> object:
         """Return an admitted object; refuse everything else."""
-        if (module, name) not in ADMITTED:
+        if (module, name) not in _admitted():
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-        return ADMITTED[module, name]
+        return _admitted()[module, name]
 
 
-def load_tensors(file: IO[bytes], name: str) -> dict[str, torch.Tensor]:
+def load_tensors(file: IO[bytes], name: str) -> "dict[str, torch.Tensor]":
     """
     Unpickle a dictionary of tensors, and nothing but that.
 
@@ -54,13 +59,15 @@ def load_tensors(file: IO[bytes], name: str) -> dict[str, torch.Tensor]:
     Bulk2scError
         If the pickle asks for anything else, is broken, or holds something else.
     """
+    from torch import Tensor
+
     try:
         content = TensorUnpickler(file).load()
     except Exception as error:  # a broken pickle can raise nearly anything
         raise Bulk2scError(
             f"{name}: refused as a pickle: {error}. Take it from its official source."
         ) from error
-    if not isinstance(content, dict) or not all(isinstance(item, torch.Tensor) for item in content.values()):
+    if not isinstance(content, dict) or not all(isinstance(item, Tensor) for item in content.values()):
         raise Bulk2scError(f"{name}: refused as a pickle: it is not a dictionary of tensors.")
     return content
 
