@@ -148,7 +148,7 @@ def write_gse140440(folder: Path, seed: int = 0) -> list[Path]:
     every.columns = [f"GSM{4172000 + i}" for i in range(every.shape[1])]
     about = pd.Series([label for label, n in labels.items() for _ in range(n)], index=every.columns)
     members = {
-        f"{gsm}_counts.txt.gz": gzip.compress(counts.to_csv(sep="\t").encode(), mtime=0)
+        f"{gsm}_counts.txt.gz": gzip.compress(counts.to_csv(sep="\t").encode(), 1, mtime=0)
         for gsm, counts in every.items()
     }
     info = folder / "GSE140440_annotation.txt"
@@ -224,7 +224,7 @@ def write_cells(mirror: Path, seed: int = 0) -> Path:
 def as_r_writes(table: pd.DataFrame) -> bytes:
     """Return a table as R's write.table does, without a cell above the names of the rows; .gz."""
     text = table.to_csv(sep="\t", index_label=False)
-    return gzip.compress(text.encode(), mtime=0)
+    return gzip.compress(text.encode(), 1, mtime=0)
 
 
 @lru_cache(maxsize=1)
@@ -247,7 +247,7 @@ def triplet(stem: str, counts: pd.DataFrame, kind: str) -> dict[str, bytes]:
         f"{stem}{kind}.tsv.gz": about.to_csv(sep="\t", header=False, index=False).encode(),
         f"{stem}matrix.mtx.gz": matrix.getvalue(),
     }
-    return {name: gzip.compress(content, mtime=0) for name, content in files.items()}
+    return {name: gzip.compress(content, 1, mtime=0) for name, content in files.items()}
 
 
 def write_tar(path: Path, members: Mapping[str, bytes]) -> Path:

@@ -123,10 +123,10 @@ def test_the_rule_of_a_source_is_that_of_its_name(tmp_path):
 
 def test_the_first_form_whose_columns_exist_is_used():
     rule = labels.rule_for("GSE117872")
-    assert rule.form_of(obs_of(sensitive=["1"], cluster=["a"])).literature.column == "sensitive"
-    assert rule.form_of(obs_of(sample=["x"], cluster=["a"])).literature.column == "cluster"
+    assert rule.form_of(obs_of(sensitive=["1"], source_cluster=["a"])).literature.column == "sensitive"
+    assert rule.form_of(obs_of(sample=["x"], source_cluster=["a"])).literature.column == "source_cluster"
     message = (
-        r"GSE117872.yml: the rule reads obs\['sensitive'\] or obs\['cluster'\]; obs has cell_line, sensitiv."
+        r"GSE117872.yml: the rule reads obs\['sensitive'\] or obs\['source_cluster'\]; obs has cell_line, sensitiv."
     )
     with pytest.raises(Bulk2scError, match=message + r" Did you mean 'sensitiv'"):
         rule.form_of(obs_of(cell_line=["x"], sensitiv=["1"]))
@@ -218,7 +218,7 @@ SHIPPED = sorted(path.stem for path in rules.RULES.glob("*.yml"))
 GEO = {
     "simulated": ("treated", [False, True], [1, 0]),
     "generic": ("treated", [False, True], [1, 0]),
-    "GSE117872": ("cluster", ["Sensitive", "HN120 Resistant", "Holiday"], [1, 0, 1]),
+    "GSE117872": ("source_cluster", ["Sensitive", "HN120 Resistant", "Holiday"], [1, 0, 1]),
     "GSE131984": ("sample", ["Pre", "Pac"], [1, 0]),
     "GSE108394": ("population", ["parental", "resistant"], [1, 0]),
     "GSE156246-BT474": ("time", ["untreated", "14d"], [1, 0]),

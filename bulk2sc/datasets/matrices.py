@@ -28,7 +28,7 @@ class Unlike(Bulk2scError):
     """A file is not as its source was documented to be: what was expected, and what was found."""
 
     def __init__(self, name: str, expected: str, found: str):
-        super().__init__(f"{name}: expected {expected}, found {found}")
+        super().__init__(" ".join(f"{name}: expected {expected}, found {found}".split()))
 
 
 def as_cells(
@@ -96,6 +96,7 @@ def separator_of(header: bytes, name: str) -> bytes:
     """
     separator = max(b"\t", b",", key=header.count)
     if separator not in header:
+        header = header.rstrip()
         found = f"the first line '{header[:40].decode(errors='replace')}'" if header else "an empty file"
         raise Unlike(name, "columns separated by tabs or commas", found)
     return separator

@@ -117,9 +117,8 @@ def _prostate(paths: list[Path]) -> ad.AnnData:
     line = line[0].str.upper().str.replace("-", "")
     population = labels.str.contains("Res").map({True: "resistant", False: "parental"})
     if "resistant" not in set(population):
-        raise Unlike(
-            [*tables, *matrices][0].name, "Res in the name or label of resistant cells", labels.iloc[0]
-        )
+        expected = "'Res' in the name or label of resistant cells"
+        raise Unlike([*tables, *matrices][0].name, expected, f"none, the first '{labels.iloc[0]}'")
     obs = pd.DataFrame({"sample": line + "_" + population, "population": population, "cell_line": line})
     return finish(describe(cells, obs), matrices[0].name)
 
@@ -129,6 +128,8 @@ def _labelled(cells: ad.AnnData, path: Path) -> tuple[ad.AnnData, pd.Series]:
     gsm = cells.obs_names.str.extract(r"(GSM\d+)", expand=False)
     cells.obs_names = np.where(gsm.isna(), _barcodes(cells), gsm)
     table = pd.read_csv(path, sep="\t", header=None, index_col=0, dtype=str, keep_default_na=False)
+    if table.empty:
+        raise Unlike(path.name, "columns separated by tabs", f"'{table.index[0]}'")
     cells, rows = annotate(cells, table, path.name)
     return cells, rows[1]
 

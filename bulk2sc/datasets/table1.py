@@ -36,7 +36,8 @@ def gse117872() -> ad.AnnData:
     -------
     ``X``: log1p of TPM per 10,000 (see `finish`; ``uns["scale"]`` is ``TPM``); no counts. ``obs`` from GEO:
     sample (the source's ``cell_color``), patient_id (a colour), origin (``HN120``, ``HN137``, ``HN148``),
-    drug_status, cluster (contains ``Sensitive``, ``Resistant`` or ``Holiday``); cell_line is NaN (patients).
+    drug_status, source_cluster (the source's ``cluster``, which contains ``Sensitive``, ``Resistant`` or
+    ``Holiday``; obs["cluster"] is for clusters found here); cell_line is NaN (patients).
 
     Raises
     ------
@@ -52,8 +53,8 @@ def _oral(paths: list[Path]) -> ad.AnnData:
     unknown = sorted(set(rows["origin"]) - set(ORIGINS))
     if unknown:
         raise Unlike(about.name, f"origins {', '.join(ORIGINS)}", ", ".join(unknown[:5]))
-    obs = rows[[column for column in ORAL_COLUMNS if column != "cell_color"]]
-    obs = obs.assign(sample=rows["cell_color"], cell_line=np.nan)
+    obs = rows[list(ORAL_COLUMNS)].rename(columns={"cell_color": "sample", "cluster": "source_cluster"})
+    obs["cell_line"] = np.nan
     return finish(describe(cells, obs), matrix.name, unit="TPM")
 
 
