@@ -25,6 +25,13 @@ LABELS = {
     "explained": "share of variance explained",
     "mixing": "mixing of the domains",
 }
+SWEPT = {  # settings of `label_sweep`
+    "depth": "counts of a cell",
+    "shift": "change by treatment",
+    "hidden_resistant": "hidden resistant share",
+    "resolution": "resolution",
+    "n_hvg": "number of variable genes",
+}
 
 
 def interval(value: float, low: float, high: float, *, digits: int = 2) -> str:
@@ -114,7 +121,13 @@ def origin_of_lines(uns: Mapping) -> str:
 def origin_of_cells(cells: Mapping, lines: Mapping, source: str) -> str:
     """Say whether cells are measured or simulated, and from what, given the `uns` of cells and lines."""
     if not cells.get("simulated", False):
-        return f"The cells on this page are real, from the source `{source}`."
+        real = f"The cells on this page are real, from the source `{source}`."
+        if cells.get("answer") == "labels":
+            real += (
+                " No response of their own lines sets them apart, so **the answer of a cell is its label in the "
+                "experiment**, and where this page speaks of a cell's line it means its sample."
+            )
+        return real
     lines_are = "made-up" if lines.get("made_up", False) else "real"
     return (
         f"**The cells on this page are simulated**, from the profiles of {len(cells['held_out'])} "

@@ -495,6 +495,7 @@ def clustered(
 def clusterings(
     cells,
     *,
+    clustering_cells: int = 4000,
     clustering_hvg: int = 2500,
     clustering_epochs: int = 200,
     cluster_stage_epochs: int = 100,
@@ -502,12 +503,13 @@ def clusterings(
     clustering_nulls: int = 5,
 ):
     """Compare clusterings, of the cells and of cells whose genes are permuted."""
-    from bulk2sc.clustering.compare import compare_parts, methods, parts
+    from bulk2sc.clustering import compare
 
-    compared = methods(
+    methods = compare.methods(
         n_hvg=clustering_hvg, max_epochs=clustering_epochs, max_cluster_epochs=cluster_stage_epochs
     )
-    return compare_parts(parts(cells), compared, n_seeds=clustering_seeds, n_permuted=clustering_nulls)
+    parts = compare.parts(compare.at_most(cells, clustering_cells))
+    return compare.compare_parts(parts, methods, n_seeds=clustering_seeds, n_permuted=clustering_nulls)
 
 
 @artefact("labelled.h5ad", upto="labels")
@@ -524,7 +526,8 @@ def labelled(
     from bulk2sc import labels
 
     rule = labels.rule_for(cells_source, _in_project(rule))
-    return labels.label_cells(clustered, rule, dominance=dominance, min_score=min_score, seed=data_seed)
+    settings = {"dominance": dominance, "min_score": min_score, "seed": data_seed}
+    return labels.answer(labels.label_cells(clustered, rule, **settings))
 
 
 @artefact("training.pair", upto="labels")

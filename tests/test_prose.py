@@ -103,7 +103,9 @@ def test_origin_of_lines(uns, words):
 @pytest.mark.parametrize(
     ("cells", "lines", "words"),
     [
-        ({}, {}, "are real, from the source `GSE118767`"),
+        ({}, {}, "are real, from the source `GSE118767`."),
+        ({"answer": "lines"}, {}, "are real, from the source `GSE118767`."),
+        ({"answer": "labels"}, {}, "`GSE118767`. No response of their own lines sets them apart, so **the"),
         (
             {"simulated": np.True_, "held_out": ["A", "B"]},
             {},

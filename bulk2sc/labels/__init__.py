@@ -1,6 +1,8 @@
 """Who is sensitive and who is resistant: lines by measured response, cells by the rule of their data set."""
 
+from bulk2sc.labels.answer import answer
 from bulk2sc.labels.cells import (
+    INTRINSIC,
     ClassLost,
     assign_response,
     label_cells,
@@ -12,10 +14,12 @@ from bulk2sc.labels.rules import MARKERS, Rule, read_rule, rule_for
 from bulk2sc.labels.score import score_labels
 
 __all__ = [
+    "INTRINSIC",
     "MARKERS",
     "MIN_LINES",
     "ClassLost",
     "Rule",
+    "answer",
     "assign_response",
     "label_bulk",
     "label_cells",
