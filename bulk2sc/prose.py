@@ -124,8 +124,8 @@ def origin_of_cells(cells: Mapping, lines: Mapping, source: str) -> str:
         real = f"The cells on this page are real, from the source `{source}`."
         if cells.get("answer") == "labels":
             real += (
-                " No response of their own lines sets them apart, so **the answer of a cell is its label in the "
-                "experiment**, and where this page speaks of a cell's line it means its sample."
+                " No response of their own lines sets them apart, so **the answer of a cell is its label in "
+                "the experiment**, and where this page speaks of a cell's line it means its sample."
             )
         return real
     lines_are = "made-up" if lines.get("made_up", False) else "real"
