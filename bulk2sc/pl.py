@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bulk2sc import prose
 from bulk2sc.pathways import FREE
@@ -102,7 +102,7 @@ def log_counts(ax: Axes) -> Axes:
     """Put the x axis on a log scale with plain numbers at 1, 2 and 5 of each power of ten."""
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}" if x >= 1 else f"{x:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
     return ax
 
@@ -428,15 +428,17 @@ def over_settings(
             ax.plot(rows["value"], rows["mean"], "o-", color=colour, markersize=4, label=metric)
         if base:
             ax.axvline(base[setting], color=NEUTRAL, linestyle=":", linewidth=1)
-        ax.set(
-            xlabel=setting.replace("_", " "), ylim=(-0.03, 1.03), xscale="log" if setting in log else "linear"
-        )
+        if setting in log:
+            log_counts(ax)
+        if setting in log and rows["value"].max() > 100 * rows["value"].min():
+            ax.xaxis.set_major_locator(LogLocator())
+        ax.set(xlabel=prose.SWEPT[setting], ylim=(-0.03, 1.03))
     for ax in axes.flat[len(settings) :]:
         ax.set_axis_off()
     for ax in axes[:, 0]:
         ax.set_ylabel("share of cells")
     handles = axes.flat[0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", ncols=3, fontsize="small")
+    figure.legend(*handles, loc="outside lower center", ncols=len(metrics), fontsize="small")
     return axes.flat[: len(settings)]
 
 

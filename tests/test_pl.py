@@ -53,3 +53,31 @@ def test_mask_picture_sorts_rows_and_columns_and_keeps_free_rows_last():
     )
     x, y = pl.mask_picture(mask).lines[0].get_data()
     assert set(zip(x, y, strict=True)) == {(0, 0), (1, 0), (0, 1), (0, 2), (1, 2), (2, 2)}
+
+
+def test_sweeps_are_drawn_one_panel_a_setting():
+    rows = [("depth", v, "m", v / 1000, 0.1, 0.9) for v in (500.0, 1000.0)]
+    rows += [("shift", 0.5, "m", 0.7, np.nan, np.nan), ("shift", 0.5, "not asked for", 0.1, 0, 1)]
+    summary = pd.DataFrame(rows, columns=["setting", "value", "metric", "mean", "low", "high"])
+    depth, shift = pl.over_settings(summary, {"m": "black"}, log=["depth"], base={"depth": 700, "shift": 0})
+    assert depth.lines[0].get_xydata().tolist() == [[500, 0.5], [1000, 1.0]]
+    assert depth.lines[1].get_xdata()[0] == 700 and len(shift.lines) == 2
+    assert (depth.get_xscale(), shift.get_xscale()) == ("log", "linear")
+    assert (depth.get_xlabel(), shift.get_xlabel()) == ("counts of a cell", "change by treatment")
+
+
+def test_answers_stand_side_by_side():
+    rows = [("LR", -1, "auroc", 0.6, 0.5, 0.7, "by arm"), ("LR", -1, "auroc", 0.8, 0.7, 0.9, "truth")]
+    rows += [("SVM", -1, "auroc", 0.9, 0.8, 1.0, "truth"), ("LR", 0, "auroc", 0.1, np.nan, np.nan, "truth")]
+    columns = ["method", "seed", "metric", "value", "low", "high", "against"]
+    palette = {"by arm": "grey", "truth": "blue"}
+    ax = pl.by_answer(pd.DataFrame(rows, columns=columns), "auroc", palette, chance=0.5)
+    points = {
+        c.get_label(): np.ma.filled(c.get_offsets(), np.nan)
+        for c in ax.collections
+        if c.get_label() in palette
+    }
+    np.testing.assert_allclose(points["by arm"][0], [0.6, -0.11])
+    np.testing.assert_allclose(points["truth"], [[0.8, 0.11], [0.9, 1.11]])
+    assert np.isnan(points["by arm"][1, 0]), "no such answer for this method"
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["LR", "SVM"]
