@@ -229,7 +229,7 @@ def hold_out_own_lines(cells: AnnData, bulk: AnnData) -> AnnData:
     if "cell_line" in cells.obs:
         names = cells.obs["cell_line"].astype(object)
         known = {name: line_key(str(name)) for name in names.unique()}
-        keys = names.map(lambda name: known[name] if known[name] in bulk.obs_names else name)
+        keys = names.map(lambda name: known[name] if known.get(name) in bulk.obs_names else name)
         cells.obs["cell_line"] = pd.Categorical(keys)
         held_out |= set(keys.dropna()) & set(bulk.obs_names)
     cells.uns["held_out"] = sorted(held_out)

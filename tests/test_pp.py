@@ -620,6 +620,18 @@ def test_no_other_column_can_be_the_batch(seeing, batch):
         pp.blind(seeing, batch=batch)
 
 
+@pytest.mark.parametrize(
+    "lines", [[np.nan] * 2, pd.Categorical([np.nan] * 2), pd.Categorical(["a549", np.nan])]
+)
+def test_cells_of_no_known_line_hold_out_none(lines):
+    """Cells of patients; a file gives back each NaN as another object."""
+    bulk = AnnData(np.zeros((1, 2), "float32"), obs=pd.DataFrame(index=["A549"]))
+    cells = AnnData(np.zeros((2, 2), "float32"), obs=pd.DataFrame({"cell_line": lines}, index=["a", "b"]))
+    held = pp.hold_out_own_lines(cells, bulk)
+    assert held.uns["held_out"] == (["A549"] if "a549" in list(lines) else [])
+    assert pd.isna(held.obs["cell_line"].iloc[1])
+
+
 def test_own_lines_leave_training_in_any_spelling():
     bulk = AnnData(np.zeros((3, 2), "float32"), obs=pd.DataFrame(index=["NCIH838", "A549", "PC3"]))
     cells = AnnData(np.zeros((4, 2), "float32"))

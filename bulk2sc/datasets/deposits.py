@@ -139,8 +139,7 @@ def annotate(cells: ad.AnnData, about: pd.DataFrame, file: str) -> tuple[ad.AnnD
 
 def describe(cells: ad.AnnData, obs: pd.DataFrame) -> ad.AnnData:
     """Return cells with these columns, their names (the index of `obs`) prefixed by the column `sample`."""
-    lines = [line if isinstance(line, str) else np.nan for line in obs["cell_line"]]
-    obs = obs.assign(cell_line=pd.Series(lines, obs.index, dtype=object))
+    obs = obs.assign(cell_line=pd.Categorical(obs["cell_line"]))  # may be NaN throughout
     names = [
         name if name.startswith(f"{sample}_") else f"{sample}_{name}"
         for name, sample in obs["sample"].items()
