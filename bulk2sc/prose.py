@@ -118,6 +118,16 @@ def origin_of_lines(uns: Mapping) -> str:
     return f"The lines on this page are real: expression and responses of {uns.get('release', 'GDSC')}."
 
 
+def kind_of_expression(uns: Mapping) -> str:
+    """Say what the expression of bulk lines was measured with, from their `uns`."""
+    if uns.get("made_up", False):
+        return "The lines of this page are made up; their values were drawn and not measured."
+    source = str(uns.get("source", ""))
+    if "passports" in source:
+        return "This page uses RNA-seq instead, log2(TPM + 1) of the Cell Model Passports."
+    return f"This page uses that microarray (source: {source or 'not named'})."
+
+
 def origin_of_cells(cells: Mapping, lines: Mapping, source: str) -> str:
     """Say whether cells are measured or simulated, and from what, given the `uns` of cells and lines."""
     if not cells.get("simulated", False):
@@ -538,26 +548,26 @@ def steps_in_force(rule: Mapping) -> str:
     return f"The rule of these cells asks for {listing(steps)}."
 
 
-def breaks(what: str, setting: str, means: pd.Series, *, least: float = 0.5) -> str:
-    """Say at which values of a setting, the index of `means`, a share falls below `least`, and where it is.
+def breaks(what: str, means: pd.Series, *, least: float = 0.5) -> str:
+    """Say how a share runs over a setting, and at which of its values it is below `least`.
 
     Parameters
     ----------
-    what, setting
-        Names of the share and of the setting.
+    what
+        Name of the share.
     means
         Share by value of the setting; NaN where it does not exist, as where nothing was found.
     """
     means = means.dropna()
     if means.empty:
-        return f"{what} has no value at any {setting}."
+        return f"{what} has no value anywhere."
     low = means[means < least]
     runs = f"{what} {spread(means)}"
     if low.empty:
-        return f"{runs}; no {setting} brings it below {percent(least)}."
+        return f"{runs}; it is nowhere below {percent(least)}."
     if len(low) == len(means):
-        return f"{runs}; it is below {percent(least)} at every {setting} tried."
-    return f"{runs}; it is below {percent(least)} at a {setting} of {listing([f'{v:g}' for v in low.index])}."
+        return f"{runs}; it is below {percent(least)} everywhere."
+    return f"{runs}; it is below {percent(least)} at {listing([f'{v:g}' for v in low.index])}."
 
 
 def effect_of_exclusion(table: pd.DataFrame, *, metric: str = "auroc") -> str:

