@@ -157,6 +157,14 @@ def test_the_values_of_the_study_stay_what_they_are(tmp_path, X, scale):
     assert total == np.sum(X)
 
 
+def test_abundances_of_the_study_become_logarithms(tmp_path):
+    cells = deposits.read_study(
+        an_h5ad(tmp_path, [[10.5, 20.5, 0], [1, 40, 0]], sensitive=[1, 0]), line=np.nan
+    )
+    np.testing.assert_allclose(np.expm1(cells.X.toarray()).sum(1), 1e4, rtol=1e-5)
+    assert cells.uns["scale"] == "unknown unit"
+
+
 def test_a_layer_of_counts_goes_before_x(tmp_path):
     cells = some_cells(LOGS)
     cells.obs["sensitive"] = [1, 0]

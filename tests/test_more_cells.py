@@ -136,6 +136,7 @@ def test_gse110894(mirrored):
     assert cells.obs.groupby("plate").size().to_dict() == {"P1": 60, "P2": 60}
 
 
+@pytest.mark.filterwarnings("ignore:Bulk .* share")  # there are few made-up genes
 @pytest.mark.parametrize("key", SETS)
 def test_each_set_goes_all_the_way(mirrored, gdsc, tmp_path, key):
     """The registry finds the files; writing, control, rule and pairing take what the loader returns."""

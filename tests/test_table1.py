@@ -128,6 +128,7 @@ def test_time_of_a_sample(name, time):
     assert table1.time_of(name) == time
 
 
+@pytest.mark.filterwarnings("ignore:Bulk .* share")  # there are few made-up genes
 @pytest.mark.parametrize("key", SETS)
 def test_each_set_goes_all_the_way(mirrored, gdsc, tmp_path, key):
     """The registry finds the files; writing, control, rule and pairing take what the loader returns."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pandas as pd
-import scanpy as sc
 from scipy import sparse
+from sklearn.preprocessing import normalize
 
 from bulk2sc.datasets.cells import read_cells
 from bulk2sc.datasets.documented import remedy
@@ -43,7 +43,7 @@ def load(key: str, paths: list[Path], read: Callable[[list[Path]], ad.AnnData], 
     """
     try:
         if all(path.suffix == ".h5ad" for path in paths):
-            cells = ad.concat([read_study(path, line) for path in paths])
+            cells = ad.concat([read_study(path, line) for path in paths], uns_merge="same")
         else:
             cells = read(paths)
     except Unlike as error:
@@ -59,8 +59,8 @@ def read_study(path: Path, line) -> ad.AnnData:
 
     Returns
     -------
-    ``obs``: sample, cell_line and sensitive (``1`` or ``0``). Counts become ``layers["counts"]``; anything
-    else stays as it is, for `pp.detect_scale` to tell.
+    ``obs``: sample, cell_line and sensitive (``1`` or ``0``). Counts and abundances are treated as by
+    `finish`; logarithms and z-scores stay as they are, for `pp.detect_scale` to tell.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def read_study(path: Path, line) -> ad.AnnData:
     obs = pd.DataFrame({"sample": sample, "cell_line": line, "sensitive": sensitive})
     X = given.layers.get("counts", given.X)
     cells = describe(ad.AnnData(X, var=given.var[[]]), obs)
-    return cells if (_stored(X) < 0).any() else _with_counts(cells)
+    return cells if (_stored(X) < 0).any() else _settled(cells)
 
 
 def read_about(path: Path, columns: Iterable[str], index: str | None = None) -> pd.DataFrame:
@@ -171,26 +171,24 @@ def finish(cells: ad.AnnData, file: str, unit: str = "") -> ad.AnnData:
         raise Unlike(file, "human genes", f"names such as '{cells.var_names[0]}'")
     if (_stored(cells.X) < 0).any():
         raise Unlike(file, "counts or abundances", f"negative values, the lowest {_stored(cells.X).min():g}")
-    cells = _with_counts(cells)
-    if cells.uns["scale"] == "linear":
-        sc.pp.normalize_total(cells, target_sum=1e4)
-        sc.pp.log1p(cells)
-        del cells.uns["log1p"]
-        cells.uns["scale"] = unit or "unknown unit"
-    return cells
+    return _settled(cells, unit)
 
 
-def _with_counts(cells: ad.AnnData) -> ad.AnnData:
-    """Note the scale; add up values of one symbol (pp.resolve_symbols averages logarithms); keep counts."""
+def _settled(cells: ad.AnnData, unit: str = "") -> ad.AnnData:
+    """Tell counts, abundances and logarithms apart; symbols of logarithms are left to pp.resolve_symbols."""
     X = sparse.csr_matrix(cells.X, dtype=np.float32)
     whole = (X.data == np.floor(X.data)).all()
-    scale = "counts" if whole else "linear" if X.max() > LOG_MAX else "log"
     names = cells.var_names
-    if scale != "log":
-        X, names = sum_by_symbol(X, names)
-    layers = {"counts": X.copy()} if whole else None
-    var = pd.DataFrame(index=pd.Index(names, dtype=object))
-    return ad.AnnData(X, obs=cells.obs.copy(), var=var, layers=layers, uns={"scale": scale})
+    if not whole and X.max() <= LOG_MAX:
+        return ad.AnnData(X, obs=cells.obs.copy(), var=pd.DataFrame(index=names), uns={"scale": "log"})
+    X, names = sum_by_symbol(X, names)
+    settled = ad.AnnData(X, obs=cells.obs.copy(), var=pd.DataFrame(index=names))
+    if whole:
+        settled.layers["counts"] = X.copy()
+    else:
+        settled.X = (1e4 * normalize(X, norm="l1")).log1p()
+    settled.uns["scale"] = "counts" if whole else unit or "unknown unit"
+    return settled
 
 
 def _stored(matrix) -> np.ndarray:

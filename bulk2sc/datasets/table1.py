@@ -105,10 +105,11 @@ def gse108394() -> ad.AnnData:
 
 
 def _melanoma_10x(paths: list[Path]) -> ad.AnnData:
-    samples = {name: cells for name, cells in read_samples(paths).items() if _is_451lu(name)}
+    every = read_samples(paths)
+    samples = {name: cells for name, cells in every.items() if _is_451lu(name)}
     populations = {name: "resistant" if _is_br(name) else "parental" for name in samples}
     if set(populations.values()) != {"parental", "resistant"}:
-        raise Unlike(paths[0].name, "samples named 451Lu and 451LuBR3", ", ".join(read_samples(paths)))
+        raise Unlike(paths[0].name, "samples named 451Lu and 451LuBR3", ", ".join(every))
     cells = ad.concat(samples.values(), join="outer", fill_value=0)
     obs = cells.obs.assign(population=cells.obs["sample"].map(populations), cell_line="451LU")
     return finish(describe(cells, obs), paths[0].name)
@@ -127,7 +128,7 @@ def gse156246(line: str) -> ad.AnnData:
     Return breast cancer cells under lapatinib for 14 days, 6 hours and not at all (GSE156246; UMI counts).
 
     The names of the files at GEO were not documented. What is taken for granted: 10x triplets or tables, the
-    name of each holding its line and its time.
+    name of each saying its line and its time (see `TIMES`); a sample of any other name is left out.
 
     Parameters
     ----------
