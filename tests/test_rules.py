@@ -125,8 +125,8 @@ def test_the_first_form_whose_columns_exist_is_used():
     rule = labels.rule_for("GSE117872")
     assert rule.form_of(obs_of(sensitive=["1"], source_cluster=["a"])).literature.column == "sensitive"
     assert rule.form_of(obs_of(sample=["x"], source_cluster=["a"])).literature.column == "source_cluster"
-    message = r"GSE117872.yml: the rule reads obs\['sensitive'\] or obs\['source_cluster'\]; obs has cell_line, sensitiv."
-    with pytest.raises(Bulk2scError, match=message + r" Did you mean 'sensitiv'"):
+    message = r"GSE117872.yml: the rule reads obs\['sensitive'\] or obs\['source_cluster'\]; obs has "
+    with pytest.raises(Bulk2scError, match=message + r"cell_line, sensitiv\. Did you mean 'sensitiv'"):
         rule.form_of(obs_of(cell_line=["x"], sensitiv=["1"]))
 
 
