@@ -126,13 +126,14 @@ _ = ax.set(xlabel="P(sensitive)", ylabel="density", xlim=(0, 1))
 # %% [markdown]
 # ## Does the form of the input matter?
 #
-# The same cells are given once more as log values, once more as z-scores, and once with Entrez ids in place of symbols.
+# The same cells are given once more as log values, once more as z-scores, and once with Entrez ids in place of symbols (where the cells above were log values already, the first of these is the same again).
 # The scores need not be identical, because the steps before a file was written differ, but the order of the cells should be the same.
 
 # %%
 logged = pp.normalise(pp.resolve_symbols(pp.check_cells(mine)))
 forms = {"log values": logged.copy(), "z-scores": logged.copy(), "Entrez ids": logged.copy()}
-del forms["log values"].layers["counts"], forms["z-scores"].layers["counts"]
+for form in ("log values", "z-scores"):
+    forms[form].layers.pop("counts", None)
 forms["z-scores"].X = pp.zscore(forms["z-scores"].X)
 entrez = datasets.gene_ids().drop_duplicates("symbol").set_index("symbol")["entrez_id"]
 forms["Entrez ids"].var_names = [entrez.get(name, name) for name in logged.var_names]
