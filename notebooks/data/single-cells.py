@@ -1,14 +1,19 @@
 # ---
 # jupyter:
 #   bulk2sc:
-#     reads: [bulk]
-#     writes: [raw_cells, cells]
+#     reads:
+#     - bulk
+#     writes:
+#     - raw_cells
+#     - cells
 #   jupytext:
 #     formats: ipynb,py:percent
 #     notebook_metadata_filter: kernelspec,jupytext,bulk2sc,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -25,7 +30,7 @@
 # **You will learn**
 #
 # - where the cells of this book come from, and what is known about each of them;
-# - how cells of low quality are recognised by counts alone, and how to check that the right ones were removed;
+# - how damaged cells and doublets are recognised by counts alone, and how to check that the right ones were removed;
 # - how sparse the data are, and what the cells group by before anything is learnt.
 
 # %% tags=["parameters"]
@@ -34,6 +39,7 @@ drug: str = "Cisplatin"  # drug, by its GDSC name
 min_genes: int = 200  # fewest genes detected in a cell that is kept
 max_mito: float = 20.0  # largest percentage of mitochondrial counts in a cell that is kept
 nmads: float = 5.0  # most median absolute deviations from the median of the sample
+doublet_rate: float = 0.05  # share of doublets expected among the cells of a sample
 
 # %%
 import matplotlib.pyplot as plt
@@ -41,11 +47,12 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from bulk2sc import clustering, pl, pp, prose
+from bulk2sc import clustering, datasets, pl, pp, prose
 from bulk2sc.study import Study
 
 pl.style()
-study = Study(edition=edition, drug=drug, min_genes=min_genes, max_mito=max_mito, nmads=nmads)
+limits = {"min_genes": min_genes, "max_mito": max_mito, "nmads": nmads}
+study = Study(edition=edition, drug=drug, doublet_rate=doublet_rate, **limits)
 bulk = study.read("bulk")
 raw = study.read("raw_cells")
 
@@ -70,7 +77,7 @@ Markdown(
 # There are two kinds.
 #
 # *Real cells* of five lung cancer lines, mixed and sequenced together by {cite:t}`tian2019` (GSE118767) with CEL-seq2 and Drop-seq.
-# Each cell's line is known from its genetic variants; {abbr}`doublets (two cells measured as one)` are left out.
+# Each cell's line is known from its genetic variants, and so are {abbr}`doublets (two cells measured as one)` of two lines, which are left out.
 # None was treated: the question is which lines a drug would kill.
 #
 # *Simulated cells*, which imitate the experiment of the paper with everything known:
@@ -80,7 +87,8 @@ Markdown(
 # 3. *surviving sensitive* cells in the treated sample, of lines that are truly sensitive;
 # 4. a shift of expression in all treated cells that has nothing to do with resistance, so that a method that detects "was treated" can be told from one that predicts response;
 # 5. normal cells: fibroblasts, T cells and endothelial cells;
-# 6. cells of low quality, with few counts and many of them mitochondrial.
+# 6. damaged cells, with few counts and many of them mitochondrial;
+# 7. doublets: two cells of one sample in one droplet, their counts added.
 #
 # A simulated cell takes its line's bulk profile as relative expression, changed a little by its clone and its phase of the cell cycle, and draws negative binomial counts at the depth of droplet sequencing.
 # No resistance programme is invented: what makes its line resistant in GDSC is all there is to find.
@@ -102,7 +110,6 @@ Markdown(
 #
 # A droplet may hold debris, a dying cell, or two cells.
 # Counts betray the first two: a broken membrane lets the cytoplasm out, so few counts remain and a large share of them is mitochondrial.
-# Two cells in one droplet give too many.
 #
 # Three measures are used, and a cell that fails one is removed:
 #
@@ -110,14 +117,29 @@ Markdown(
 # - the percentage of mitochondrial counts, at most `max_mito`;
 # - library size and number of genes, on a log scale, within `nmads` {abbr}`MAD (median absolute deviation)` of the median *of the sample*. A MAD, unlike a standard deviation, is hardly moved by the bad cells themselves, and protocols of different depth are not judged by each other's median.
 #
+# Two cells in one droplet need not be larger than one large cell, so doublets are sought by content.
+# Scrublet {cite:p}`wolock2019` adds the counts of random pairs of cells and scores each cell by how many of its nearest neighbours are such sums.
+# Here the `doublet_rate` of the cells of each sample with the highest scores are called: a fixed rule, which takes as many as are expected whether or not they are there.
+#
 # The paper states no thresholds of its own and refers to the usual steps of Scanpy {cite:p}`wolf2018`.
 
 # %%
-flagged = pp.qc_flags(raw, min_genes=min_genes, max_mito=max_mito, nmads=nmads, by="sample")
+sound = pp.qc_flags(raw, by="sample", **limits)
+chosen = {"by": "sample", "expected_rate": doublet_rate, "seed": study.settings["data_seed"]}
+judged = pp.doublets(sound, **chosen)
+flagged = judged if study.settings["remove_doublets"] else sound
 
-# %% mystnb={"figure": {"caption": "Every cell before quality control: counts against the share of mitochondrial counts. The dashed line is the largest share that is accepted.", "name": "fig-qc"}, "image": {"alt": "Scatter plot of mitochondrial percentage against counts; kept and removed cells have different colours."}} tags=["hide-input"]
-ax = pl.quality(flagged.obs)
-_ = ax.axhline(max_mito, color="black", linestyle="--", linewidth=0.8)
+# %% [markdown]
+# Not every rule applies to all data.
+# Log values have lost the library size, and of z-scores nothing can be judged:
+
+# %% tags=["hide-input"]
+pd.Series(flagged.uns["qc"], name="here").rename_axis("rule").to_frame()
+
+# %% mystnb={"figure": {"caption": "Every cell before quality control: counts (genes detected, where values are no counts) against the share of mitochondrial counts. The dashed line is the largest share that is accepted.", "name": "fig-qc"}, "image": {"alt": "Scatter plot of mitochondrial percentage against counts; kept and removed cells have different colours."}} tags=["hide-input"]
+if "pct_counts_mt" in flagged.obs:
+    ax = pl.quality(flagged.obs)
+    ax.axhline(max_mito, color="black", linestyle="--", linewidth=0.8)
 
 # %% [markdown]
 # The same by sample, before and after:
@@ -127,41 +149,53 @@ import seaborn as sns
 
 stages = pd.concat({"before": flagged.obs, "after": flagged.obs[flagged.obs["qc_pass"]]}, names=["stage"])
 stages = stages.reset_index("stage").reset_index(drop=True)
-ax = plt.subplots(figsize=(7, 0.5 * raw.obs["sample"].nunique() + 1))[1]
-look = {"palette": {"before": "#d5d5d5", "after": "#9cc4de"}, "fliersize": 2, "linewidth": 0.8}
-order = sorted(stages["sample"].astype(str).unique())
 stages["sample"] = stages["sample"].astype(str)
-sns.boxplot(stages, x="n_genes_by_counts", y="sample", order=order, hue="stage", ax=ax, **look)
-pl.log_counts(ax).set(xlabel="genes detected (log scale)", ylabel="")
-_ = ax.legend(title=None, loc="upper left", bbox_to_anchor=(1, 1))
+if "n_genes_by_counts" in stages:
+    ax = plt.subplots(figsize=(7, 0.5 * raw.obs["sample"].nunique() + 1))[1]
+    look = {"palette": {"before": "#d5d5d5", "after": "#9cc4de"}, "fliersize": 2, "linewidth": 0.8}
+    order = sorted(stages["sample"].unique())
+    sns.boxplot(stages, x="n_genes_by_counts", y="sample", order=order, hue="stage", ax=ax, **look)
+    pl.log_counts(ax).set(xlabel="genes detected (log scale)", ylabel="")
+    ax.legend(title=None, loc="upper left", bbox_to_anchor=(1, 1))
 
 # %% [markdown]
-# What was removed, and why; a cell can have several reasons:
+# What was removed, and why.
+# A cell can have several reasons; the last column counts those that no other rule would have removed.
+# Doublets are sought among the cells that pass the other rules, so all of them have only this reason.
 
 # %% tags=["hide-input"]
 samples = flagged.obs["sample"].astype(str)
 reasons = flagged.obs["qc_reason"].str.split("; ").explode()
 table = pd.crosstab(reasons, samples.loc[reasons.index].to_numpy()).drop(index="", errors="ignore")
+alone = flagged.obs["qc_reason"].value_counts().reindex(table.index).fillna(0).astype(int).astype(str)
 table.loc["removed"] = (~flagged.obs["qc_pass"]).groupby(samples).sum()
 table.loc["of"] = samples.value_counts()
-table.rename_axis(index="reason", columns="sample").assign(total=table.sum(axis=1)).astype(int)
+table = table.assign(total=table.sum(axis=1)).astype(int).assign(only=alone).fillna({"only": ""})
+table.rename(columns={"only": "only this reason"}).rename_axis(index="reason", columns="sample")
 
 # %% [markdown]
 # ## Were the right cells removed?
 #
 # With real cells nobody knows.
 # What can be asked is whether the filter is even-handed: a line whose cells are small, or rich in mitochondria, may lose more of them than others.
-# Where cells are simulated, the damaged ones were planted and the filter can be scored against them: {abbr}`recall (the share of damaged cells that were removed)` and {abbr}`precision (the share of removed cells that were damaged)`.
+# Where cells are simulated, damaged cells and doublets were planted and each filter can be scored against them: {abbr}`recall (the share of planted cells that the filter finds)` and {abbr}`precision (the share of the cells it finds that were planted)`.
 
 # %% tags=["remove-input"]
 gone = ~flagged.obs["qc_pass"]
-text = f"Removed: {prose.share(int(gone.sum()), len(gone))}. Which of these cells were damaged is not known."
+text = f"Removed: {prose.share(int(gone.sum()), len(gone))}. Which of these cells were bad is not known."
 if planted:
-    damaged = flagged.obs["planted"] == "low_quality"
-    text = (
-        f"Of the planted damaged cells, {prose.share(int((gone & damaged).sum()), int(damaged.sum()))} were removed. "
-        f"Of the removed cells, {prose.share(int((gone & damaged).sum()), int(gone.sum()))} were damaged. "
-        f"Of the sound cells, {prose.share(int((gone & ~damaged).sum()), int((~damaged).sum()))} were lost."
+    made_as = flagged.obs["planted"].astype(str)
+    filters = {
+        "damaged cells": ("low_quality", ~sound.obs["qc_pass"]),
+        "doublets": ("doublet", judged.obs["doublet"]),
+    }
+    text = "\n".join(
+        f"- {prose.found(name, int((made_as[called] == what).sum()), int((made_as == what).sum()), int(called.sum()))}"
+        for name, (what, called) in filters.items()
+    )
+    good = ~made_as.isin(["low_quality", "doublet"])
+    text += (
+        f"\n- Of the sound single cells, {prose.share(int((gone & good).sum()), int(good.sum()))} were lost."
     )
 Markdown(text)
 
@@ -178,6 +212,64 @@ ax.plot(100 * by_kind["sum"] / by_kind["size"], by_kind.index, "o", color=pl.SEN
 _ = ax.set(xlabel="cells removed (%)", xlim=(-2, 102))
 
 # %% [markdown]
+# ## Doublets whose genotype is known
+#
+# The five lines of {cite:t}`tian2019` differ in their genetic variants, so two lines in one droplet can be told from their reads {cite:p}`kang2018`.
+# That is independent of expression, and a test of scrublet on real doublets.
+# It is no perfect one: two cells of one line have one genotype, and reads that leak from well to well may look like a second cell.
+# Where the cells are others, this section is empty.
+
+# %% tags=["hide-input"]
+from sklearn.metrics import roc_auc_score
+
+by_genotype = source == "GSE118767"
+if by_genotype:
+    droplets = pp.resolve_symbols(pp.check_cells(datasets.mixology(singlets_only=False), source))
+    droplets = pp.doublets(pp.qc_flags(droplets, by="sample", **limits), **chosen)
+    genetic = droplets[droplets.obs["doublet_score"].notna()].obs.copy()
+    genetic["double"] = genetic["class"] == "DBL"
+
+
+def separated(obs):
+    """Return the AUROC of the scores with the percentiles of 300 bootstraps over cells."""
+    rng, n = np.random.default_rng(0), len(obs)
+    draws = [np.arange(n), *(rng.integers(n, size=n) for _ in range(300))]
+    double, score = obs["double"].to_numpy(), obs["doublet_score"].to_numpy()
+    first, *others = (roc_auc_score(double[i], score[i]) for i in draws)
+    return first, *np.quantile(others, [0.025, 0.975])
+
+
+# %% tags=["hide-input"]
+def against_genotype(obs):
+    found, low, high = separated(obs)
+    hits, called, double = (
+        int(n.sum()) for n in (obs["double"] & obs["doublet"], obs["doublet"], obs["double"])
+    )
+    return {
+        "cells": len(obs),
+        "doublets by genotype": prose.percent(double / len(obs)),
+        "found of them": f"{hits} of {double}",
+        "doublets among called": f"{hits} of {called}",
+        "AUROC": f"{found:.2f} ({low:.2f} to {high:.2f})",
+    }
+
+
+groups = genetic.groupby(genetic["sample"].astype(str)) if by_genotype else []
+pd.DataFrame({sample: against_genotype(obs) for sample, obs in groups}).T if by_genotype else None
+
+# %% tags=["remove-input"]
+text = "No genotypes are known here: nothing to compare."
+if by_genotype:
+    hits = int((genetic["double"] & genetic["doublet"]).sum())
+    text = prose.found(
+        "doublets", hits, int(genetic["double"].sum()), int(genetic["doublet"].sum()), kind="genetic"
+    )
+    text += " " + prose.expected_doublets(genetic["double"].mean(), doublet_rate)
+    if not study.settings["remove_doublets"]:
+        text += " " + prose.spared(int(judged.obs["doublet"].sum()), int(sound.obs["qc_pass"].sum()))
+Markdown(text)
+
+# %% [markdown]
 # ## What is left
 #
 # The artefact `cells` holds the cells that pass, with counts in `layers["counts"]` and, in `X`, the logarithm of one plus counts per 10,000.
@@ -188,24 +280,26 @@ cells = study.read("cells")
 for column in ("sample", "cell_line", "truth"):
     if column not in cells.obs:
         cells.obs[column] = raw.obs.loc[cells.obs_names, column]
-shared = cells[:, cells.var_names.isin(bulk.var_names)].layers["counts"]
-cells.obs["zeros"] = 1 - shared.getnnz(axis=1) / shared.shape[1]
+shared = cells[:, cells.var_names.isin(bulk.var_names)]
+cells.obs["zeros"] = 1 - np.asarray((shared.layers.get("counts", shared.X) != 0).mean(axis=1)).ravel()
+columns = {"counts": ("total_counts", 0), "genes": ("n_genes_by_counts", 0), "zeros": ("zeros", 2)}
+columns = {name: column for name, column in columns.items() if column[0] in cells.obs}
 summary = cells.obs.groupby("sample", observed=True).agg(
     cells=("cell_line", "size"),
     lines=("cell_line", "nunique"),
-    counts=("total_counts", "median"),
-    genes=("n_genes_by_counts", "median"),
-    zeros=("zeros", "median"),
+    **{name: (column, "median") for name, (column, _) in columns.items()},
 )
-summary.round({"counts": 0, "genes": 0, "zeros": 2}).astype({"counts": int, "genes": int})
+digits = {name: places for name, (_, places) in columns.items()}
+summary.round(digits).astype({name: int for name, places in digits.items() if places == 0})
 
 # %% [markdown]
 # Counts, genes and zeros are medians over cells; zeros are the share of the genes of the bulk panel that a cell has no count of.
 
 # %% mystnb={"figure": {"caption": "Depth and sparsity of the cells that are left. Zeros are counted over the genes of the bulk panel.", "name": "fig-depth"}, "image": {"alt": "Scatter plot of the share of zeros against the counts of a cell, coloured by sample."}} tags=["hide-input"]
 ax = plt.subplots(figsize=(5.5, 3.4))[1]
-sns.scatterplot(cells.obs, x="total_counts", y="zeros", hue="sample", s=8, linewidth=0, alpha=0.7, ax=ax)
-pl.log_counts(ax).set(xlabel="counts of a cell (log scale)", ylabel="share of zeros")
+depth = next((c for c in ("total_counts", "n_genes_by_counts") if c in cells.obs), "zeros")
+sns.scatterplot(cells.obs, x=depth, y="zeros", hue="sample", s=8, linewidth=0, alpha=0.7, ax=ax)
+pl.log_counts(ax).set(xlabel=f"{pl.DEPTH.get(depth, depth)} (log scale)", ylabel="share of zeros")
 _ = ax.legend(title=None, markerscale=2, loc="upper left", bbox_to_anchor=(1, 1))
 
 # %% tags=["remove-input"]
@@ -217,8 +311,8 @@ Markdown(
         if cells.n_obs == passing
         else f", but this page finds {passing}."
     )
-    + f" The median cell has {cells.obs['total_counts'].median():.0f} counts and none at all for "
-    f"{prose.percent(cells.obs['zeros'].median())} of the genes of the bulk panel."
+    + f" The median cell has nothing measured for {prose.percent(cells.obs['zeros'].median())} of the genes of the "
+    "bulk panel."
 )
 
 # %% [markdown]
@@ -248,6 +342,11 @@ Markdown(
     f"and {prose.percent(cells.obs['truth'].mean())} of those are sensitive. "
     + prose.classes(lines["sensitive"], lines["resistant"])
 )
+
+# %% [markdown]
+# ## Table 1
+#
+# Table 1 of {cite:t}`he2025` counts the sensitive and the resistant cells of the data sets it tests on.
 
 # %% [markdown]
 # ## What do cells group by?
@@ -297,9 +396,10 @@ Markdown(
 # %% [markdown]
 # ## What to keep in mind
 #
+# - The number of doublets that are called is the number expected, not a finding. Doublets of two cells that are alike are missed, and cells between two states may be taken for doublets.
 # - QC uses counts only. It never looks at line, sample or response, except that medians are taken within a sample.
 # - Thresholds are conventions. A low `max_mito` removes stressed cells, and a drug stresses cells: after treatment, QC can remove the very response that is studied.
-# - Simulated cells are cleaner than real ones: no ambient RNA, no doublets, one kind of damage, and lines as different as GDSC has them. What works on them may fail on real cells; what fails on them has little hope.
+# - Simulated cells are cleaner than real ones: no ambient RNA, one kind of damage, doublets of two random cells, and lines as different as GDSC has them. What works on them may fail on real cells; what fails on them has little hope.
 #
 # ```{exercise}
 # :label: exercise-single-cells
@@ -322,9 +422,15 @@ Markdown(
 
 # %%
 rows = [("cells before QC", raw.n_obs), ("cells after QC", cells.n_obs)]
-rows += [("median counts", cells.obs["total_counts"].median()), ("median zeros", cells.obs["zeros"].median())]
+rows += [(f"median {name}", cells.obs[column].median()) for name, (column, _) in columns.items()]
 rows += [(f"ARI of clusters and {name}", value) for name, value in agreement["ARI"].items()]
 if planted:
-    rows += [("QC recall of damaged cells", (gone & damaged).sum() / max(damaged.sum(), 1))]
-    rows += [("QC precision of damaged cells", (gone & damaged).sum() / max(gone.sum(), 1))]
+    for name, (what, called) in filters.items():
+        right = (called & (made_as == what)).sum()
+        rows += [(f"QC recall of {name}", right / max((made_as == what).sum(), 1))]
+        rows += [(f"QC precision of {name}", right / max(called.sum(), 1))]
+if by_genotype:
+    rows += [("scrublet recall of genetic doublets", hits / genetic["double"].sum())]
+    rows += [("scrublet precision of genetic doublets", hits / genetic["doublet"].sum())]
+    rows += [(f"scrublet AUROC, {sample}", separated(obs)[0]) for sample, obs in groups]
 prose.written(study.rows(pd.DataFrame(rows, columns=["metric", "value"])))
