@@ -1,6 +1,7 @@
 """One early-stopped training loop, used by every network of the package; it knows no model."""
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -23,6 +24,12 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
+
+
+def keep_threads() -> None:
+    """Give torch the threads that ``OMP_NUM_THREADS`` allows: numba, which scanpy calls, resets them."""
+    if threads := os.environ.get("OMP_NUM_THREADS"):
+        torch.set_num_threads(int(threads))
 
 
 def minimise(
@@ -147,6 +154,7 @@ def descend(
         If the loss becomes NaN or infinite.
     """
     optimiser = torch.optim.Adam(module.parameters(), lr=lr, fused=True)
+    keep_threads()
     halving = torch.optim.lr_scheduler.StepLR(optimiser, halve_every or max_epochs + 1, gamma=0.5)
     module.train()
     rows = []

@@ -132,3 +132,51 @@ def test_seeded_is_repeatable_and_leaves_the_callers_generator():
 def test_device_by_name():
     assert train.device("cpu").type == "cpu"
     assert train.device().type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_numba_does_not_change_the_number_of_threads(monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    try:
+        torch.set_num_threads(2)
+        train.keep_threads()
+        assert torch.get_num_threads() == 1
+        monkeypatch.delenv("OMP_NUM_THREADS")
+        torch.set_num_threads(2)
+        train.keep_threads()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_descend_is_adam_with_clipping_and_halving_and_stops_when_told():
+    module = nn.Linear(1, 1, bias=False)
+    weight, losses = module.weight, []
+
+    def loss():
+        losses.append(100 * (weight - 3).square().sum())
+        return {"total": losses[-1], "twice": 2 * losses[-1]}
+
+    with torch.no_grad():
+        weight.zero_()
+    twin = nn.Parameter(torch.zeros(1, 1))
+    history = train.descend(
+        module, loss, lr=0.1, max_epochs=50, halve_every=4, until=lambda v: len(losses) == 9
+    )
+    optimiser = torch.optim.Adam([twin], lr=0.1)
+    for epoch in range(9):
+        optimiser.param_groups[0]["lr"] = 0.1 / 2 ** (epoch // 4)
+        optimiser.zero_grad()
+        (100 * (twin - 3).square().sum()).backward()
+        twin.grad.mul_((3 / twin.grad.norm()).clamp(max=1))
+        optimiser.step()
+    torch.testing.assert_close(weight, twin, rtol=1e-4, atol=0)
+    assert history["epoch"].max() == 9 and not module.training
+    twice = history.pivot(index="epoch", columns="term", values="value")
+    np.testing.assert_allclose(twice["twice"], 2 * twice["total"])
+
+
+def test_descend_names_a_loss_that_is_no_number():
+    module = nn.Linear(1, 1)
+    with pytest.raises(Bulk2scError, match=r"^x: the loss was nan in epoch 1; lower the learning rate"):
+        train.descend(module, lambda: {"total": module.weight.sum() * float("nan")}, progress="x")

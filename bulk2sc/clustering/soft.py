@@ -11,6 +11,7 @@ import pandas as pd
 import scanpy as sc
 import torch
 from anndata import AnnData
+from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -56,12 +57,45 @@ def sharpening_loss(q: Tensor) -> Tensor:
     return F.kl_div(q.log(), sharpened(q), reduction="batchmean")
 
 
-def leiden_labels(codes: np.ndarray, *, resolution: float, n_neighbors: int, seed: int) -> np.ndarray:
-    """Return Leiden clusters, int from 0, of cells' codes (n, n_latent) on their neighbour graph."""
+def neighbour_kernel(
+    codes: np.ndarray, *, n_neighbors: int, metric: str = "euclidean", seed: int = 0
+) -> sparse.csr_matrix:
+    """
+    Return the Gaussian-kernel similarity of neighbouring cells.
+
+    The kernel is scanpy's, after Haghverdi et al. 2016 (doi:10.1038/nmeth.3971).
+
+    Parameters
+    ----------
+    codes
+        (n, width).
+    n_neighbors
+        Number of neighbours; at most n - 1 are taken.
+    metric
+        Of the distance.
+    seed
+        Of the search for neighbours, which is approximate with many cells.
+
+    Returns
+    -------
+    (n, n) sparse and symmetric, in [0, 1], 0 for cells that are not neighbours and on the diagonal.
+    """
     cells = AnnData(np.asarray(codes, dtype=np.float32))
-    sc.pp.neighbors(cells, n_neighbors=n_neighbors, use_rep="X", random_state=seed)
+    n_neighbors = min(n_neighbors, cells.n_obs - 1)
+    sc.pp.neighbors(
+        cells, n_neighbors=n_neighbors, use_rep="X", method="gauss", metric=metric, random_state=seed
+    )
+    kernel = sparse.csr_matrix(cells.obsp["connectivities"], dtype=np.float32)
+    kernel.data = np.nan_to_num(kernel.data, nan=1.0)  # equal cells: a kernel of width 0
+    return kernel.maximum(kernel.T).tocsr()
+
+
+def leiden_labels(codes: np.ndarray, *, resolution: float, n_neighbors: int, seed: int) -> np.ndarray:
+    """Return Leiden clusters, int from 0, of cells' codes (n, n_latent) on their Gaussian-kernel graph."""
+    cells = AnnData(np.asarray(codes, dtype=np.float32))
+    graph = neighbour_kernel(codes, n_neighbors=n_neighbors, seed=seed)
     settings = {"flavor": "igraph", "n_iterations": 2, "directed": False, "random_state": seed}
-    sc.tl.leiden(cells, resolution=resolution, **settings)
+    sc.tl.leiden(cells, resolution=resolution, adjacency=graph, **settings)
     return cells.obs["leiden"].to_numpy(dtype=int)
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from bulk2sc.errors import Bulk2scError
 
-ROWS = 128  # cells decoded at a time: few enough for the processor's cache
+ROWS = 256  # cells decoded at a time: few enough for the processor's cache
 
 
 def zinb_loss(mean: Tensor, dispersion: Tensor, logit: Tensor, positions: Tensor, values: Tensor) -> Tensor:
@@ -142,16 +142,36 @@ class ZINBReconstruction:
         parameters = list(decoder.parameters())
 
         def chunk_loss(chunk: tuple, rows: Tensor) -> Tensor:
-            part, factors, positions, values = chunk
+            part, *tensors = chunk
+            factors, positions, values = (tensor.to(rows.device) for tensor in tensors)
             mean, dispersion, logit = decoder(rows)
             share = (part.stop - part.start) / self.n
             return share * zinb_loss(factors * mean, dispersion, logit, positions, values)
 
-        return _RowByRow.apply(chunk_loss, self.chunks, hidden, *parameters)
+        return row_by_row(chunk_loss, self.chunks, hidden, *parameters)
+
+
+def row_by_row(chunk_loss: Callable, chunks: list[tuple], hidden: Tensor, *parameters: Tensor) -> Tensor:
+    """
+    Return the sum of a loss over chunks of rows; nothing of a chunk is kept but its gradients.
+
+    Parameters
+    ----------
+    chunk_loss
+        Called with a chunk and its rows of `hidden`; returns a scalar that depends on every one of the
+        `parameters`.
+    chunks
+        Tuples of any content whose first element is a slice of rows.
+    hidden
+        (n, width).
+    parameters
+        What else the loss is to be differentiated by.
+    """
+    return _RowByRow.apply(chunk_loss, chunks, hidden, *parameters)
 
 
 class _RowByRow(torch.autograd.Function):
-    """Sum a loss over chunks of rows and take its gradients chunk by chunk, so that nothing is kept."""
+    """Value and gradients of `row_by_row`, both taken on the way forward."""
 
     @staticmethod
     def forward(ctx, chunk_loss: Callable, chunks: list, hidden: Tensor, *parameters: Tensor) -> Tensor:
@@ -165,7 +185,8 @@ class _RowByRow(torch.autograd.Function):
             total += loss.detach()
             if wanted:
                 of_hidden[chunk[0]], *grads = torch.autograd.grad(loss, [rows, *parameters])
-                torch._foreach_add_(sums, grads)
+                for summed, grad in zip(sums, grads, strict=True):
+                    summed += grad
         ctx.save_for_backward(of_hidden, *sums)
         return total
 

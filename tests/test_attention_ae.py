@@ -1,0 +1,237 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from anndata import AnnData
+from scipy import sparse
+
+from bulk2sc import clustering
+from bulk2sc.clustering import attention_ae as module
+from bulk2sc.clustering.attention_ae import attention_ae
+from bulk2sc.errors import Bulk2scError
+
+FEW = {"n_hvg": 60, "max_epochs": 30, "max_cluster_epochs": 25}
+
+
+def planted(n_each=50, n_genes=90, seed=0):
+    """Three groups of cells; 30 genes mark each."""
+    rng = np.random.default_rng(seed)
+    truth = np.repeat([0, 1, 2], n_each)
+    rates = np.where(np.arange(n_genes) // 30 == truth[:, None], 4.0, 0.4)
+    return AnnData_of(rng.poisson(rates), truth)
+
+
+def AnnData_of(counts, truth):
+    counts = sparse.csr_matrix(counts.astype("float32"))
+    obs = pd.DataFrame({"group": truth.astype(str)}, index=[f"c{i}" for i in range(len(truth))])
+    cells = AnnData(counts, obs=obs, layers={"counts": counts.copy()})
+    cells.X = counts.log1p()
+    return cells
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return planted()
+
+
+@pytest.fixture(scope="module")
+def clustered(cells):
+    return attention_ae(cells, **FEW)
+
+
+@pytest.fixture
+def rows():
+    torch.manual_seed(0)
+    return torch.randn(40, 16)
+
+
+def similarity(n, seed=0):
+    """A random sparse similarity with 1 on its diagonal."""
+    half = sparse.random(n, n, 0.1, random_state=seed, dtype=np.float32)
+    return half.maximum(half.T).maximum(sparse.eye(n, dtype=np.float32)).tocsr()
+
+
+# --- known truth -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("attention", ["exact", "landmarks"])
+def test_planted_groups_are_found(cells, clustered, attention, monkeypatch):
+    monkeypatch.setattr(module, "LANDMARKS", 40)
+    found = clustered if attention == "exact" else attention_ae(cells, attention=attention, **FEW)
+    assert clustering.agreement(found.obs["cluster"], cells.obs["group"])["ARI"] > 0.95
+    assert found.obs["cluster"].dtype == "category" and "cluster" not in cells.obs
+    for code in ("X_attention_ae", "X_attention_ae_stage1"):
+        assert found.obsm[code].shape == (150, 16) and found.obsm[code].dtype == np.float32
+
+
+def test_both_stages_are_in_the_history_and_the_loss_falls(clustered, tmp_path):
+    history = clustered.uns["attention_ae"]["history"]
+    first = history.query("stage == 1 and term == 'total'")["value"].to_numpy()
+    assert len(first) == 30 and first[-1] < 0.9 * first[0]
+    assert set(history.query("stage == 2")["term"]) == {"total", "KL", "ZINB", "graph", "changed"}
+    clustered.write_h5ad(tmp_path / "clustered.h5ad")
+
+
+def test_stage_2_makes_the_clusters_denser(clustered):
+    def spread(code):
+        centred = pd.DataFrame(code).groupby(clustered.obs["cluster"].to_numpy()).transform("mean")
+        return (code - centred).to_numpy().std() / code.std()
+
+    assert spread(clustered.obsm["X_attention_ae"]) < spread(clustered.obsm["X_attention_ae_stage1"])
+
+
+def test_same_seed_same_everything_and_other_seed_other_code(cells, clustered):
+    torch.manual_seed(99)  # what the caller drew before does not matter
+    again = attention_ae(cells, **FEW)
+    np.testing.assert_array_equal(again.obsm["X_attention_ae"], clustered.obsm["X_attention_ae"])
+    assert list(again.obs["cluster"]) == list(clustered.obs["cluster"])
+    other = attention_ae(cells, seed=1, **FEW)
+    assert not np.allclose(other.obsm["X_attention_ae"], clustered.obsm["X_attention_ae"])
+
+
+def test_labels_and_other_columns_are_not_seen(cells, clustered):
+    shuffled = cells.copy()
+    shuffled.obs["group"] = np.random.default_rng(0).permutation(cells.obs["group"])
+    assert list(attention_ae(shuffled, **FEW).obs["cluster"]) == list(clustered.obs["cluster"])
+
+
+# --- parts -------------------------------------------------------------------------------------------------
+
+
+def test_attention_is_the_softmax_formula(rows):
+    torch.manual_seed(0)
+    fusion, graph = module.Fusion(16, 8).eval(), torch.randn(40, 16)
+    query, key, value = (
+        layer(rows_).reshape(40, 8, 2)
+        for layer, rows_ in ((fusion.query, graph), (fusion.key, rows), (fusion.value, rows))
+    )
+    heads = [torch.softmax(query[:, h] @ key[:, h].T / 2**0.5, dim=1) @ value[:, h] for h in range(8)]
+    expected = rows + fusion.output(torch.cat(heads, dim=1))
+    torch.testing.assert_close(fusion(graph, rows), expected, rtol=1e-4, atol=1e-5)
+    everybody = torch.randperm(40)
+    torch.testing.assert_close(fusion(graph, rows, everybody), expected, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(fusion(graph, rows, everybody[:10]), expected, atol=1e-3)
+
+
+def test_graph_convolution_is_the_dense_normalised_product(rows):
+    S = similarity(40)
+    dense = torch.from_numpy(S.toarray())
+    scale = dense.sum(dim=1).rsqrt()
+    expected = torch.tanh(scale[:, None] * dense * scale @ rows)
+    torch.testing.assert_close(module.graph_convolution(module.normalised(S), rows), expected)
+
+
+def pairs_of(S):
+    entries = S.tocoo()
+    return torch.from_numpy(np.stack(entries.coords).astype(np.int64)), torch.from_numpy(entries.data)
+
+
+def test_graph_loss_and_its_gradient_are_those_of_the_dense_matrix(rows, monkeypatch):
+    monkeypatch.setattr(module, "ROWS", 7)
+    S, rows = similarity(40), rows.mul(0.3).requires_grad_()
+    found = module.graph_loss(rows, *pairs_of(S))
+    expected = (torch.sigmoid(rows @ rows.T) - torch.from_numpy(S.toarray())).square().mean()
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(torch.autograd.grad(found, rows), torch.autograd.grad(expected, rows))
+
+
+def test_sampled_graph_loss_has_no_bias(rows):
+    S = similarity(40)
+    exact = module.graph_loss(rows, *pairs_of(S)).item()
+    each = [module.graph_loss(rows, *pairs_of(S), compared=torch.tensor([i])).item() for i in range(40)]
+    assert np.std(each) > 0.01 * exact
+    assert np.mean(each) == pytest.approx(exact, rel=1e-4)  # over all draws of one cell
+
+
+def test_similarity_is_symmetric_between_0_and_1_and_joins_cells_of_a_group(cells):
+    S = module.cell_similarity(module._inputs(cells, np.arange(90), None), n_neighbors=10)
+    assert abs(S - S.T).max() == 0 and S.min() >= 0 and S.max() <= 1
+    np.testing.assert_array_equal(S.diagonal(), 1)
+    assert 5 * 150 < S.nnz < 30 * 150
+    group = cells.obs["group"].astype(int).to_numpy()
+    i, j = S.nonzero()
+    assert (group[i] == group[j]).mean() > 0.95
+
+
+def test_network_sees_noise_in_training_only(rows):
+    counts = sparse.csr_matrix(np.random.default_rng(0).poisson(1.0, (40, 16)))
+    model = module.AttentionAE(rows, counts, similarity(40))
+    assert not torch.equal(model()[0], model()[0])
+    model.eval()
+    assert torch.equal(model()[0], model()[0])
+
+
+def test_a_shift_of_a_batch_is_taken_out(cells):
+    batch = np.resize(["a", "b"], 150)
+    shifted = cells.copy()
+    shifted.obs["batch"] = batch
+    X = cells.X.toarray()
+    shifted.X = np.where((batch == "b")[:, None], 2 * X + 1, X)
+    genes = np.arange(90)
+    x = module._inputs(shifted, genes, "batch")
+    np.testing.assert_allclose(x, module._inputs(_with_batch(cells, batch), genes, "batch"), atol=1e-5)
+    assert abs(x[batch == "a"].mean() - x[batch == "b"].mean()) < 1e-5
+    assert module._inputs(shifted, genes, None)[batch == "b"].mean() > 0.5
+
+
+def _with_batch(cells, batch):
+    cells = cells.copy()
+    cells.obs["batch"] = batch
+    return cells
+
+
+# --- what cannot be done -----------------------------------------------------------------------------------
+
+
+def test_one_cluster_is_returned_with_a_warning():
+    alike = AnnData_of(np.random.default_rng(0).poisson(1.0, (60, 30)), np.zeros(60))
+    with pytest.warns(UserWarning, match="stage 2: all cells are one cluster"):
+        found = attention_ae(alike, resolution=1e-6, max_epochs=2)
+    assert set(found.obs["cluster"]) == {"0"}
+    np.testing.assert_array_equal(found.obsm["X_attention_ae"], found.obsm["X_attention_ae_stage1"])
+
+
+@pytest.mark.filterwarnings("ignore:.*one cluster")
+@pytest.mark.parametrize("n_each", [1, 3])
+def test_fewer_cells_than_neighbours_and_heads(n_each):
+    found = attention_ae(planted(n_each), max_epochs=3, max_cluster_epochs=3)
+    assert len(found.obs["cluster"]) == 3 * n_each
+    assert np.isfinite(found.obsm["X_attention_ae"]).all()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_equal_cells_are_no_crash():
+    found = attention_ae(AnnData_of(np.ones((40, 20)), np.zeros(40)), max_epochs=3, max_cluster_epochs=3)
+    assert np.isfinite(found.obsm["X_attention_ae"]).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"attention": "landmark"}, r"attention='landmark' is unknown.* Did you mean 'landmarks'"),
+        ({"n_heads": 3}, "n_heads=3 must divide 64 and n_latent=16"),
+        ({"n_latent": 12}, "n_heads=8 must divide 64 and n_latent=12"),
+        ({"batch": "grup"}, "obs has no column 'grup'. Did you mean 'group'"),
+    ],
+)
+def test_wrong_settings_are_refused_in_one_line(cells, settings, message):
+    with pytest.raises(Bulk2scError, match=message) as caught:
+        attention_ae(cells, **settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_two_cells_and_missing_counts_are_refused(cells):
+    with pytest.raises(Bulk2scError, match="2 cells have no neighbourhoods; give at least 3"):
+        attention_ae(cells[:2].copy())
+    without = cells.copy()
+    del without.layers["counts"]
+    with pytest.raises(
+        Bulk2scError, match=r'AttentionAE-sc models raw counts and there is no layers\["counts"\]'
+    ):
+        attention_ae(without)
+
+
+def test_more_cells_than_memory_allows_are_refused_before_training(cells, monkeypatch):
+    monkeypatch.setattr(module, "_memory", lambda: 1_000_000)
+    with pytest.raises(Bulk2scError, match=r"150 cells x 60 genes need about 0.0 GB.*has 0.0 GB; give fewer"):
+        attention_ae(cells, **FEW)
