@@ -221,6 +221,23 @@ def write_cells(mirror: Path, seed: int = 0) -> Path:
     return mirror
 
 
+STUDY_FILES = {  # the names that are known, and one that is not
+    "GSE117872": "GSE117872_made_up_preprocessed.h5ad",
+    "GSE131984": "GSE131984_paclitaxel_preprocessed.h5ad",
+    "GSE108394": "GSE108394_RAW.h5ad",
+    "GSE156246-BT474": "GSE156246_BT474_Lapatinib_preprocessed_genename.h5ad",
+    "GSE156246-HCC1419": "GSE156246_HCC1419_Lapatinib_preprocessed_genename.h5ad",
+}
+
+
+def write_study_cells(mirror: Path, seed: int = 0) -> Path:
+    """Write the study's own file of each of its five sets as ``<key>/<name>`` and return the folder."""
+    for key, name in STUDY_FILES.items():
+        (mirror / key).mkdir(parents=True, exist_ok=True)
+        write_study(mirror / key, seed, name)
+    return mirror
+
+
 def as_r_writes(table: pd.DataFrame) -> bytes:
     """Return a table as R's write.table does, without a cell above the names of the rows; .gz."""
     text = table.to_csv(sep="\t", index_label=False)

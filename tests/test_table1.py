@@ -146,13 +146,23 @@ def test_each_set_goes_all_the_way(mirrored, gdsc, tmp_path, key):
     assert pp.pair(lines, labelled, n_hvg=300)[1].n_vars == 300
 
 
+@pytest.fixture(scope="module")
+def study_mirror(tmp_path_factory, written):
+    """Return a mirror with the study's own files beside those of GEO."""
+    mirror = tmp_path_factory.mktemp("both")
+    shutil.copytree(written[SETS[0]][0].parents[1], mirror, dirs_exist_ok=True)
+    return formats.write_study_cells(mirror)
+
+
 @pytest.mark.parametrize("key", SETS)
-def test_the_file_of_the_study_comes_first(tmp_path, monkeypatch, key):
-    cells = load(key, formats.write_study(tmp_path), monkeypatch)
+def test_the_file_of_the_study_comes_first(study_mirror, tmp_path, monkeypatch, key):
+    monkeypatch.setenv("BULK2SC_CACHE", str(tmp_path))
+    monkeypatch.setenv("BULK2SC_MIRROR", str(study_mirror))
+    cells = datasets.load_cells(key, bulk=None, drug="")
     assert cells.obs["sensitive"].value_counts().to_dict() == {"1": 70, "0": 50}
-    assert pp.detect_scale(cells) == "log" and cells.uns["source_files"] == ["made_up_preprocessed.h5ad"]
-    line = {"GSE117872": np.nan, "GSE131984": "SUM159", "GSE108394": "451LU"}.get(key, key.partition("-")[2])
-    assert cells.obs["cell_line"].unique().tolist() == pytest.approx([line], nan_ok=True)
+    assert pp.detect_scale(cells) == "log" and cells.uns["source_files"] == [formats.STUDY_FILES[key]]
+    line = {"GSE117872": "", "GSE131984": "SUM159", "GSE108394": "451LU"}.get(key, key.partition("-")[2])
+    assert cells.obs["cell_line"].astype(object).fillna("").unique().tolist() == [line]
 
 
 @pytest.mark.parametrize(
