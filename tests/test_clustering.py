@@ -1,23 +1,16 @@
 import numpy as np
 import pandas as pd
+import planted_groups
 import pytest
-from anndata import AnnData
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 
 from bulk2sc import clustering
+from bulk2sc.errors import Bulk2scError
 
 
 @pytest.fixture(scope="module")
 def groups():
-    """Three groups of 60 cells, 300 genes; 30 genes mark each group."""
-    rng = np.random.default_rng(0)
-    truth = np.repeat(list("abc"), 60)
-    rates = np.full((180, 300), 0.5)
-    for i, group in enumerate("abc"):
-        rates[np.ix_(truth == group, range(30 * i, 30 * i + 30))] = 5
-    X = np.log1p(rng.poisson(rates)).astype("float32")
-    obs = pd.DataFrame({"group": truth}, index=[f"c{i}" for i in range(180)])
-    return AnnData(X, obs=obs, var=pd.DataFrame(index=[f"g{i}" for i in range(300)]))
+    return planted_groups.cells()
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +42,72 @@ def test_few_cells_are_clustered_with_fewer_components(groups):
     assert few.obsm["X_pca"].shape == (20, 19)
 
 
+@pytest.mark.parametrize("n_cells", [3, 8])
+@pytest.mark.parametrize(
+    "cluster", [clustering.communities, clustering.kmeans, lambda cells: louvain(cells, 0)]
+)
+def test_fewer_cells_than_neighbours_or_clusters(groups, cluster, n_cells):
+    few = cluster(groups[:: 180 // n_cells][:n_cells].copy())
+    assert 1 <= few.obs["cluster"].nunique() < n_cells
+
+
+def louvain(cells, seed):
+    return clustering.communities(cells, method="louvain", seed=seed)
+
+
+def test_louvain_and_kmeans_find_planted_groups_without_being_told_their_number(groups):
+    for found in (louvain(groups, 0), clustering.kmeans(groups)):
+        assert clustering.agreement(found.obs["cluster"], groups.obs["group"])["ARI"] == 1.0
+
+
+def test_louvain_follows_its_seed_and_leaves_pythons_generator_alone(groups):
+    import random
+
+    noise = clustering.permute_genes(groups)
+    state = random.getstate()
+    labels = [list(louvain(noise, seed).obs["cluster"]) for seed in (0, 0, 1)]
+    assert random.getstate() == state
+    assert labels[0] == labels[1] != labels[2]
+
+
+def test_louvain_never_has_a_lower_modularity_than_one_cluster(groups):
+    import igraph
+
+    found = louvain(groups, 0)
+    graph = igraph.Graph.Weighted_Adjacency(found.obsp["connectivities"], mode="undirected")
+    assert graph.modularity(found.obs["cluster"].cat.codes.to_list(), weights="weight") > 0.5
+    total = found.obsp["connectivities"].sum() / 2
+    assert sum(graph.es["weight"]) == pytest.approx(total), "each edge counts once"
+
+
+def test_kmeans_takes_the_k_of_the_highest_width(groups):
+    found = clustering.kmeans(groups, max_k=6, n_pcs=10)
+    only_two = clustering.kmeans(groups, max_k=2, n_pcs=10)
+    widths = [clustering.silhouette(each.obsm["X_pca"], each.obs["cluster"]) for each in (found, only_two)]
+    assert found.obs["cluster"].nunique() == 3
+    assert widths[0] > widths[1]
+
+
+@pytest.mark.parametrize("cluster", [clustering.leiden, clustering.kmeans])
+def test_no_cells_and_cells_all_alike(groups, cluster):
+    with pytest.raises(Bulk2scError, match="there are 0 cells; give at least three"):
+        cluster(groups[:0].copy())
+    alike = groups[:20].copy()
+    alike.X[:] = alike.X[0]
+    with pytest.raises(Bulk2scError, match="X is the same in all 20 cells"):
+        cluster(alike)
+
+
+def test_groups_on_a_code_of_ones_own(groups):
+    cells = groups.copy()
+    cells.obsm["X_mine"] = np.repeat(np.eye(3), 60, axis=0) * 9 + np.random.default_rng(0).normal(
+        size=(180, 3)
+    )
+    found = clustering.group(cells, "X_mine", resolution=0.1)
+    assert clustering.agreement(found.obs["cluster"], groups.obs["group"])["ARI"] == 1.0
+    assert "cluster" not in cells.obs
+
+
 def test_agreement_is_sklearns_and_ignores_names():
     rng = np.random.default_rng(0)
     labels, truth = rng.integers(0, 4, 200), rng.integers(0, 3, 200)
@@ -73,3 +132,48 @@ def test_permuted_labels_agree_by_chance_only():
     assert abs(null["ARI"].mean()) < 0.01
     assert null["ARI"].max() < 0.2 < clustering.agreement(truth, truth)["ARI"]
     pd.testing.assert_frame_equal(null, clustering.permuted_agreement(truth, truth, n=100))
+
+
+def test_silhouette_by_hand_and_as_sklearns():
+    # Distances within 1 and between 10 to 11: s = 1 - 1/10.5 for cells 0 and 3, 1 - 1/9.5 for 1 and 2.
+    code = np.array([[0.0], [1.0], [10.0], [11.0]])
+    assert clustering.silhouette(code, list("aabb")) == pytest.approx(1 - (1 / 10.5 + 1 / 9.5) / 2)
+    rng = np.random.default_rng(0)
+    code, labels = rng.normal(size=(50, 4)), rng.integers(0, 3, 50)
+    assert clustering.silhouette(code, labels) == pytest.approx(silhouette_score(code, labels))
+
+
+@pytest.mark.parametrize("labels", ["aaaa", "abcd"])
+def test_silhouette_of_one_cluster_or_of_lone_cells_is_not_defined(labels):
+    assert np.isnan(clustering.silhouette(np.arange(4.0)[:, None], list(labels)))
+
+
+def test_silhouette_of_many_cells_is_that_of_a_sample():
+    code = np.repeat([0.0, 5.0], 4000)[:, None] + np.random.default_rng(0).normal(size=(8000, 1))
+    labels = np.repeat([0, 1], 4000)
+    assert clustering.silhouette(code, labels) == pytest.approx(silhouette_score(code, labels), abs=0.01)
+
+
+def test_permuted_genes_keep_their_counts_and_lose_their_company(groups):
+    permuted = clustering.permute_genes(groups)
+    before, after = groups.layers["counts"].toarray(), permuted.layers["counts"].toarray()
+    np.testing.assert_array_equal(np.sort(before, axis=0), np.sort(after, axis=0))
+    markers = slice(0, 30)  # of one group, so they vary together
+    assert np.corrcoef(before[:, markers].T).mean() > 0.5
+    assert abs(np.corrcoef(after[:, markers].T).mean() - 1 / 30) < 0.03
+    np.testing.assert_array_equal(after, clustering.permute_genes(groups).layers["counts"].toarray())
+    assert (after != clustering.permute_genes(groups, seed=1).layers["counts"].toarray()).any()
+
+
+def test_permuted_genes_are_normalised_and_hold_no_groups(groups):
+    permuted = clustering.permute_genes(groups)
+    np.testing.assert_allclose(np.expm1(permuted.X.toarray()).sum(axis=1), 1e4, rtol=1e-4)
+    found = clustering.communities(permuted)
+    assert abs(clustering.agreement(found.obs["cluster"], groups.obs["group"])["ARI"]) < 0.05
+
+
+def test_genes_cannot_be_permuted_without_counts(groups):
+    without = groups.copy()
+    del without.layers["counts"]
+    with pytest.raises(Bulk2scError, match=r'there is no layers\["counts"\]'):
+        clustering.permute_genes(without)

@@ -4,7 +4,15 @@ The networks (`attention_ae`, `deep_cluster`, `graph_ae`) and `compare`, which r
 names of their modules: they need torch.
 """
 
-from bulk2sc.clustering.communities import communities, group, kmeans, leiden, principal_components, umap
+from bulk2sc.clustering.communities import (
+    communities,
+    group,
+    kmeans,
+    leiden,
+    neighbours,
+    principal_components,
+    umap,
+)
 from bulk2sc.clustering.measures import agreement, permute_genes, permuted_agreement, silhouette
 
 __all__ = [
@@ -13,6 +21,7 @@ __all__ = [
     "group",
     "kmeans",
     "leiden",
+    "neighbours",
     "permute_genes",
     "permuted_agreement",
     "principal_components",

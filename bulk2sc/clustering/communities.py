@@ -127,8 +127,7 @@ def group(
     -------
     A copy with `obs["cluster"]` and the graph of 15 neighbours.
     """
-    cells = cells.copy()
-    sc.pp.neighbors(cells, n_neighbors=N_NEIGHBORS, use_rep=code, random_state=seed)
+    cells = neighbours(cells, code, seed=seed)
     if method == "louvain":
         cells.obs["cluster"] = as_clusters(_louvain(cells.obsp["connectivities"], seed))
         return cells
@@ -137,8 +136,15 @@ def group(
     return cells
 
 
+def neighbours(cells: AnnData, code: str, *, seed: int = 0) -> AnnData:
+    """Return a copy with scanpy's graph of 15 neighbours on `obsm[code]`."""
+    cells = cells.copy()
+    sc.pp.neighbors(cells, n_neighbors=N_NEIGHBORS, use_rep=code, random_state=seed)
+    return cells
+
+
 def umap(cells: AnnData, *, seed: int = 0) -> AnnData:
-    """Return a copy with `obsm["X_umap"]`, drawn from the neighbour graph that `group` has left."""
+    """Return a copy with `obsm["X_umap"]`, drawn from the graph of `neighbours`."""
     cells = cells.copy()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Graph is not fully connected")  # well separated cells

@@ -1,8 +1,9 @@
 """A graph autoencoder in the manner of scGNN (Wang et al. 2021): expression, then the neighbour graph.
 
-A feature autoencoder codes each cell, a graph autoencoder codes it together with its neighbours, and
-communities of the second code are the clusters. Left out of scGNN: the left-truncated mixture model of
-expression, one autoencoder for each cluster, imputation, and the rounds that repeat all this.
+A feature autoencoder codes each cell, a graph autoencoder codes it together with its neighbours, and k-means
+on the second code gives the clusters, as many as the neighbour graph has communities. Left out of scGNN: the
+left-truncated mixture model of expression, one autoencoder for each cluster, imputation, and the rounds that
+repeat all this.
 """
 
 from collections.abc import Iterator
@@ -12,12 +13,15 @@ import scanpy as sc
 import torch
 from anndata import AnnData
 from scipy import sparse
+from sklearn.cluster import KMeans
 from sklearn.neighbors import kneighbors_graph
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bulk2sc import pp, train
-from bulk2sc.clustering.communities import N_NEIGHBORS, group, refuse_unclusterable
+from bulk2sc.clustering import soft
+from bulk2sc.clustering.attention_ae import normalised
+from bulk2sc.clustering.communities import N_NEIGHBORS, as_clusters, refuse_unclusterable
 
 WIDTHS = (256, 64)  # of the feature autoencoder
 GRAPH_WIDTHS = (32, 16)  # of the graph autoencoder, as in scGNN
@@ -41,7 +45,7 @@ class FeatureAutoencoder(nn.Module):
 
 
 class GraphAutoencoder(nn.Module):
-    """Two graph convolutions (Kipf and Welling 2016); an edge is likely where its cells' codes are aligned."""
+    """Two graph convolutions (Kipf and Welling 2016); likely edges join codes that are aligned."""
 
     def __init__(self, n_in: int, adjacency: Tensor):
         super().__init__()
@@ -74,7 +78,7 @@ def graph_ae(
     n_hvg
         Number of highly variable genes, z-scored.
     resolution
-        Of Leiden's algorithm on the graph code.
+        Of Leiden's algorithm on the feature code, which gives the number of clusters.
     max_epochs, max_graph_epochs
         Most epochs of either autoencoder; both stop early, on held-out cells and on held-out edges.
     seed
@@ -100,7 +104,12 @@ def graph_ae(
         features = _code_features(x, max_epochs)
         graph = _code_graph(features, max_graph_epochs)
     cells.obsm["X_graph_ae_stage1"], cells.obsm["X_graph_ae"] = features.numpy(), graph.numpy()
-    return group(cells, "X_graph_ae", resolution=resolution, seed=seed)
+    communities = soft.leiden_labels(
+        features.numpy(), resolution=resolution, n_neighbors=N_NEIGHBORS, seed=seed
+    )
+    k = communities.max() + 1
+    cells.obs["cluster"] = as_clusters(KMeans(k, n_init=10, random_state=seed).fit_predict(graph.numpy()))
+    return cells
 
 
 def _code_features(x: Tensor, max_epochs: int) -> Tensor:
@@ -130,16 +139,17 @@ def _code_graph(features: Tensor, max_epochs: int) -> Tensor:
     """Train on the edges of the neighbour graph against as many random pairs of cells."""
     neighbours = min(N_NEIGHBORS, len(features) - 1)
     graph = kneighbors_graph(features.numpy(), neighbours)
-    edges = torch.from_numpy(np.stack(graph.maximum(graph.T).nonzero())).long()
+    graph = graph.maximum(graph.T)  # every edge both ways
+    edges = torch.from_numpy(np.stack(graph.nonzero())).long()
     held_out, fitting = _split(edges.shape[1])
-    network = GraphAutoencoder(features.shape[1], normalised_adjacency(graph))
+    network = GraphAutoencoder(features.shape[1], normalised(graph + sparse.eye(len(features))))
     others = torch.randint(len(features), (2, len(held_out)))
 
     def loss(real: Tensor, random: Tensor) -> dict[str, Tensor]:
         z = network(features)
         pairs = torch.cat([real, random], dim=1)
         is_edge = torch.cat([torch.ones(real.shape[1]), torch.zeros(random.shape[1])])
-        aligned = (z[pairs[0]] * z[pairs[1]]).sum(dim=1)
+        aligned = (z.index_select(0, pairs[0]) * z.index_select(0, pairs[1])).sum(dim=1)
         return {"edges": F.binary_cross_entropy_with_logits(aligned, is_edge)}
 
     train.minimise(
@@ -154,15 +164,6 @@ def _code_graph(features: Tensor, max_epochs: int) -> Tensor:
     )
     with torch.no_grad():
         return network(features)
-
-
-def normalised_adjacency(graph: sparse.spmatrix) -> Tensor:
-    """Return ``D^-1/2 (A + I) D^-1/2`` as a sparse tensor; A is `graph` with every edge both ways."""
-    adjacency = (graph.maximum(graph.T) > 0).astype("float32").maximum(sparse.eye(graph.shape[0])).tocoo()
-    degree = np.asarray(adjacency.sum(axis=1)).ravel()
-    weights = adjacency.data / np.sqrt(degree[adjacency.row] * degree[adjacency.col])
-    positions = torch.from_numpy(np.stack([adjacency.row, adjacency.col])).long()
-    return torch.sparse_coo_tensor(positions, torch.from_numpy(weights).float(), adjacency.shape).coalesce()
 
 
 def _split(n: int) -> tuple[Tensor, Tensor]:
