@@ -77,7 +77,7 @@ def test_gse131984(written, monkeypatch):
     for sample, table in made.items():
         one = cells[cells.obs["sample"] == sample].layers["counts"].toarray()
         np.testing.assert_array_equal(one, table.to_numpy().T)
-    assert set(cells.obs["cell_line"]) == {"SUM159"} and cells.obs_names[0] == "Pre_AAAAAAAA-1"
+    assert set(cells.obs["cell_line"]) == {"SUM159PT"} and cells.obs_names[0] == "Pre_AAAAAAAA-1"
 
 
 def test_gse108394(written, monkeypatch):
@@ -161,7 +161,7 @@ def test_the_file_of_the_study_comes_first(study_mirror, tmp_path, monkeypatch, 
     cells = datasets.load_cells(key, bulk=None, drug="")
     assert cells.obs["sensitive"].value_counts().to_dict() == {"1": 70, "0": 50}
     assert pp.detect_scale(cells) == "log" and cells.uns["source_files"] == [formats.STUDY_FILES[key]]
-    line = {"GSE117872": "", "GSE131984": "SUM159", "GSE108394": "451LU"}.get(key, key.partition("-")[2])
+    line = {"GSE117872": "", "GSE131984": "SUM159PT", "GSE108394": "451LU"}.get(key, key.partition("-")[2])
     assert cells.obs["cell_line"].astype(object).fillna("").unique().tolist() == [line]
 
 

@@ -66,14 +66,14 @@ def gse131984() -> ad.AnnData:
     -------
     ``layers["counts"]`` and ``X``: counts. ``obs`` from GEO: sample (the source's ``orig.ident``: ``Pre`` is
     before treatment; the names of the treated samples are as in the source and were not documented) and
-    cell_line (``SUM159``, not a line of GDSC).
+    cell_line (``SUM159PT``, the line's full name, by which a release of GDSC that has it names it).
 
     Raises
     ------
     Bulk2scError
         If the files cannot be fetched or are not as documented.
     """
-    return load("GSE131984", fetch("GSE131984"), _sum159, line="SUM159")
+    return load("GSE131984", fetch("GSE131984"), _sum159, line="SUM159PT")
 
 
 def _sum159(paths: list[Path]) -> ad.AnnData:
@@ -82,7 +82,7 @@ def _sum159(paths: list[Path]) -> ad.AnnData:
     if "Pre" not in set(rows["orig.ident"]):
         found = ", ".join(sorted(set(rows["orig.ident"]))[:8])
         raise Unlike(about.name, "a level 'Pre' of orig.ident", found)
-    obs = pd.DataFrame({"sample": rows["orig.ident"], "cell_line": "SUM159"})
+    obs = pd.DataFrame({"sample": rows["orig.ident"], "cell_line": "SUM159PT"})
     return finish(describe(cells, obs), matrix.name)
 
 
