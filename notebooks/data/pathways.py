@@ -1,14 +1,20 @@
 # ---
 # jupyter:
 #   bulk2sc:
-#     reads: [bulk, labelled]
-#     writes: [pair, mask]
+#     reads:
+#     - bulk
+#     - labelled
+#     writes:
+#     - pair
+#     - mask
 #   jupytext:
 #     formats: ipynb,py:percent
 #     notebook_metadata_filter: kernelspec,jupytext,bulk2sc,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -32,7 +38,9 @@
 edition: str = "demo"  # edition whose settings and results are used
 drug: str = "Cisplatin"  # drug, by its GDSC name
 n_hvg: int = 2500  # number of highly variable genes, 0 for all shared genes
-resource: str = "go_cc"  # gene sets, one of go_cc, go_bp, go_mf, reactome and hallmark
+resource: str = (
+    "go_cc"  # source of the gene sets: hallmark, reactome, go_cc, go_bp, go_mf; with _2023, as the paper used
+)
 min_pathway_genes: int = 10  # fewest chosen genes of a pathway that is kept
 max_pathway_genes: int = 1000  # most genes, chosen or not, of a pathway that is kept
 n_free: int = 5  # rows of ones for what no pathway names
@@ -122,7 +130,7 @@ Markdown(
 # If all cells of the experiment are of one kind, what they have in common is gone.
 
 # %% mystnb={"figure": {"caption": "Standardised values in lines and cells of three genes: detected in most, in half (or as near as there is), and in few of the cells.", "name": "fig-scaled"}, "image": {"alt": "Three panels with two overlapping histograms each, one of bulk lines and one of cells."}} tags=["hide-input"]
-detected = pd.Series((cells.layers["counts"] > 0).mean(axis=0).A1, index=cells.var_names)
+detected = pd.Series(np.asarray((cells.X > 0).mean(axis=0)).ravel(), index=cells.var_names)
 examples = [(detected - target).abs().idxmin() for target in (0.95, 0.5, 0.05)]
 figure, axes = plt.subplots(1, 3, figsize=(11, 2.8), sharey=True)
 for ax, gene in zip(axes, examples, strict=True):
