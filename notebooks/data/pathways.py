@@ -38,9 +38,7 @@
 edition: str = "demo"  # edition whose settings and results are used
 drug: str = "Cisplatin"  # drug, by its GDSC name
 n_hvg: int = 2500  # number of highly variable genes, 0 for all shared genes
-resource: str = (
-    "go_cc"  # source of the gene sets: hallmark, reactome, go_cc, go_bp, go_mf; with _2023, as the paper used
-)
+resource: str = "go_cc"  # gene sets: go_cc, go_bp, go_mf, reactome or hallmark; _2023: of MSigDB
 min_pathway_genes: int = 10  # fewest chosen genes of a pathway that is kept
 max_pathway_genes: int = 1000  # most genes, chosen or not, of a pathway that is kept
 n_free: int = 5  # rows of ones for what no pathway names
