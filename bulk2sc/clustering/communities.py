@@ -136,6 +136,12 @@ def group(
     return cells
 
 
+def community_labels(code: np.ndarray, *, resolution: float = 1.0, seed: int = 0) -> np.ndarray:
+    """Return what `group` finds by Leiden on a code (n_cells, n_dimensions), as int (n_cells,) from 0."""
+    cells = AnnData(sparse.csr_matrix((len(code), 1), dtype="float32"), obsm={"X_code": code})
+    return group(cells, "X_code", resolution=resolution, seed=seed).obs["cluster"].cat.codes.to_numpy(int)
+
+
 def neighbours(cells: AnnData, code: str, *, seed: int = 0) -> AnnData:
     """Return a copy with scanpy's graph of 15 neighbours on `obsm[code]`."""
     cells = cells.copy()

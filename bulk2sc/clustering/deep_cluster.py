@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bulk2sc import pp, train
 from bulk2sc.clustering import soft, zinb
-from bulk2sc.clustering.communities import N_NEIGHBORS, as_clusters, refuse_unclusterable
+from bulk2sc.clustering.communities import as_clusters, community_labels, refuse_unclusterable
 
 WIDTHS = (256, 64, 32)
 NOISE = 1.0  # standard deviation of what is added to z-scores while the code is learnt
@@ -86,7 +86,7 @@ def deep_cluster(
         network = CountAutoencoder(x.shape[1])
         _learn_counts(network, x, counts, max_epochs)
         cells.obsm["X_deep_cluster_stage1"] = first = _code(network, x)
-        start = soft.leiden_labels(first, resolution=resolution, n_neighbors=N_NEIGHBORS, seed=seed)
+        start = community_labels(first, resolution=resolution, seed=seed)
         labels = _gather(network, x, counts, start, max_cluster_epochs)
     cells.obsm["X_deep_cluster"] = _code(network, x)
     cells.obs["cluster"] = as_clusters(labels)

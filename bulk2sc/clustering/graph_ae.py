@@ -19,9 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bulk2sc import pp, train
-from bulk2sc.clustering import soft
 from bulk2sc.clustering.attention_ae import normalised
-from bulk2sc.clustering.communities import N_NEIGHBORS, as_clusters, refuse_unclusterable
+from bulk2sc.clustering.communities import N_NEIGHBORS, as_clusters, community_labels, refuse_unclusterable
 
 WIDTHS = (256, 64)  # of the feature autoencoder
 GRAPH_WIDTHS = (32, 16)  # of the graph autoencoder, as in scGNN
@@ -104,9 +103,7 @@ def graph_ae(
         features = _code_features(x, max_epochs)
         graph = _code_graph(features, max_graph_epochs)
     cells.obsm["X_graph_ae_stage1"], cells.obsm["X_graph_ae"] = features.numpy(), graph.numpy()
-    communities = soft.leiden_labels(
-        features.numpy(), resolution=resolution, n_neighbors=N_NEIGHBORS, seed=seed
-    )
+    communities = community_labels(features.numpy(), resolution=resolution, seed=seed)
     k = communities.max() + 1
     cells.obs["cluster"] = as_clusters(KMeans(k, n_init=10, random_state=seed).fit_predict(graph.numpy()))
     return cells
