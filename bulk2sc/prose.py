@@ -587,6 +587,9 @@ def effect_of_exclusion(table: pd.DataFrame, *, metric: str = "auroc") -> str:
     if wide.empty or wide.reindex(columns=["by arm", "after exclusion"]).isna().any(axis=None):
         return f"Without labels of both classes, exclusion has no effect on {label} that could be measured."
     change = wide["after exclusion"] - wide["by arm"]
+    if (change.abs() <= 0.005).all():
+        values = [f"{method} {value:.2f}" for method, value in wide["after exclusion"].items()]
+        return f"Exclusion leaves the {label} as it is: {listing(values)}."
     clauses = [
         f"{method} from {row['by arm']:.2f} to {row['after exclusion']:.2f}"
         + ("" if pd.isna(row.get("truth")) else f" (truth of the line: {row['truth']:.2f})")

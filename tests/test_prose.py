@@ -424,7 +424,7 @@ def judged(*rows):
     [
         (0.6, 0.7, 0.9, "raises the AUROC of LR from 0.60 to 0.70 (truth of the line: 0.90)."),
         (0.7, 0.6, np.nan, "lowers the AUROC of LR from 0.70 to 0.60."),
-        (0.7, 0.702, 0.9, "moves the AUROC of LR from 0.70 to 0.70 (truth of the line: 0.90)."),
+        (0.7, 0.702, 0.9, "Exclusion leaves the AUROC as it is: LR 0.70."),
         (np.nan, 0.6, 0.9, "Without labels of both classes, exclusion has no effect on AUROC"),
     ],
 )

@@ -185,11 +185,12 @@ outcome = pd.crosstab(obs["label_reason"], pl.response_names(obs["response"])).r
 outcome.rename_axis(columns="label")
 
 # %% tags=["remove-input"]
-excluded = int(obs["response"].isna().sum())
+stated = obs["response_unfiltered"].notna()
+excluded = int((stated & obs["response"].isna()).sum())
 Markdown(
-    f"{excluded} of {len(obs)} cells are excluded ({prose.percent(excluded / len(obs))}). Of those that keep a "
-    f"label, {prose.percent(obs['response'].mean())} are called sensitive; without exclusion it is "
-    f"{prose.percent(obs['response_unfiltered'].mean())}."
+    f"{stated.sum()} of {len(obs)} cells have a label before any exclusion, and {excluded} of these are excluded "
+    f"({prose.percent(excluded / stated.sum())}). Of the cells that keep a label, {prose.percent(obs['response'].mean())} are "
+    f"called sensitive; without exclusion it is {prose.percent(obs['response_unfiltered'].mean())}."
 )
 
 # %% [markdown]
@@ -299,7 +300,7 @@ def said(table):
     return "- " + "\n- ".join([*lines, f"{apart} over the {prose.SWEPT['shift']}."])
 
 
-Markdown(f"{sweep_seeds} seeds, {sweep_cells} cells each:\n\n{said(summary)}")
+Markdown(f"Simulations of each setting: {sweep_seeds}, of {sweep_cells} cells each.\n\n{said(summary)}")
 
 # %% [markdown]
 # Two limits can be understood without a computer.
@@ -360,10 +361,10 @@ sweeps = {
 pd.concat(sweeps, names=["setting", "value"]).astype({"clusters": int}).round(3)
 
 # %% tags=["remove-input"]
-measure = "right labels" if truth.notna().any() else "excluded"
+measure, words = ("right labels", "right labels") if known else ("excluded", "excluded cells")
 Markdown(
     " ".join(
-        f"Over *{setting}*, the share of {measure} {prose.spread(table[measure])}."
+        f"Over *{setting}*, the share of {words} {prose.spread(table[measure])}."
         for setting, table in sweeps.items()
         if len(table)
     )
@@ -393,16 +394,15 @@ makers = {method: lambda seed, method=method: models.make(method, seed=seed) for
 scored_cells = evaluate.score_methods(*pair, methods=makers)
 
 # %% tags=["hide-input"]
-judged = pair[1].copy()
-judged.obs["cell_line"] = lines
-judged.obs["truth"] = truth
-answers = {"by arm": "response_unfiltered", "after exclusion": "response", "truth": "truth"}
-answers = {name: column for name, column in answers.items() if judged.obs[column].notna().any()}
+answers = {"by arm": "response_unfiltered", "after exclusion": "response"}
+answers |= {"truth": "truth"} if known else {}
 table = pd.concat(
-    evaluate.judge(scored_cells, judged, against=column, n_draws=n_draws).assign(against=name)
+    evaluate.judge(scored_cells, pair[1], against=column, n_draws=n_draws).assign(against=name)
     for name, column in answers.items()
 )
-cells_of = {name: judged.obs[judged.obs[column].notna()] for name, column in answers.items()}
+
+# %% tags=["hide-input"]
+cells_of = {name: obs[obs[column].notna()] for name, column in answers.items()}
 pd.DataFrame(
     {
         "cells": {name: len(o) for name, o in cells_of.items()},
@@ -492,7 +492,7 @@ Markdown(
 # %%
 rows = [(f"right labels, {name}", value) for name, value in quality["right"].items()]
 rows += [(f"labels given by the cluster alone, {name}", value) for name, value in purities.items()]
-rows += [("cells excluded", obs["response"].isna().mean())]
+rows += [("cells excluded", excluded / stated.sum())]
 _ = study.rows(summary.drop(columns="n").rename(columns={"value": "at", "mean": "value"}))
 _ = study.rows(table)
 prose.written(study.rows(pd.DataFrame(rows, columns=["metric", "value"])))
