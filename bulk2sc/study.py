@@ -472,13 +472,13 @@ def clustered(
     cluster_stage_epochs: int = 100,
     data_seed: int = 0,
 ):
-    """Group the cells by ``leiden`` or, as the paper does, by ``attention_ae``; draw a UMAP."""
+    """Group cells by ``leiden`` or, as the paper does where there are counts, by ``attention_ae``; and a UMAP."""
     from bulk2sc import clustering
 
-    if clustering_method == "leiden":
-        return clustering.leiden(cells, resolution=leiden_resolution, seed=data_seed)
-    if clustering_method != "attention_ae":
+    if clustering_method not in ("leiden", "attention_ae"):
         raise Bulk2scError(f"clustering_method: '{clustering_method}' is neither leiden nor attention_ae.")
+    if clustering_method == "leiden" or "counts" not in cells.layers:
+        return clustering.leiden(cells, resolution=leiden_resolution, seed=data_seed)
     from bulk2sc.clustering.attention_ae import attention_ae
 
     grouped = attention_ae(

@@ -177,3 +177,14 @@ def test_genes_cannot_be_permuted_without_counts(groups):
     del without.layers["counts"]
     with pytest.raises(Bulk2scError, match=r'there is no layers\["counts"\]'):
         clustering.permute_genes(without)
+
+
+def test_the_artefact_falls_back_on_leiden_where_there_are_no_counts():
+    from bulk2sc import study
+
+    cells = ad.AnnData(np.random.default_rng(0).gamma(1, 1, (60, 80)).astype("float32"))
+    of_artefact = study.clustered(cells, clustering_method="attention_ae", leiden_resolution=0.5)
+    expected = clustering.leiden(cells, resolution=0.5)
+    assert of_artefact.obs["cluster"].tolist() == expected.obs["cluster"].tolist()
+    with pytest.raises(Bulk2scError, match="'louvain' is neither leiden nor attention_ae"):
+        study.clustered(cells, clustering_method="louvain")

@@ -9,6 +9,7 @@ from bulk2sc.labels.cells import (
     mark_intrinsic_resistance,
     mark_normal_cells,
 )
+from bulk2sc.labels.count import count_cells
 from bulk2sc.labels.lines import MIN_LINES, label_bulk, respond, response_of, tails, truth_from_lines
 from bulk2sc.labels.rules import MARKERS, Rule, read_rule, rule_for
 from bulk2sc.labels.score import score_labels
@@ -21,6 +22,7 @@ __all__ = [
     "Rule",
     "answer",
     "assign_response",
+    "count_cells",
     "label_bulk",
     "label_cells",
     "mark_intrinsic_resistance",
