@@ -33,8 +33,9 @@ def weighted_metrics(answer: np.ndarray, score: np.ndarray, weight: np.ndarray) 
     -------
     dict
         Arrays of shape (n_weightings,). `accuracy` and `f1` are Eq. 16 and 19 of He et al. (2025); `auroc`,
-        `auprc` (average precision), `mcc`, `balanced_accuracy` and `brier` are those of scikit-learn; ties
-        share a threshold. A metric that needs both classes is NaN where a weighting holds only one.
+        `auprc` (average precision), `mcc`, `balanced_accuracy`, `macro_f1` and `brier` are those of
+        scikit-learn; ties share a threshold. A metric that needs both classes is NaN where a weighting holds
+        only one.
     """
     answer, score = np.asarray(answer, float), np.asarray(score, float)
     weight = np.atleast_2d(np.asarray(weight, float))
@@ -48,9 +49,11 @@ def weighted_metrics(answer: np.ndarray, score: np.ndarray, weight: np.ndarray) 
         margins = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
         mcc = np.where(margins > 0, (tp * tn - fp * fn) / np.sqrt(np.maximum(margins, 1e-300)), 0.0)
         f1 = np.where(2 * tp + fp + fn > 0, 2 * tp / (2 * tp + fp + fn), 0.0)
+        f1_of_resistant = np.where(2 * tn + fp + fn > 0, 2 * tn / (2 * tn + fp + fn), 0.0)
         return {
             "accuracy": (tp + tn) / total,
             "f1": f1,
+            "macro_f1": np.where(np.isnan(recall + specificity), np.nan, (f1 + f1_of_resistant) / 2),
             "auroc": auroc,
             "auprc": auprc,
             "mcc": mcc,

@@ -18,6 +18,7 @@ LABELS = {
     "balanced_accuracy": "balanced accuracy",
     "accuracy": "accuracy",
     "f1": "F1",
+    "macro_f1": "macro F1",
     "brier": "Brier score",
     "positive_rate": "positive rate",
     "specificity": "specificity",
@@ -60,6 +61,16 @@ def found(name: str, hits: int, of: int, called: int, *, kind: str = "planted") 
     if called == 0:
         return f"{text} No cell was called."
     return f"{text} Of the cells that the filter called, {share(hits, called)} were {kind} {name}."
+
+
+def uneven(called: pd.Series, of: pd.Series) -> str:
+    """Say which kinds of sound cells a filter takes more of than of all: Wilson's interval above the share."""
+    overall = called.sum() / max(of.sum(), 1)
+    low = proportion_confint(called.to_numpy(), of.to_numpy(), method="wilson")[0]
+    more = [f"{kind} ({percent(called[kind] / of[kind])})" for kind in of.index[low > overall]]
+    if not more:
+        return f"It takes {percent(overall)} of the sound cells, of no kind clearly more."
+    return f"It takes {percent(overall)} of the sound cells, but clearly more of these: {listing(more)}."
 
 
 def expected_doublets(known: float, rate: float) -> str:
@@ -597,3 +608,92 @@ def effect_of_exclusion(table: pd.DataFrame, *, metric: str = "auroc") -> str:
     ]
     verb = "raises" if (change > 0.005).all() else "lowers" if (change < -0.005).all() else "moves"
     return f"On the same scores, exclusion {verb} the {label} of {listing(clauses)}."
+
+
+# --- Clusterings -------------------------------------------------------------------------------------------
+
+
+def over_runs(row: Mapping[str, float], *, digits: int = 2) -> str:
+    """Format a mean over runs with its interval, ``0.71 (0.60 to 0.80)``; the mean alone where runs agree.
+
+    A silhouette that is not defined reads ``no width``.
+    """
+    if pd.isna(row["value"]):
+        return "no width"
+    mean = f"{row['value']:.{digits}f}"
+    if pd.isna(row["low"]) or row["high"] - row["low"] < 10**-digits:
+        return mean
+    return f"{mean} ({row['low']:.{digits}f} to {row['high']:.{digits}f})"
+
+
+def recovery(name: str, ari: pd.Series, truth: str, *, bar: float = 0.95) -> str:
+    """Say which clustering agrees best with the truth, and whether the one called `name` reaches a bar.
+
+    Parameters
+    ----------
+    ari
+        Mean adjusted Rand index by method.
+    """
+    best = ari.idxmax()
+    text = f"Against the {truth}, **{best}** has the highest mean ARI ({ari[best]:.2f})."
+    if ari[name] >= bar:
+        return f"{text} {name} reaches {ari[name]:.2f}, at least the {bar:.2f} asked of it."
+    text += f" {name} reaches {ari[name]:.2f}, less than the {bar:.2f} asked of it"
+    others = [f"{other} ({value:.2f})" for other, value in ari.items() if value >= bar]
+    return (
+        f"{text}, which {listing(others)} reach{'es' if len(others) == 1 else ''}."
+        if others
+        else (f"{text}; no other method does.")
+    )
+
+
+def width_of_nothing(name: str, found: float, null: float, reference: float, *, claim: float) -> str:
+    """Compare a method's ASW on its own code with what it reaches on permuted genes.
+
+    Parameters
+    ----------
+    found, null
+        Mean ASW on the own code: of the cells, and with genes permuted; NaN with one cluster.
+    reference
+        Mean ASW of the clusters of permuted genes on principal components.
+    claim
+        The width that is reported as a sign of quality.
+    """
+    real = f"On these cells the ASW of {name} on its own code is {found:.2f}"
+    if pd.isna(found):
+        real = f"On these cells {name} finds one cluster, which has no ASW"
+    if pd.isna(null):
+        return f"{real}; with permuted genes it finds one cluster, as it should."
+    verdict = "no evidence of clusters" if null >= claim else "to be read against that and not against 0"
+    return (
+        f"{real}; with permuted genes, where there is nothing to find, it is **{null:.2f}**, while the same "
+        f"clusters have {reference:.2f} on principal components. "
+        f"An ASW of {claim:.2f} on the own code is therefore {verdict}."
+    )
+
+
+def compacted(before: pd.Series, after: pd.Series) -> str:
+    """Say what training for clusters does to the width of the same clusters; both ASW by method."""
+    changes = [f"{name} from {before[name]:.2f} to {after[name]:.2f}" for name in before.dropna().index]
+    if not changes:
+        return "No method found more than one cluster, so there are no widths to compare."
+    rise = (after[before.dropna().index] > before.dropna()).all()
+    verb = "raises" if rise else "changes"
+    return f"Training for clusters {verb} the ASW of the same clusters on the own code: {listing(changes)}."
+
+
+def false_clusters(clusters: pd.Series) -> str:
+    """Say how many clusters the methods find where there is one; mean number by method."""
+    right = list(clusters.index[clusters <= 1])
+    wrong = [f"{name} ({value:.3g})" for name, value in clusters[clusters > 1].items()]
+    if not wrong:
+        return "With permuted genes every method finds one cluster, as it should."
+    text = f"With permuted genes one cluster would be right; mean numbers found: {listing(wrong)}."
+    return f"{text} {listing(right)} find{'s' if len(right) == 1 else ''} one." if right else text
+
+
+def line_or_sample(name: str, line: float, sample: float) -> str:
+    """Say whether clusters follow the cell line or the sample it was measured in, by ARI."""
+    if line >= sample:
+        return f"Clusters of {name} follow the line (ARI {line:.2f}) more than the sample ({sample:.2f})."
+    return f"Clusters of {name} follow the sample (ARI {sample:.2f}) more than the line ({line:.2f})."

@@ -8,7 +8,7 @@ from sklearn import metrics as sk
 
 from bulk2sc import evaluate
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.models.baselines import AllResistant, AllSensitive, Ridge
+from bulk2sc.models import AllResistant, AllSensitive, Ridge
 
 
 @pytest.fixture
@@ -25,6 +25,7 @@ def test_metrics_equal_scikit_learn(answers):
     expected = {
         "accuracy": sk.accuracy_score(answer, call),
         "f1": sk.f1_score(answer, call),
+        "macro_f1": sk.f1_score(answer, call, average="macro"),
         "auroc": sk.roc_auc_score(answer, score),
         "auprc": sk.average_precision_score(answer, score),
         "mcc": sk.matthews_corrcoef(answer, call),
@@ -221,3 +222,8 @@ def test_draws_of_one_class_do_not_count():
     empty = draws.isna().all(axis=1)
     assert (draws.isna().any(axis=1) == empty).all()
     assert 10 <= empty.sum() <= 80 and (draws["f1"].dropna() > 0).all()
+
+
+def test_macro_f1_needs_both_classes():
+    assert np.isnan(evaluate.metrics([1.0, 1.0], [0.9, 0.2])["macro_f1"])
+    assert evaluate.metrics([1.0, 0.0], [0.9, 0.9])["macro_f1"] == pytest.approx(1 / 3)
