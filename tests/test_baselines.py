@@ -7,16 +7,20 @@ import pytest
 import sklearn.linear_model
 from anndata import AnnData
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict, cross_val_score
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.models import METHODS, base, load_model, make
-from bulk2sc.models.baselines import calibrate
+from bulk2sc.models.regressions import PENALTIES, CorrelationWeights, calibrate
+from bulk2sc.models.trees import GRID, stacked, sum_of_leaves
 
-LEARNERS = ["shared AE", "LR", "SVM", "XGBoost", "ridge"]
+CONSTANT = ["mean effect", "all sensitive", "all resistant"]
+LEARNERS = [name for name in METHODS if name not in CONSTANT]
 SETTINGS = {
     "hidden": 32,
     "schedule": "joint",
@@ -56,8 +60,21 @@ def fitted(data):
     return {name: make(name, mask=mask, **SETTINGS).fit(bulk, cells) for name in METHODS}
 
 
+def of_tails(bulk):
+    known = bulk.obs["response"].notna().to_numpy()
+    return bulk.X[known], bulk.obs["response"].to_numpy()[known]
+
+
+def of_tested(bulk):
+    known = bulk.obs["auc"].notna().to_numpy()
+    return bulk.X[known], bulk.obs["auc"].to_numpy()[known]
+
+
 def test_the_methods_of_the_comparison():
-    assert list(METHODS) == ["shared AE", "LR", "SVM", "XGBoost", "ridge", "all sensitive", "all resistant"]
+    figure_3 = {"LR", "SVM", "DT", "RF", "GB", "XGBoost"}
+    demanded = {"mean effect", "signature", "ridge", "ridge CV", "tuned XGBoost", *CONSTANT}
+    assert set(METHODS) >= figure_3 | demanded | {"shared AE"}
+    assert all(method.name == name for name, method in METHODS.items())
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -75,6 +92,8 @@ def test_higher_means_more_sensitive(data, fitted, name):
 
 
 def test_constant_answers(data, fitted):
+    sensitive, resistant = ((data[0].obs["response"] == answer).sum() for answer in (1, 0))
+    assert np.allclose(fitted["mean effect"].score_cells(data[1]), sensitive / (sensitive + resistant))
     assert (fitted["all sensitive"].score_cells(data[1]) == 1).all()
     assert (fitted["all resistant"].score_cells(data[1]) == 0).all()
 
@@ -115,6 +134,51 @@ def test_xgboost_is_that_of_its_library(data, fitted):
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("DT", DecisionTreeClassifier(min_samples_leaf=5, random_state=0)),
+        ("RF", RandomForestClassifier(30, random_state=0)),
+        ("GB", HistGradientBoostingClassifier(max_iter=30, max_depth=3, early_stopping=False)),
+    ],
+)
+def test_trees_are_those_of_sklearn_after_loading_too(data, fitted, name, expected, tmp_path):
+    bulk, cells, _ = data
+    expected = expected.fit(*of_tails(bulk)).predict_proba(cells.X)[:, 1]
+    fitted[name].save(tmp_path / "model")
+    for model in (fitted[name], load_model(tmp_path / "model")):
+        assert np.allclose(model.score_cells(cells), expected, rtol=0, atol=1e-12)
+    assert len(np.unique(expected)) > 3
+
+
+def test_a_value_on_the_threshold_goes_left():
+    tree = {"left": [1, -1, -1], "right": [2, -1, -1], "feature": [1, -2, -2]}
+    tree |= {"threshold": [0.5, -2, -2], "value": [9.0, 1.0, 2.0]}
+    other = {"left": [-1], "right": [-1], "feature": [-2], "threshold": [-2.0], "value": [10.0]}
+    forest = stacked(
+        [{field: np.array(value) for field, value in one.items()} for one in (other, tree, tree)]
+    )
+    X = np.array([[7, 0.4], [7, 0.5], [0, 0.6]], dtype=np.float32)
+    assert sum_of_leaves(forest, X).tolist() == [12, 12, 14]
+
+
+def test_trees_are_tuned_on_bulk_by_cross_validation(data, fitted):
+    bulk, cells, _ = data
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    fixed = {"n_estimators": 30, "subsample": 0.8, "colsample_bytree": 0.1, "max_bin": 32, "random_state": 0}
+    best, best_score = None, 0
+    for max_depth in GRID["max_depth"]:
+        for rate in GRID["learning_rate"]:
+            trees = XGBClassifier(max_depth=max_depth, learning_rate=rate, **fixed)
+            score = cross_val_score(trees, *of_tails(bulk), scoring="roc_auc", cv=folds).mean()
+            if score > best_score:
+                best, best_score = trees, score
+    model = fitted["tuned XGBoost"]
+    assert model.chosen_ == {"max_depth": best.max_depth, "learning_rate": best.learning_rate}
+    expected = best.fit(*of_tails(bulk)).predict_proba(cells.X)[:, 1]
+    assert np.allclose(model.score_cells(cells), expected, atol=1e-6)
+
+
 def test_ridge_is_that_of_sklearn_on_all_tested_lines(data, fitted):
     bulk, cells, _ = data
     auc = bulk.obs["auc"].to_numpy()
@@ -131,6 +195,38 @@ def test_ridge_is_that_of_sklearn_on_all_tested_lines(data, fitted):
     logistic.fit(decision[~np.isnan(y), None], y[~np.isnan(y)])
     expected = logistic.predict_proba(-ridge.predict(cells.X)[:, None])[:, 1]
     assert np.ptp(expected) > 0.5 and np.allclose(fitted["ridge"].score_cells(cells), expected, atol=1e-3)
+
+
+def test_the_penalty_of_ridge_is_chosen_on_bulk(data, fitted):
+    X, auc = of_tested(data[0])
+    folds = list(KFold(5, shuffle=True, random_state=0).split(X))
+
+    def correlation(alpha):
+        ridge = sklearn.linear_model.Ridge(alpha=alpha)
+        return np.mean([np.corrcoef(ridge.fit(X[a], auc[a]).predict(X[b]), auc[b])[0, 1] for a, b in folds])
+
+    penalties = [100, 10**2.5, 1e3, 10**3.5, 1e4, 10**4.5, 1e5, 10**5.5, 1e6]
+    best = max(penalties, key=correlation)
+    assert np.allclose(PENALTIES, penalties)
+    assert fitted["ridge CV"].alpha_ == pytest.approx(best)
+    fixed = make("ridge", alpha=best).fit(*data[:2])
+    assert np.allclose(fitted["ridge CV"].score_cells(data[1]), fixed.score_cells(data[1]), atol=1e-9)
+
+
+def test_signature_weights_are_correlations_and_the_limit_of_ridge(data, fitted):
+    bulk, cells, _ = data
+    X, auc = of_tested(bulk)
+    weights = fitted["signature"].arrays_["coef"]
+    assert np.allclose(weights, [np.corrcoef(gene, auc)[0, 1] for gene in X.T], atol=1e-6)
+    assert np.array_equal(np.argsort(fitted["signature"].score_cells(cells)), np.argsort(-cells.X @ weights))
+    X = (X - X.mean(0)) / X.std(0)
+    limit = sklearn.linear_model.Ridge(alpha=1e9).fit(X.astype(float), auc)
+    assert np.corrcoef(limit.coef_, weights)[0, 1] == pytest.approx(1, abs=1e-6)
+
+
+def test_a_constant_gene_has_no_weight_in_a_signature():
+    X = np.array([[1.0, 5.0], [2.0, 5.0], [3.0, 5.0]], dtype=np.float32)
+    assert np.allclose(CorrelationWeights().fit(X, np.array([2.0, 4.0, 6.0])).coef_, [1, 0])
 
 
 def test_calibration_recovers_probabilities():
@@ -196,7 +292,7 @@ def test_loading_what_is_no_model(data, fitted, tmp_path):
 @pytest.mark.parametrize("damage", ["truncated", "missing"])
 def test_loading_a_damaged_model(fitted, name, damage, tmp_path):
     fitted[name].save(tmp_path / "model")
-    file = tmp_path / "model" / ("trees.json" if name == "XGBoost" else "arrays.npz")
+    file = tmp_path / "model" / ("trees.json" if "XGBoost" in name else "arrays.npz")
     if damage == "missing":
         file.unlink()
     else:
@@ -271,11 +367,18 @@ def test_labels_that_cannot_be_learnt_from(data, name):
         model.fit(few, cells)
 
 
-def test_ridge_needs_auc(data):
+@pytest.mark.parametrize("name", ["ridge", "ridge CV", "signature"])
+def test_regressions_need_auc(data, name):
     bulk = data[0].copy()
     del bulk.obs["auc"]
     with pytest.raises(Bulk2scError, match=r"obs\['auc'\] is missing.*label_bulk"):
-        make("ridge").fit(bulk, data[1])
+        make(name).fit(bulk, data[1])
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_same_seed_same_numbers(data, fitted, name):
+    again = make(name, mask=data[2], **SETTINGS).fit(*data[:2])
+    assert np.array_equal(again.score_cells(data[1]), fitted[name].score_cells(data[1]))
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -5,12 +5,30 @@ from pathlib import Path
 
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.models.base import Model, read_about
-from bulk2sc.models.baselines import SVM, AllResistant, AllSensitive, LogisticRegression, Ridge, XGBoost
+from bulk2sc.models.classifiers import SVM, LogisticRegression
+from bulk2sc.models.constants import AllResistant, AllSensitive, MeanEffect
+from bulk2sc.models.regressions import Ridge, RidgeCV, Signature
 from bulk2sc.models.shared_autoencoder import SharedAutoencoder
+from bulk2sc.models.trees import DecisionTree, GradientBoosting, RandomForest, TunedXGBoost, XGBoost
 
 METHODS: dict[str, type[Model]] = {
     method.name: method
-    for method in (SharedAutoencoder, LogisticRegression, SVM, XGBoost, Ridge, AllSensitive, AllResistant)
+    for method in (
+        SharedAutoencoder,
+        LogisticRegression,
+        SVM,
+        DecisionTree,
+        RandomForest,
+        GradientBoosting,
+        XGBoost,
+        TunedXGBoost,
+        Ridge,
+        RidgeCV,
+        Signature,
+        MeanEffect,
+        AllSensitive,
+        AllResistant,
+    )
 }
 
 __all__ = ["METHODS", "Model", "load_model", "make", *sorted(method.__name__ for method in METHODS.values())]

@@ -14,6 +14,7 @@ from bulk2sc.pp import blind
 from bulk2sc.settings import atomic
 
 MIN_LINES_PER_CLASS = 5
+FOLDS = 5  # of every cross-validation within a method
 FILES = {"model.json", "arrays.npz", "history.csv", "trees.json"}  # all that the methods here write
 
 
@@ -159,6 +160,16 @@ class Model(BaseEstimator):
         return adata[:, self.genes_]
 
 
+class ArrayModel(Model):
+    """A method that is fully described by a few arrays, `arrays_`: it needs no pickle to be kept."""
+
+    def _write(self, folder: Path) -> None:
+        write_arrays(folder, **self.arrays_)
+
+    def _read(self, folder: Path) -> None:
+        self.arrays_ = read_arrays(folder)
+
+
 def _replaceable(folder: Path) -> bool:
     """Tell whether `folder` is a saved model, what a kill left of one, or nothing."""
     try:
@@ -204,6 +215,12 @@ def labels(bulk: AnnData) -> np.ndarray:
             f"{MIN_LINES_PER_CLASS} of each are needed; raise k or choose a drug tested on more lines"
         )
     return y
+
+
+def labelled_lines(bulk: AnnData) -> tuple[np.ndarray, np.ndarray]:
+    """Return scaled genes (n, n_genes) and labels (n,) of the lines of both tails."""
+    y = labels(bulk)
+    return scaled(bulk, "bulk")[~np.isnan(y)], y[~np.isnan(y)]
 
 
 def read_about(folder: Path) -> dict:
