@@ -472,7 +472,7 @@ def clustered(
     cluster_stage_epochs: int = 100,
     data_seed: int = 0,
 ):
-    """Group cells by ``leiden`` or, as the paper does, by ``attention_ae`` if there are counts; add a UMAP."""
+    """Group cells by ``leiden`` or, as the paper does, ``attention_ae`` if there are counts; add a UMAP."""
     from bulk2sc import clustering
 
     if clustering_method not in ("leiden", "attention_ae"):
