@@ -1,14 +1,19 @@
 # ---
 # jupyter:
 #   bulk2sc:
-#     reads: [pair, mask]
-#     writes: [autoencoder]
+#     reads:
+#     - pair
+#     - mask
+#     writes:
+#     - autoencoder
 #   jupytext:
 #     formats: ipynb,py:percent
 #     notebook_metadata_filter: kernelspec,jupytext,bulk2sc,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -46,7 +51,7 @@ from IPython.display import Markdown
 from sklearn.decomposition import PCA
 
 from bulk2sc import evaluate, latent, pl, prose
-from bulk2sc.models import shared_autoencoder
+from bulk2sc.models import losses, shared_autoencoder
 from bulk2sc.study import Study
 
 # %%
@@ -114,7 +119,7 @@ print(inspect.getsource(shared_autoencoder.Autoencoder.forward))
 # In code:
 
 # %% tags=["hide-input"]
-print(inspect.getsource(shared_autoencoder.difference_loss))
+print(inspect.getsource(losses.difference_loss))
 
 # %% [markdown]
 # ## Where text and public code disagree
@@ -123,7 +128,7 @@ print(inspect.getsource(shared_autoencoder.difference_loss))
 # Both are offered, as {term}`text preset` and {term}`code preset`, and {doc}`/notebooks/model/classifier` compares them.
 
 # %% tags=["hide-input"]
-pd.DataFrame(shared_autoencoder.WEIGHTS).T.rename_axis("preset")
+pd.DataFrame(losses.WEIGHTS).T.rename_axis("preset")
 
 # %% [markdown]
 # **A ReLU on the sparse decoder.** Equations 8 and 9 have one, the code does not.
@@ -158,7 +163,7 @@ with torch.no_grad():
 order = torch.from_numpy(np.random.default_rng(0).permutation(bulk.n_obs))
 sizes = [n for n in (25, 50, 100, 200, 400, 800) if n <= bulk.n_obs]
 S, P = torch.from_numpy(shared), torch.from_numpy(private)
-loss = [shared_autoencoder.difference_loss(S[order[:n]], P[order[:n]]).item() for n in sizes]
+loss = [losses.difference_loss(S[order[:n]], P[order[:n]]).item() for n in sizes]
 growth = pd.DataFrame({"batch": sizes, "as in Eq. 6": np.multiply(loss, sizes), "divided by n": loss})
 growth.set_index("batch").mul(1e4).map("{:.2f}".format).add_suffix(" (× 10⁻⁴)")
 
@@ -190,7 +195,7 @@ axes[1, 1].set_yscale("log")
 curve = autoencoder.history_.query("stage == 'pretraining' and split == 'validation'")
 curve = curve.pivot(index="epoch", columns="term", values="value")
 best = curve.loc[curve["reconstruction"].idxmin()]
-part = {name: w * best[name] / best["total"] for name, w in shared_autoencoder.WEIGHTS[weights].items()}
+part = {name: w * best[name] / best["total"] for name, w in losses.WEIGHTS[weights].items()}
 Markdown(
     f"Training ran for {len(curve)} epochs and kept the weights of epoch {best.name}. There, the preset "
     f"*{weights}* makes up the loss of the held-out rows from "
