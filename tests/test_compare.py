@@ -41,7 +41,7 @@ def table(groups):
     return compare.compare(groups, {"group": groups.obs["group"]}, FAKES, seeds=[0, 1])
 
 
-def value(table, method, metric, stage="", seed=0):
+def value(table, method, metric, stage="after", seed=0):
     columns = {"method": method, "metric": metric, "stage": stage, "seed": seed}
     rows = table[np.logical_and.reduce([table[name] == wanted for name, wanted in columns.items()])]
     assert len(rows) == 1
@@ -129,7 +129,7 @@ def test_at_most_draws_without_regard_to_kind_and_always_the_same(groups):
 
 
 def runs(*values):
-    common = {"data": "all cells", "method": "m", "metric": "clusters", "stage": ""}
+    common = {"data": "all cells", "method": "m", "metric": "clusters", "stage": "after"}
     return pd.DataFrame([common | {"seed": seed, "value": v} for seed, v in enumerate(values)])
 
 

@@ -458,3 +458,88 @@ def test_expected_doublets_says_what_limits_the_calls():
 
 def test_spared_says_what_calls_among_single_cells_would_cost():
     assert "it would cost 50 of 1000 (5 %, 95 %" in prose.spared(50, 1000)
+
+
+def test_uneven_names_the_kinds_that_lose_more_than_their_share():
+    of = pd.Series({"common": 900, "rare": 50, "few": 3})
+    text = prose.uneven(pd.Series({"common": 5, "rare": 10, "few": 0}), of)
+    assert text == "It takes 2 % of the sound cells, but clearly more of these: rare (20 %)."
+    assert prose.uneven(pd.Series({"common": 9, "rare": 1, "few": 0}), of).endswith(
+        "of no kind clearly more."
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ((0.5, 0.4, 0.6), "0.50 (0.40 to 0.60)"),
+        ((0.5, 0.499, 0.501), "0.50"),
+        ((0.5, np.nan, np.nan), "0.50"),
+        ((np.nan, np.nan, np.nan), "no width"),
+    ],
+)
+def test_over_runs(row, text):
+    assert prose.over_runs(dict(zip(("value", "low", "high"), row, strict=True))) == text
+
+
+@pytest.mark.parametrize(
+    ("ari", "words"),
+    [
+        ({"a": 0.99, "b": 0.9}, "**a** has the highest mean ARI (0.99). a reaches 0.99, at least the 0.95"),
+        ({"a": 0.9, "b": 0.96}, "a reaches 0.90, less than the 0.95 asked of it, which b (0.96) reaches."),
+        ({"a": 0.9, "b": 0.96, "c": 1}, "which b (0.96) and c (1.00) reach."),
+        ({"a": 0.9, "b": 0.8}, "less than the 0.95 asked of it; no other method does."),
+    ],
+)
+def test_recovery(ari, words):
+    text = prose.recovery("a", pd.Series(ari), "cell line")
+    assert words in text
+    assert text.startswith("Against the cell line, ")
+
+
+@pytest.mark.parametrize(
+    ("widths", "words"),
+    [
+        ((0.9, 0.8, 0.01), ["is 0.90; with", "it is **0.80**, while", "0.01 on principal", "no evidence of"]),
+        ((0.9, 0.3, 0.01), ["An ASW of 0.75 on the own code is therefore to be read against that"]),
+        ((np.nan, 0.3, 0.01), ["On these cells a finds one cluster, which has no ASW; with permuted genes"]),
+        ((0.9, np.nan, np.nan), ["with permuted genes it finds one cluster, as it should."]),
+    ],
+)
+def test_width_of_nothing(widths, words):
+    text = prose.width_of_nothing("a", *widths, claim=0.75)
+    assert all(part in text for part in words), text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ([0.1, 0.2], [0.8, 0.9], "raises the ASW of the same clusters on the own code: a from 0.10 to 0.80"),
+        ([0.1, 0.5], [0.8, 0.4], "changes the ASW"),
+        (
+            [0.1, np.nan],
+            [0.8, np.nan],
+            "raises the ASW of the same clusters on the own code: a from 0.10 to 0.80.",
+        ),
+        ([np.nan, np.nan], [np.nan, np.nan], "No method found more than one cluster"),
+    ],
+)
+def test_compacted(before, after, words):
+    assert words in prose.compacted(pd.Series(before, list("ab")), pd.Series(after, list("ab")))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ([1, 1], "every method finds one cluster"),
+        ([1, 12.4], "mean numbers found: b (12.4). a finds one."),
+        ([2, 3], "mean numbers found: a (2) and b (3)."),
+    ],
+)
+def test_false_clusters(numbers, words):
+    assert words in prose.false_clusters(pd.Series(numbers, list("ab")))
+
+
+def test_line_or_sample():
+    assert "follow the line (ARI 0.80) more than the sample (0.10)" in prose.line_or_sample("a", 0.8, 0.1)
+    assert "follow the sample (ARI 0.80) more than the line (0.10)" in prose.line_or_sample("a", 0.1, 0.8)

@@ -98,9 +98,9 @@ def compare(
     Returns
     -------
     Tidy: method, seed, metric, stage, value. Metrics: ``ARI, <name>`` and ``NMI, <name>`` for each truth;
-    ``ASW, PCA-50``, in a space no method was trained in; ``ASW, own code``, at the stages ``before`` and
-    ``after`` training for clusters (``after`` alone where there is no such training); ``clusters``;
-    ``seconds`` of processor time. With one cluster, ASW is NaN.
+    ``ASW, PCA-50``, in a space no method was trained in; ``ASW, own code``; ``clusters``; ``seconds`` of
+    processor time. The stage is ``before`` for the width of the final clusters in the code before it was
+    trained for clusters, else ``after``. With one cluster, ASW is NaN.
     """
     reference = principal_components(cells).obsm["X_pca"]
     rows = []
@@ -109,7 +109,7 @@ def compare(
             start = time.process_time()
             clustered = method.run(cells, seed=seed)
             seconds = time.process_time() - start
-            found = measure(clustered, method, reference, truth) | {("seconds", ""): seconds}
+            found = measure(clustered, method, reference, truth) | {("seconds", "after"): seconds}
             rows += [(name, seed, *key, value) for key, value in found.items()]
     return pd.DataFrame(rows, columns=["method", "seed", "metric", "stage", "value"])
 
@@ -121,12 +121,12 @@ def measure(
     labels = clustered.obs["cluster"]
     found = {}
     for name, groups in truth.items():
-        found |= {(f"{index}, {name}", ""): value for index, value in agreement(labels, groups).items()}
-    found["ASW, PCA-50", ""] = silhouette(reference, labels)
+        found |= {(f"{index}, {name}", "after"): value for index, value in agreement(labels, groups).items()}
+    found["ASW, PCA-50", "after"] = silhouette(reference, labels)
     if method.before:
         found["ASW, own code", "before"] = silhouette(clustered.obsm[method.before], labels)
     found["ASW, own code", "after"] = silhouette(clustered.obsm[method.code], labels)
-    found["clusters", ""] = labels.nunique()
+    found["clusters", "after"] = labels.nunique()
     return found
 
 
