@@ -64,13 +64,12 @@ def found(name: str, hits: int, of: int, called: int, *, kind: str = "planted") 
 
 
 def uneven(called: pd.Series, of: pd.Series) -> str:
-    """Say which kinds of sound cells a filter takes more of than of all: Wilson's interval above the share."""
+    """Say which kinds of sound cells the doublet filter takes most of: Wilson's interval above its share."""
     overall = called.sum() / max(of.sum(), 1)
     low = proportion_confint(called.to_numpy(), of.to_numpy(), method="wilson")[0]
     more = [f"{kind} ({percent(called[kind] / of[kind])})" for kind in of.index[low > overall]]
-    if not more:
-        return f"It takes {percent(overall)} of the sound cells, of no kind clearly more."
-    return f"It takes {percent(overall)} of the sound cells, but clearly more of these: {listing(more)}."
+    clause = f"but clearly more of these: {listing(more)}" if more else "of no kind clearly more"
+    return f"The doublet filter takes {percent(overall)} of the sound cells, {clause}."
 
 
 def expected_doublets(known: float, rate: float) -> str:
@@ -697,3 +696,17 @@ def line_or_sample(name: str, line: float, sample: float) -> str:
     if line >= sample:
         return f"Clusters of {name} follow the line (ARI {line:.2f}) more than the sample ({sample:.2f})."
     return f"Clusters of {name} follow the sample (ARI {sample:.2f}) more than the line ({line:.2f})."
+
+
+def finds(recall: float, precision: float, n: int, what: str) -> str:
+    """Say what share of `n` cells of a kind a step finds, and how many of those that it takes are of the kind.
+
+    Parameters
+    ----------
+    recall, precision
+        As `labels.score_labels` gives them; NaN where no cell is of the kind, or none is taken.
+    """
+    if n == 0:
+        return f"has no {what} to find"
+    taken = "it takes nobody" if pd.isna(precision) else f"precision {percent(precision)}"
+    return f"finds {percent(recall)} of {n} {what} ({taken})"

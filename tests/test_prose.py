@@ -463,7 +463,7 @@ def test_spared_says_what_calls_among_single_cells_would_cost():
 def test_uneven_names_the_kinds_that_lose_more_than_their_share():
     of = pd.Series({"common": 900, "rare": 50, "few": 3})
     text = prose.uneven(pd.Series({"common": 5, "rare": 10, "few": 0}), of)
-    assert text == "It takes 2 % of the sound cells, but clearly more of these: rare (20 %)."
+    assert text == "The doublet filter takes 2 % of the sound cells, but clearly more of these: rare (20 %)."
     assert prose.uneven(pd.Series({"common": 9, "rare": 1, "few": 0}), of).endswith(
         "of no kind clearly more."
     )
@@ -543,3 +543,9 @@ def test_false_clusters(numbers, words):
 def test_line_or_sample():
     assert "follow the line (ARI 0.80) more than the sample (0.10)" in prose.line_or_sample("a", 0.8, 0.1)
     assert "follow the sample (ARI 0.80) more than the line (0.10)" in prose.line_or_sample("a", 0.1, 0.8)
+
+
+def test_finds():
+    assert prose.finds(0.5, 1.0, 20, "normal cells") == "finds 50 % of 20 normal cells (precision 100 %)"
+    assert prose.finds(0.0, np.nan, 20, "normal cells") == "finds 0 % of 20 normal cells (it takes nobody)"
+    assert prose.finds(np.nan, 0.0, 0, "normal cells") == "has no normal cells to find"

@@ -197,6 +197,8 @@ if planted:
     text += (
         f"\n- Of the sound single cells, {prose.share(int((gone & good).sum()), int(good.sum()))} were lost."
     )
+    taken = judged.obs["doublet"][good].groupby(made_as[good].str.replace("_", " ")).agg(["sum", "size"])
+    text += f"\n- {prose.uneven(taken['sum'], taken['size'])}"
 Markdown(text)
 
 # %% mystnb={"figure": {"caption": "Share of cells removed, by what the cells are, with Wilson's 95 % interval.", "name": "fig-qc-removed"}, "image": {"alt": "One dot with an interval for each kind of cell: the share of its cells that were removed."}} tags=["hide-input"]
@@ -396,7 +398,7 @@ Markdown(
 # %% [markdown]
 # ## What to keep in mind
 #
-# - The number of doublets that are called is the number expected, not a finding. Doublets of two cells that are alike are missed, and cells between two states may be taken for doublets.
+# - The number of doublets that are called is the number expected, not a finding. Doublets of two cells that are alike are missed. A line or type of which a sample holds only a few cells has few neighbours of its own, and may be taken for a mixture of others: the filter can remove the rare cells that matter most.
 # - QC uses counts only. It never looks at line, sample or response, except that medians are taken within a sample.
 # - Thresholds are conventions. A low `max_mito` removes stressed cells, and a drug stresses cells: after treatment, QC can remove the very response that is studied.
 # - Simulated cells are cleaner than real ones: no ambient RNA, one kind of damage, doublets of two random cells, and lines as different as GDSC has them. What works on them may fail on real cells; what fails on them has little hope.
