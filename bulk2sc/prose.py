@@ -710,3 +710,35 @@ def finds(recall: float, precision: float, n: int, what: str) -> str:
         return f"has no {what} to find"
     taken = "it takes nobody" if pd.isna(precision) else f"precision {percent(precision)}"
     return f"finds {percent(recall)} of {n} {what} ({taken})"
+
+
+def against_table1(source: str, here: Mapping[str, int], paper: Mapping[str, int]) -> str:
+    """
+    Say how the labelled cells of a data set compare with the paper's Table 1, and what explains a difference.
+
+    Parameters
+    ----------
+    source
+        Name of the data set.
+    here
+        Counts by stage, from `labels.count_cells`.
+    paper
+        ``sensitive`` and ``resistant``, as printed.
+    """
+    mine, printed = (counts["sensitive"] + counts["resistant"] for counts in (here, paper))
+    start = (
+        f"**{source}**: {here['sensitive']} sensitive and {here['resistant']} resistant cells here, "
+        f"{paper['sensitive']} and {paper['resistant']} in the paper"
+    )
+    if (here["sensitive"], here["resistant"]) == (paper["sensitive"], paper["resistant"]):
+        return f"{start}: the same."
+    if mine == printed:
+        return f"{start}: as many in all, so some have the other label."
+    stages = ("failed QC", "left out", "excluded", "unnamed")
+    lost = listing([f"{here[stage]} {stage}" for stage in stages if here[stage]])
+    went = f"of {here['delivered']} cells delivered: {lost}"
+    if mine > printed:
+        return f"{start}, {mine - printed} more ({went}): the paper left out cells that these steps keep."
+    if here["delivered"] < printed:
+        return f"{start}, {printed - mine} fewer: the file holds only {here['delivered']} cells."
+    return f"{start}, {printed - mine} fewer ({went}): these steps remove cells that the paper kept."

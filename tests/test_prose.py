@@ -549,3 +549,19 @@ def test_finds():
     assert prose.finds(0.5, 1.0, 20, "normal cells") == "finds 50 % of 20 normal cells (precision 100 %)"
     assert prose.finds(0.0, np.nan, 20, "normal cells") == "finds 0 % of 20 normal cells (it takes nobody)"
     assert prose.finds(np.nan, 0.0, 0, "normal cells") == "has no normal cells to find"
+
+
+@pytest.mark.parametrize(
+    ("sensitive", "resistant", "delivered", "words"),
+    [
+        (10, 5, 15, "**X**: 10 sensitive and 5 resistant cells here, 10 and 5 in the paper: the same."),
+        (9, 6, 15, "as many in all, so some have the other label."),
+        (12, 5, 20, ", 2 more (of 20 cells delivered: 2 failed QC and 1 excluded): the paper left out"),
+        (8, 5, 20, ", 2 fewer (of 20 cells delivered: 2 failed QC and 1 excluded): these steps remove"),
+        (8, 5, 14, ", 2 fewer: the file holds only 14 cells."),
+    ],
+)
+def test_against_table1(sensitive, resistant, delivered, words):
+    stages = {"failed QC": 2, "left out": 0, "excluded": 1, "unnamed": 0, "delivered": delivered}
+    here = stages | {"sensitive": sensitive, "resistant": resistant}
+    assert words in prose.against_table1("X", here, {"sensitive": 10, "resistant": 5})
