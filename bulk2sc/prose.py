@@ -699,7 +699,7 @@ def line_or_sample(name: str, line: float, sample: float) -> str:
 
 
 def finds(recall: float, precision: float, n: int, what: str) -> str:
-    """Say what share of `n` cells of a kind a step finds, and how many of those that it takes are of the kind.
+    """Say what share of `n` cells of a kind a step finds, and how many of those it takes are of the kind.
 
     Parameters
     ----------

@@ -202,17 +202,18 @@ Markdown(
 # %% tags=["remove-input"]
 text = "Nothing was planted in these cells; the steps cannot be scored."
 if planted is not None:
-    score = labels.score_labels(obs)
-    per_line = obs["label_reason"].eq(labels.INTRINSIC)[planted == "hidden_resistant"].groupby(lines).mean()
-    text = (
-        f"- **Step 1** leaves out {prose.percent(score['hidden recall'])} of the {int((planted == 'hidden_resistant').sum())} "
-        f"hidden resistant cells (precision {prose.percent(score['hidden precision'])}); of their lines, "
-        f"{prose.share(int((per_line > 0.5).sum()), len(per_line))} lose more than half of these cells.\n"
-        f"- **Step 2** finds {prose.percent(score['normal recall'])} of the {int((planted == 'normal').sum())} normal cells "
-        f"(precision {prose.percent(score['normal precision'])}).\n"
-        f"- Of the {int((planted == 'surviving_sensitive').sum())} surviving sensitive cells, "
-        f"{prose.percent(score['surviving unlabelled'])} escape the label *resistant*."
+    score, n = labels.score_labels(obs), planted.value_counts()
+    hidden, surviving = planted == "hidden_resistant", planted == "surviving_sensitive"
+    per_line = obs["label_reason"].eq(labels.INTRINSIC)[hidden].groupby(lines).mean()
+    asked = {"hidden": ("hidden_resistant", "hidden resistant cells"), "normal": ("normal", "normal cells")}
+    one, two = (
+        prose.finds(score[f"{step} recall"], score[f"{step} precision"], n.get(kind, 0), words)
+        for step, (kind, words) in asked.items()
     )
+    lost = prose.share(int((per_line > 0.5).sum()), len(per_line))
+    called = int((obs["response"][surviving] == 0).sum())
+    text = f"- **Step 1** {one}; of their lines, {lost} lose more than half of these cells.\n- **Step 2** {two}.\n"
+    text += f"- Of {surviving.sum()} surviving sensitive cells, {called} are called resistant."
 Markdown(text)
 
 # %% mystnb={"figure": {"caption": "What became of the cells of each kind. Where cells are simulated, the rows say what a cell was made as; where they are real, what the rule states before any step.", "name": "fig-label-fate"}, "image": {"alt": "Stacked bars, one for each kind of cell, of the number of cells labelled sensitive, resistant or excluded."}} tags=["hide-input"]
