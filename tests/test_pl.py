@@ -99,3 +99,10 @@ def test_widths_stand_at_their_values_one_row_a_method():
     np.testing.assert_equal(drawn, [[0.1, 0.3], [0.2, np.nan], [0.9, 0.3]])
     assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"]
     assert ax.lines[0].get_xdata()[0] == 0.75
+
+
+def test_scores_of_lines_are_sorted_by_auc_and_lines_without_one_come_last():
+    scores, lines = pd.Series([0.1, 0.2, 0.3, 0.4]), ["sample_b", "high", "low", "sample_a"]
+    ax = pl.line_scores(scores, lines, pd.Series({"low": 0.2, "high": 0.9, "elsewhere": 0.1}))
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == ["low  (0.20)", "high  (0.90)", "sample_a", "sample_b"]

@@ -565,3 +565,15 @@ def test_against_table1(sensitive, resistant, delivered, words):
     stages = {"failed QC": 2, "left out": 0, "excluded": 1, "unnamed": 0, "delivered": delivered}
     here = stages | {"sensitive": sensitive, "resistant": resistant}
     assert words in prose.against_table1("X", here, {"sensitive": 10, "resistant": 5})
+
+
+def test_cells_of_table1():
+    rows = {"a": [12, 11, 9], "b": [12, 8, 9], "c": [7, 6, 9], "d": [7, 6, None]}
+    columns = ["delivered", "pass QC", "labelled in the paper"]
+    said = prose.cells_of_table1(pd.DataFrame(rows, index=columns).T).splitlines()
+    assert said == [
+        "- **a**: enough pass; the paper labels 2 fewer, by steps that come later.",
+        "- **b**: 1 cells that the paper labels cannot have passed these rules.",
+        "- **c**: the source delivers 2 cells fewer than the paper labels.",
+    ]
+    assert prose.cells_of_table1(pd.DataFrame({"d": rows["d"]}, index=columns).T).startswith("None of")

@@ -40,6 +40,7 @@ min_genes: int = 200  # fewest genes detected in a cell that is kept
 max_mito: float = 20.0  # largest percentage of mitochondrial counts in a cell that is kept
 nmads: float = 5.0  # most median absolute deviations from the median of the sample
 doublet_rate: float = 0.05  # share of doublets expected among the cells of a sample
+studies: dict[str, str] = {}  # data sets to count in Table 1, each with its drug; empty: that of the edition
 
 # %%
 import matplotlib.pyplot as plt
@@ -47,7 +48,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from bulk2sc import clustering, datasets, pl, pp, prose
+from bulk2sc import clustering, datasets, pl, pp, prose, published
 from bulk2sc.study import Study
 
 pl.style()
@@ -349,6 +350,20 @@ Markdown(
 # ## Table 1
 #
 # Table 1 of {cite:t}`he2025` counts the sensitive and the resistant cells of the data sets it tests on.
+# Here are the cells of each as its source delivers them, those that pass the rules of this page, and those that the paper labels.
+# What the labelling then makes of them is counted in {doc}`/notebooks/data/labelling`.
+
+# %% tags=["hide-input"]
+sets = {name: study.of(name, its_drug) for name, its_drug in studies.items()} or {source: study}
+stages = {"delivered": "raw_cells", "pass QC": "cells"}
+counted = {name: {s: one.read(a).n_obs for s, a in stages.items()} for name, one in sets.items()}
+paper = published.published("table1").set_index("cells_source")
+labelled_there = (paper["sensitive"] + paper["resistant"]).rename("labelled in the paper")
+table1 = pd.DataFrame(counted).T.join(labelled_there, how="outer" if not studies else "left")
+table1.astype("Int64")
+
+# %% tags=["remove-input"]
+Markdown(prose.cells_of_table1(table1))
 
 # %% [markdown]
 # ## What do cells group by?
@@ -435,4 +450,6 @@ if by_genotype:
     rows += [("scrublet recall of genetic doublets", hits / genetic["double"].sum())]
     rows += [("scrublet precision of genetic doublets", hits / genetic["doublet"].sum())]
     rows += [(f"scrublet AUROC, {sample}", separated(obs)[0]) for sample, obs in groups]
-prose.written(study.rows(pd.DataFrame(rows, columns=["metric", "value"])))
+rows = pd.DataFrame(rows, columns=["metric", "value"])
+by_set = table1.dropna().rename_axis("dataset").melt(var_name="metric", ignore_index=False).reset_index()
+prose.written(study.rows(pd.concat([rows.assign(dataset=source), by_set])))

@@ -240,7 +240,8 @@ for name, data, answer in (
 scored = pd.concat(scored, ignore_index=True)
 
 # %% mystnb={"figure": {"caption": "Scores of the study's model: for the lines it was trained on, for lines that left training, from their bulk profile, and for cells of these lines. Each curve is scaled to its own area.", "name": "fig-transfer"}, "image": {"alt": "Three panels of histograms of P(sensitive), coloured by response."}} tags=["hide-input"]
-figure, axes = plt.subplots(1, 3, figsize=(11, 2.7))
+n_panels = scored["profiles"].nunique()  # of patients' cells there are no held-out lines
+figure, axes = plt.subplots(1, n_panels, figsize=(3.7 * n_panels, 2.7))
 look = dict(x="score", hue="response", bins=20, binrange=(0, 1), element="step")
 for ax, (name, table) in zip(axes, scored.groupby("profiles", sort=False), strict=True):
     shown = table.assign(response=table["response"].cat.remove_unused_categories())
