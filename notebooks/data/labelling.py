@@ -50,6 +50,7 @@ variable_genes: list[int] = [500, 2000]  # numbers of variable genes of the clus
 sweep_seeds: int = 3  # simulations of each setting in the sweep, each of other lines
 sweep_cells: int = 600  # cells of each simulation in the sweep
 n_draws: int = 1000  # bootstrap draws over cell lines
+studies: dict[str, str] = {}  # data sets to count in Table 1, each with its drug; empty: that of the edition
 
 # %%
 import matplotlib.pyplot as plt
@@ -58,7 +59,7 @@ import pandas as pd
 import scanpy as sc
 from IPython.display import Markdown
 
-from bulk2sc import clustering, evaluate, label_sweep, labels, models, pl, pp, prose
+from bulk2sc import clustering, evaluate, label_sweep, labels, models, pl, pp, prose, published
 from bulk2sc.settings import project_root
 from bulk2sc.study import Study
 
@@ -463,6 +464,26 @@ Markdown(
 # %% [markdown]
 # Every later chapter that judges against labels of the experiment therefore judges against the truth of the line as well, and the labels without exclusion are kept in `obs["response_unfiltered"]`.
 #
+# ## Table 1, from the cells
+#
+# Table 1 of {cite:t}`he2025` counts the sensitive and the resistant cells of each data set, without saying how many were removed at which step.
+# Here is the same count with every step: cells as delivered, those that fail quality control, that the rule leaves out (another time, say), that clusters or markers exclude, that no rule names, and the rest, beside what the paper prints.
+
+# %% tags=["hide-input"]
+source = study.settings["cells_source"]
+sets = {name: study.of(name, its_drug) for name, its_drug in studies.items()} or {source: study}
+stages = ("raw_cells", "cells", "labelled")
+counted = {name: labels.count_cells(*map(one.read, stages)) for name, one in sets.items()}
+paper = published.published("table1").set_index("cells_source")[["sensitive", "resistant"]]
+side_by_side = pd.DataFrame(counted).T.join(paper.add_suffix(", paper"))
+side_by_side.astype("Int64")
+
+# %% tags=["remove-input"]
+printed = [name for name in counted if name in paper.index]
+told = [f"- {prose.against_table1(name, counted[name], paper.loc[name])}" for name in printed]
+Markdown("\n".join(told) or "None of the data sets of Table 1 is used in this edition.")
+
+# %% [markdown]
 # ## What to keep in mind
 #
 # - The rule calls a cell resistant for having been treated and alive. A method that detects *treatment* does well on such labels without predicting response.
@@ -496,4 +517,6 @@ rows += [(f"labels given by the cluster alone, {name}", value) for name, value i
 rows += [("cells excluded", excluded / stated.sum())]
 _ = study.rows(summary.drop(columns="n").rename(columns={"value": "at", "mean": "value"}))
 _ = study.rows(table)
+by_set = pd.DataFrame(counted).T.rename_axis("dataset").melt(var_name="metric", ignore_index=False)
+_ = study.rows(by_set.reset_index())
 prose.written(study.rows(pd.DataFrame(rows, columns=["metric", "value"])))
