@@ -767,3 +767,10 @@ def cells_of_table1(table: pd.DataFrame) -> str:
             says = f"the source delivers {printed - delivered} cells fewer than the paper labels"
         lines.append(f"- **{name}**: {says}.")
     return "\n".join(lines)
+
+
+def joined(name: str, together: float, apart: float, *, bar: float = 0.95) -> str:
+    """Say what clustering sample by sample does to the ARI with the line: from `together` to `apart`."""
+    verb = "takes" if apart > together else "does not raise, but takes"
+    text = f"Clustering sample by sample {verb} the ARI of {name} from {together:.2f} to {apart:.2f}"
+    return f"{text}, {'at least' if apart >= bar else 'below'} {bar:.2f}."

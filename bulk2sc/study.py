@@ -508,8 +508,8 @@ def clusterings(
     methods = compare.methods(
         n_hvg=clustering_hvg, max_epochs=clustering_epochs, max_cluster_epochs=cluster_stage_epochs
     )
-    parts = compare.parts(compare.at_most(cells, clustering_cells))
-    return compare.compare_parts(parts, methods, n_seeds=clustering_seeds, n_permuted=clustering_nulls)
+    few = compare.at_most(cells, clustering_cells)
+    return compare.table_s2(few, methods, n_seeds=clustering_seeds, n_permuted=clustering_nulls)
 
 
 @artefact("labelled.h5ad", upto="labels")

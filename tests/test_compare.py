@@ -6,6 +6,7 @@ import pytest
 from bulk2sc import clustering
 from bulk2sc.clustering import compare
 from bulk2sc.clustering.compare import Method
+from bulk2sc.clustering.samples import by_sample, join
 
 # The 97.5 % point of Student's t with 2 degrees of freedom.
 T_2 = 4.302653
@@ -75,15 +76,12 @@ def test_without_truth_there_is_no_agreement(groups):
     assert set(table["metric"]) == {"ASW, PCA-50", "ASW, own code", "clusters", "seconds"}
 
 
-def test_parts_and_permuted_genes_are_told_apart(groups):
-    parts = {"all cells": groups, "two groups": groups[:120].copy()}
-    table = compare.compare_parts(parts, FAKES, n_seeds=2, n_permuted=1)
-    sizes = table.groupby("data", sort=False).size()
-    assert list(sizes.index) == ["all cells", "two groups", "genes permuted"]
-    found = table[(table["method"] == "right") & (table["metric"] == "ASW, PCA-50")].set_index("data")[
-        "value"
-    ]
-    assert abs(found["genes permuted"]) < 0.05 < found["two groups"].min()
+def test_permuted_genes_hold_no_groups(groups):
+    table = compare.compare_permuted(groups, FAKES, n=2)
+    assert set(table["seed"]) == {0, 1}
+    found = table[(table["method"] == "right") & (table["metric"] == "ASW, PCA-50")]["value"]
+    assert found.abs().max() < 0.05
+    assert not table["metric"].str.startswith("ARI").any()
 
 
 def test_what_is_known_is_what_tells_cells_apart(groups):
@@ -100,13 +98,54 @@ def samples(groups):
     return cells
 
 
-def test_samples_of_the_same_lines_are_parts_of_their_own(groups):
-    found = compare.parts(samples(groups))
-    assert {name: part.n_obs for name, part in found.items()} == {"all cells": 180, "p1": 90, "p2": 90}
+def in_own_words(cells, *, seed):
+    """Find the planted groups of a sample under names that no other sample uses."""
+    found = right(cells, seed=seed)
+    found.obs["cluster"] = found.obs["cluster"].astype(str) + found.obs["sample"].iloc[0]
+    return found
+
+
+def test_clusters_of_samples_are_joined_by_what_they_express(groups):
+    cells = samples(groups)
+    cells.obs.loc[cells.obs["group"] == "c", "sample"] = "p2"  # p1 lacks a group
+    found = by_sample(cells, run=in_own_words).obs
+    assert clustering.agreement(found["cluster"], found["group"])["ARI"] == 1
+    assert found["within"].nunique() == 5
+    assert "cluster" not in cells.obs
+
+
+def test_a_batch_effect_on_every_gene_does_not_part_what_is_joined(groups):
+    cells = samples(groups)
+    moved = cells.X.toarray()
+    moved[(cells.obs["sample"] == "p2").to_numpy()] += np.random.default_rng(0).normal(size=cells.n_vars)
+    cells.X = moved
+    found = by_sample(cells, run=in_own_words).obs
+    assert clustering.agreement(found["cluster"], found["group"])["ARI"] == 1
+
+
+def test_join_by_hand():
+    up, down, other = [1.0, 2, 3, 4], [4.0, 3, 2, 1], [1.0, -1, -1, 1]
+    profiles = {("s", "0"): up, ("s", "1"): down, ("t", "0"): down, ("t", "1"): up, ("t", "2"): other}
+    numbers = join({key: np.array(profile) for key, profile in profiles.items()})
+    assert numbers["s", "0"] == numbers["t", "1"] != numbers["s", "1"] == numbers["t", "0"]
+    assert list(numbers.values()).count(numbers["t", "2"]) == 1
+
+
+def test_samples_are_measured_one_by_one_and_joined(groups):
+    cells = samples(groups)
+    fakes = {"own words": Method(in_own_words, "after")}
+    table = compare.compare_samples(cells, compare.known(cells), fakes, seeds=[0])
+    found = table[table["metric"] == "ARI, cell line"].set_index(["data", "method"])["value"].to_dict()
+    whole = ("all cells", "own words, sample by sample")
+    assert found == {whole: 1, ("p1", "own words"): 1, ("p2", "own words"): 1}
+
+
+def test_samples_of_the_same_lines_are_repeated(groups):
+    assert compare.repeated(samples(groups))
 
 
 @pytest.mark.parametrize("why", ["arms", "one sample", "a line a sample", "nothing known"])
-def test_other_samples_are_not_parts(groups, why):
+def test_other_samples_are_not_repeated(groups, why):
     cells = samples(groups)
     if why == "arms":
         cells.obs["treated"] = True
@@ -116,7 +155,17 @@ def test_other_samples_are_not_parts(groups, why):
         cells.obs["sample"] = cells.obs["cell_line"]
     else:
         cells = groups
-    assert list(compare.parts(cells)) == ["all cells"]
+    assert not compare.repeated(cells)
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_table_s2_has_samples_where_they_are_repeated(groups, again):
+    cells = samples(groups) if again else groups
+    names = {"Leiden": FAKES["right"], "AttentionAE-sc": FAKES["right"]}
+    table = compare.table_s2(cells, names, n_seeds=2, n_permuted=1)
+    expected = ["all cells", "genes permuted"] + (["p1", "p2"] if again else [])
+    assert sorted(table["data"].unique()) == expected
+    assert table["value"].notna().all()
 
 
 def test_at_most_draws_without_regard_to_kind_and_always_the_same(groups):

@@ -577,3 +577,10 @@ def test_cells_of_table1():
         "- **c**: the source delivers 2 cells fewer than the paper labels.",
     ]
     assert prose.cells_of_table1(pd.DataFrame({"d": rows["d"]}, index=columns).T).startswith("None of")
+
+
+def test_joined():
+    assert prose.joined("a", 0.6, 0.99).endswith("takes the ARI of a from 0.60 to 0.99, at least 0.95.")
+    assert "sample does not raise, but takes the ARI of a from 0.60 to 0.50, below" in prose.joined(
+        "a", 0.6, 0.5
+    )

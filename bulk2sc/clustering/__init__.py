@@ -6,6 +6,7 @@ names of their modules: they need torch.
 
 from bulk2sc.clustering.communities import (
     communities,
+    community_labels,
     group,
     kmeans,
     leiden,
@@ -18,6 +19,7 @@ from bulk2sc.clustering.measures import agreement, permute_genes, permuted_agree
 __all__ = [
     "agreement",
     "communities",
+    "community_labels",
     "group",
     "kmeans",
     "leiden",

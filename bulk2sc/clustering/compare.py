@@ -15,6 +15,7 @@ from bulk2sc.clustering.communities import communities, kmeans, principal_compon
 from bulk2sc.clustering.deep_cluster import deep_cluster
 from bulk2sc.clustering.graph_ae import graph_ae
 from bulk2sc.clustering.measures import agreement, permute_genes, silhouette
+from bulk2sc.clustering.samples import by_sample
 
 # What may be known of a cell, by column of obs.
 KNOWN = {
@@ -119,9 +120,7 @@ def measure(
 ) -> dict[tuple[str, str], float]:
     """Return every measure of one clustering by (metric, stage); see `compare`."""
     labels = clustered.obs["cluster"]
-    found = {}
-    for name, groups in truth.items():
-        found |= {(f"{index}, {name}", "after"): value for index, value in agreement(labels, groups).items()}
+    found = _agreements(labels, truth)
     found["ASW, PCA-50", "after"] = silhouette(reference, labels)
     if method.before:
         found["ASW, own code", "before"] = silhouette(clustered.obsm[method.before], labels)
@@ -130,34 +129,47 @@ def measure(
     return found
 
 
-def compare_parts(
-    parts: Mapping[str, AnnData], methods: Mapping[str, Method], *, n_seeds: int, n_permuted: int
+def _agreements(labels: Sequence, truth: Mapping[str, Sequence]) -> dict[tuple[str, str], float]:
+    return {
+        (f"{index}, {name}", "after"): value
+        for name, groups in truth.items()
+        for index, value in agreement(labels, groups).items()
+    }
+
+
+def compare_permuted(cells: AnnData, methods: Mapping[str, Method], *, n: int) -> pd.DataFrame:
+    """Return `compare` without truth on `n` permutations of the genes, one run of each method on each."""
+    tables = [compare(permute_genes(cells, seed=seed), {}, methods, seeds=[seed]) for seed in range(n)]
+    return pd.concat(tables, ignore_index=True)
+
+
+def compare_samples(
+    cells: AnnData, truth: Mapping[str, Sequence], methods: Mapping[str, Method], *, seeds: Iterable[int]
 ) -> pd.DataFrame:
     """
-    Compare on several sets of cells, and on the first with its genes permuted.
+    Cluster sample by sample with every method and seed, and measure agreement in each sample and in all.
 
-    Parameters
-    ----------
-    parts
-        Cells by name, all of them first.
-    n_seeds
-        Runs of each method on each set.
-    n_permuted
-        Permutations of the first set, one run of each method on each.
+    Parameters are those of `compare`; cells have `obs["sample"]`.
 
     Returns
     -------
-    As `compare`, with a column ``data``: the name of the set, or ``genes permuted``.
+    As `compare`, ARI and NMI alone, with a column ``data``: the sample; or ``all cells``, where the method is
+    called ``<method>, sample by sample``, for the joined clusters (`by_sample`).
     """
-    tables = [
-        compare(cells, known(cells), methods, seeds=range(n_seeds)).assign(data=name)
-        for name, cells in parts.items()
-    ]
-    everything = next(iter(parts.values()))
-    for seed in range(n_permuted):
-        nothing = permute_genes(everything, seed=seed)
-        tables.append(compare(nothing, {}, methods, seeds=[seed]).assign(data="genes permuted"))
-    return pd.concat(tables, ignore_index=True)
+    rows = []
+    for seed in seeds:
+        for name, method in methods.items():
+            found = by_sample(cells, run=method.run, seed=seed).obs
+            kinds = pd.DataFrame(
+                {key: np.asarray(groups, object) for key, groups in truth.items()}, found.index
+            )
+            places = {"all cells": (f"{name}, sample by sample", found["cluster"], kinds)}
+            for sample, part in found.groupby("sample", observed=True):
+                places[sample] = (name, part["within"], kinds.loc[part.index])
+            for data, (called, labels, known) in places.items():
+                measured = _agreements(labels, known)
+                rows += [(data, called, seed, *key, value) for key, value in measured.items()]
+    return pd.DataFrame(rows, columns=["data", "method", "seed", "metric", "stage", "value"])
 
 
 def at_most(cells: AnnData, n: int) -> AnnData:
@@ -167,20 +179,36 @@ def at_most(cells: AnnData, n: int) -> AnnData:
     return cells[np.sort(np.random.default_rng(0).choice(cells.n_obs, n, replace=False))].copy()
 
 
-def parts(cells: AnnData) -> dict[str, AnnData]:
+def repeated(cells: AnnData) -> bool:
     """
-    Return all cells and, where samples are the same lines measured again, each sample by itself.
+    Say whether samples are the same kinds of cells measured again: what parts them is then a batch effect.
 
-    That is so where no cell was treated and every sample holds several cell lines: such samples differ by
-    their protocol, and what separates them is a batch effect.
+    That is so where no cell was treated and every one of several samples holds several cell lines.
     """
-    together = {"all cells": cells}
     if "treated" in cells.obs or not {"sample", "cell_line"} <= set(cells.obs):
-        return together
+        return False
     lines = cells.obs.groupby("sample", observed=True)["cell_line"].nunique()
-    if len(lines) < 2 or lines.min() < 2:
-        return together
-    return together | {name: cells[(cells.obs["sample"] == name).to_numpy()].copy() for name in lines.index}
+    return len(lines) > 1 and lines.min() > 1
+
+
+def table_s2(cells: AnnData, methods: Mapping[str, Method], *, n_seeds: int, n_permuted: int) -> pd.DataFrame:
+    """
+    Compare on all cells, on permuted genes and, where samples are repeated measurements, sample by sample.
+
+    Returns
+    -------
+    As `compare`, with a column ``data``: ``all cells``, ``genes permuted``, or the name of a sample, in which
+    Leiden and AttentionAE-sc alone are compared.
+    """
+    truth, seeds = known(cells), range(n_seeds)
+    tables = [
+        compare(cells, truth, methods, seeds=seeds).assign(data="all cells"),
+        compare_permuted(cells, methods, n=n_permuted).assign(data="genes permuted"),
+    ]
+    if repeated(cells):
+        few = {name: methods[name] for name in ("Leiden", "AttentionAE-sc")}
+        tables.append(compare_samples(cells, truth, few, seeds=seeds))
+    return pd.concat(tables, ignore_index=True)
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
@@ -192,7 +220,7 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table
-        As `compare_parts` returns it.
+        As `table_s2` returns it.
 
     Returns
     -------

@@ -1,0 +1,336 @@
+# ---
+# jupyter:
+#   bulk2sc:
+#     reads:
+#     - cells
+#     writes:
+#     - clustered
+#     - clusterings
+#   jupytext:
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,bulk2sc,-all
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What is a cluster worth?
+#
+# Before {cite:t}`he2025` label their cells, they cluster them, and leave cells out by their cluster.
+# Their evidence that the clusters can be trusted is the {term}`average silhouette width <ASW>`, "above 0.75" in each of five data sets (their Fig. 2), and a comparison with other clusterings (their Table S2).
+# This chapter repeats the comparison where the right groups are known, and asks what a silhouette width of 0.75 shows.
+#
+# **You will learn**
+#
+# - how six clusterings work, from k-means to the attention network of the paper, and which errors of its public code are put right here;
+# - how well each of them recovers what is known of the cells;
+# - why a silhouette width taken on a code that was trained for clusters is circular, and how wide it gets where there is nothing to find.
+
+# %% tags=["parameters"]
+edition: str = "demo"  # edition whose settings and results are used
+clustering_method: str = "leiden"  # what later chapters use, leiden or attention_ae
+clustering_cells: int = 4000  # most cells compared on, drawn evenly
+clustering_hvg: int = 2500  # variable genes that a network reads
+clustering_epochs: int = 200  # most epochs in which a network learns its code
+cluster_stage_epochs: int = 100  # most epochs of the stage that follows
+clustering_seeds: int = 5  # runs of each method
+clustering_nulls: int = 5  # runs of each method on permuted genes
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown, display
+
+from bulk2sc import clustering, pl, prose
+from bulk2sc.clustering import compare, soft
+from bulk2sc.study import Study
+
+pl.style()
+scale = {"clustering_cells": clustering_cells, "clustering_hvg": clustering_hvg}
+scale |= {"clustering_epochs": clustering_epochs, "cluster_stage_epochs": cluster_stage_epochs}
+runs = {"clustering_seeds": clustering_seeds, "clustering_nulls": clustering_nulls}
+study = Study(edition=edition, clustering_method=clustering_method, **scale, **runs)
+everything = study.read("cells")
+cells = compare.at_most(everything, clustering_cells)
+known = compare.known(cells)
+
+# %% tags=["remove-input"]
+bulk_uns = study.read("bulk").uns
+Markdown(
+    f"{prose.origin_of_cells(everything.uns, bulk_uns, study.settings['cells_source'])} "
+    f"{cells.n_obs} of {everything.n_obs} cells are compared on, drawn without regard to what they are. "
+    f"Known of them: {prose.listing(list(known))}. Networks read {clustering_hvg} variable genes and learn for "
+    f"at most {clustering_epochs} epochs, then {cluster_stage_epochs} more for clusters; the study has 2500, 200 and 100."
+)
+
+# %% [markdown]
+# ## Six clusterings
+#
+# | method | space | clusters | number of clusters |
+# |---|---|---|---|
+# | Leiden {cite:p}`traag2019` | 50 principal components | communities of the graph of 15 neighbours | resolution 1 |
+# | Louvain {cite:p}`blondel2008` | 50 principal components | communities of the same graph | resolution 1 |
+# | k-means | 50 principal components | nearest centre | the highest silhouette width, from 2 to 30 |
+# | scDeepCluster {cite:p}`tian2019deep` | code of a {term}`ZINB` autoencoder with noise | trained centres | Leiden on the code, resolution 1 |
+# | graph AE, in the manner of scGNN {cite:p}`wang2021scgnn` | code of a graph autoencoder | k-means on the code | Leiden on the first code, resolution 1 |
+# | AttentionAE-sc {cite:p}`li2023attentionae` | code of 16 dimensions | trained centres | Leiden on the code, resolution 0.1 |
+#
+# No method is told how many groups there are, and none sees a label.
+#
+# The graph autoencoder is small: the mixture model of expression, an autoencoder for each cluster, imputation and the repeated rounds of scGNN are left out.
+#
+# The last three are networks with two stages.
+# The first learns a code that rebuilds the data.
+# The second, in scDeepCluster and AttentionAE-sc, gathers cells at cluster centres {cite:p}`xie2016`: it moves the soft assignment $Q$ of cells to centres towards a sharper version $P$ of itself.
+# In the graph autoencoder the second stage learns a code of the neighbour graph, which draws neighbours together.
+#
+# AttentionAE-sc joins two branches.
+# One is an autoencoder of expression (2500-256-64-16); the other passes expression along the graph of neighbours; attention with eight heads fuses them, the query from the graph, key and value from expression.
+# The public code of AttentionAE-sc has errors that are not repeated here:
+#
+# - the exponent of the Student-t kernel behind $Q$ is divided after the power instead of before;
+# - the target $P$ is not held fixed, so that it moves with $Q$;
+# - the network is never switched to evaluation, so codes and clusters contain noise and dropout;
+# - the target of the graph loss is a distance where a similarity is meant, which asks neighbours to be unlike;
+# - beyond 4,000 cells a sample is drawn that is stratified by the true cell types, which are the answer.
+#
+# ## What they find
+#
+# Each code is drawn as a UMAP, with the clusters of the method that uses it and with what is known of the cells.
+
+# %%
+methods = compare.methods(
+    n_hvg=clustering_hvg, max_epochs=clustering_epochs, max_cluster_epochs=cluster_stage_epochs
+)
+drawn = {name: method for name, method in methods.items() if name not in ("Louvain", "k-means")}
+clustered = {name: method.run(cells, seed=0) for name, method in drawn.items()}
+umaps = {
+    name: clustering.umap(clustering.neighbours(clustered[name], method.code)).obsm["X_umap"]
+    for name, method in drawn.items()
+}
+
+# %% mystnb={"figure": {"caption": "UMAP of each method's code, coloured by its clusters (numbers stand on the middle of their cells) and by what is known of the cells, as in Fig. 2 of the paper. Leiden stands for all that work on principal components.", "name": "fig-clusterings"}, "image": {"alt": "A grid of scatter plots, one row for each method: the same cells in two dimensions, coloured by cluster, cell line and arm or sample."}} tags=["hide-input"]
+shown = [name for name in known if name != "planted kind"][:2]
+figure, axes = plt.subplots(
+    len(drawn), 1 + len(shown), figsize=(3.4 * (1 + len(shown)), 2.7 * len(drawn)), squeeze=False
+)
+for row, (name, umap) in zip(axes, umaps.items(), strict=True):
+    pl.embedding(umap, clustered[name].obs["cluster"].astype(str), title=name, named=True, ax=row[0])
+    for ax, title in zip(row[1:], shown, strict=True):
+        groups = known[title].astype(str)
+        pl.embedding(umap, groups, title=title, named=groups.nunique() > 5, ax=ax)
+_ = [ax.set(xlabel="", ylabel="") for ax in axes.ravel()]
+
+# %% [markdown]
+# A UMAP of a code that was trained to form clusters shows clusters.
+# Whether they are those of the cells is a question for numbers.
+#
+# ## Do clusters agree with what is known?
+#
+# The {term}`adjusted Rand index <ARI>` {cite:p}`hubert1985` is 1 where clusters and known groups are equal, and 0 on average for unrelated ones; {term}`NMI` is its cousin from information theory.
+# Each method runs with several seeds.
+# The intervals are t-intervals of the mean over seeds: **they measure how much a method depends on its own randomness, not what it would do on other cells**, and methods without much randomness have narrow ones.
+
+# %%
+table = compare.over_seeds(study.read("clusterings"))
+means = table[table["seed"] == -1]
+
+
+def mean_of(metric, data="all cells", stage="after"):
+    rows = means[(means["metric"] == metric) & (means["data"] == data) & (means["stage"] == stage)]
+    return rows.set_index("method")["value"].reindex(list(methods))
+
+
+# %% tags=["hide-input"]
+summary = means[means["data"] == "all cells"]
+spaces = summary["stage"].where(summary["metric"] == "ASW, own code", "")
+columns = (summary["metric"] + ", " + spaces).str.removesuffix(", ")
+text = summary.apply(prose.over_runs, axis=1)
+wide = summary.assign(column=columns, text=text).pivot(index="method", columns="column", values="text")
+order = [name for name in columns.unique() if name not in ("seconds", "clusters")] + ["clusters"]
+wide.loc[list(methods), order].fillna("").rename_axis(index=None, columns=None).T
+
+# %% mystnb={"figure": {"caption": "Agreement of clusters with the first of the groupings that are known: mean over seeds with its 95 % interval (blue) and every seed (grey).", "name": "fig-clusterings-ari"}, "image": {"alt": "One row for each method with its adjusted Rand index: a point for each seed, the mean and an interval."}} tags=["hide-input"]
+first = next(iter(known), None)
+if first is not None:
+    pl.intervals(table[table["data"] == "all cells"], f"ARI, {first}", chance=0, order=list(methods))
+
+# %% tags=["remove-input"]
+text = (
+    "No cell line is known of these cells, so there is no agreement to report with the truth; "
+    "agreement with the arm or the sample, where the table has it, says what the clusters follow."
+)
+if "cell line" in known:
+    text = prose.recovery("AttentionAE-sc", mean_of("ARI, cell line"), "cell line")
+Markdown(text)
+
+# %% [markdown]
+# The *planted kind* of simulated cells (sensitive, hidden resistant and so on) cuts across lines by design, so that no clustering can agree with it well.
+# Agreement with *arm* or *sample* is not to be wished for: it says that clusters follow the treatment or the batch.
+#
+# ## What does a silhouette width of 0.75 show?
+#
+# The silhouette of a cell compares its mean distance to the cells of its own cluster with that to the nearest other cluster; {term}`ASW` is the mean over cells {cite:p}`rousseeuw1987`.
+# It depends on the space in which distances are taken.
+# The paper does not say which space it used; the code of the method is the usual one, and the second stage of the training shrinks clusters in just that space.
+# To then measure how compact they are is circular.
+#
+# Two comparisons make this visible:
+#
+# - *the same clusters in three spaces*: the code as clustered, the code before it was trained for clusters, and 50 principal components, which no network had a hand in;
+# - *the same methods on permuted genes*: the counts of each gene are shuffled over the cells. Every gene keeps its distribution, and no two cells have anything in common any more. The right number of clusters is one.
+
+# %% mystnb={"figure": {"caption": "Average silhouette width of each method's clusters in three spaces, mean over runs with 95 % interval: the cells (left), and the same with permuted genes (right). For methods on principal components two of the spaces coincide. The dashed line is the width that the paper reports for each data set.", "name": "fig-widths"}, "image": {"alt": "Two panels with one row for each method and a marker for each space, along the average silhouette width; a dashed line at 0.75."}} tags=["hide-input"]
+CLAIM = 0.75
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharex=True, sharey=True)
+titles = {"all cells": "the cells", "genes permuted": "permuted genes"}
+for ax, (data, title) in zip(axes, titles.items(), strict=True):
+    pl.widths(means[means["data"] == data], claim=CLAIM, title=title, ax=ax)
+_ = figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
+
+# %% tags=["remove-input"]
+own, nothing = mean_of("ASW, own code"), mean_of("ASW, own code", "genes permuted")
+reference = mean_of("ASW, PCA-50", "genes permuted")
+before = mean_of("ASW, own code", stage="before")
+name = "AttentionAE-sc"
+Markdown(
+    f"{prose.compacted(before, own)}\n\n"
+    f"{prose.width_of_nothing(name, own[name], nothing[name], reference[name], claim=CLAIM)}\n\n"
+    f"{prose.false_clusters(mean_of('clusters', 'genes permuted'))}"
+)
+
+# %% [markdown]
+# ## How does the number of clusters depend on the resolution?
+#
+# The paper sets Leiden's resolution to 0.1.
+# A resolution has no meaning of its own: how many clusters it gives depends on the graph, and so on the code, the number of neighbours and the kernel that weighs them.
+# Here are three graphs of the same cells: of neighbours on principal components, as Leiden uses it; of neighbours on the code of AttentionAE-sc after its first stage; and of the same code with a Gaussian kernel, which is what AttentionAE-sc itself cuts.
+
+# %% tags=["hide-input"]
+codes = {
+    "principal components": clustered["Leiden"].obsm["X_pca"],
+    "code of AttentionAE-sc": clustered[name].obsm["X_attention_ae_stage1"],
+}
+
+
+def cut(graph, resolution):
+    if graph == "code, Gaussian kernel":
+        code = codes["code of AttentionAE-sc"]
+        return soft.leiden_labels(code, resolution=resolution, n_neighbors=15, seed=0)
+    return clustering.community_labels(codes[graph], resolution=resolution)
+
+
+# %% tags=["hide-input"]
+resolutions = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+sweep = []
+for graph in [*codes, "code, Gaussian kernel"]:
+    for resolution in resolutions:
+        labels = cut(graph, resolution)
+        agreement = clustering.agreement(labels, known[first])["ARI"] if first else np.nan
+        sweep.append((graph, resolution, labels.max() + 1, agreement))
+sweep = pd.DataFrame(sweep, columns=["graph", "resolution", "clusters", "ARI"])
+
+# %% mystnb={"figure": {"caption": "Number of Leiden clusters (left), and their agreement with the first of the groupings that are known (right), over the resolution, on three graphs of the same cells. The dotted line is the paper's 0.1.", "name": "fig-resolution"}, "image": {"alt": "Two panels with one curve for each of three graphs over the resolution: number of clusters and adjusted Rand index."}} tags=["hide-input"]
+import seaborn as sns
+
+figure, axes = plt.subplots(1, 2, figsize=(9, 3))
+for ax, measure in zip(axes, ("clusters", "ARI"), strict=True):
+    sns.lineplot(sweep, x="resolution", y=measure, hue="graph", marker="o", ax=ax, legend=ax is axes[1])
+    ax.axvline(0.1, color="black", linestyle=":", linewidth=0.8)
+    ax.set(xscale="log", xlabel="resolution (log scale)")
+_ = axes[1].legend(title=None, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+
+# %% tags=["remove-input"]
+at_paper = sweep[sweep["resolution"] == 0.1].set_index("graph")["clusters"]
+Markdown(
+    f"At a resolution of 0.1 the clusters number {prose.listing([f'{n} ({graph})' for graph, n in at_paper.items()])}."
+)
+
+# %% [markdown]
+# ## Are samples a batch?
+#
+# Where the same lines were measured several times, by other protocols or on other plates, clusters can follow the measurement.
+# A batch effect moves all cells of a sample, so it cannot part those within one.
+# Each sample is therefore also clustered by itself, and clusters of two samples are joined when their mean profiles are each other's most correlated; a cluster without a counterpart stays alone.
+# That uses the sample of a cell, which is known, and not its line.
+
+# %% tags=["hide-input"]
+batches = [data for data in means["data"].unique() if data not in ("all cells", "genes permuted")]
+both = ["Leiden", "AttentionAE-sc"]
+if batches:
+    lines = means[means["metric"] == "ARI, cell line"].assign(
+        text=lambda rows: rows.apply(prose.over_runs, axis=1)
+    )
+    lines = lines[lines["method"].str.startswith(tuple(both))]
+    by_sample = lines.pivot(index="data", columns="method", values="text").fillna("")
+    display(by_sample.loc[["all cells", *batches]].rename_axis(index="ARI with cell line", columns=None))
+
+# %% tags=["remove-input"]
+text = "These cells have no samples of that kind, so there is nothing to take apart."
+if batches:
+    line, sample = mean_of("ARI, cell line"), mean_of("ARI, sample")
+    joined = lines[lines["data"] == "all cells"].set_index("method")["value"]
+    text = " ".join(prose.line_or_sample(m, line[m], sample[m]) for m in both)
+    text += " " + " ".join(prose.joined(m, line[m], joined[f"{m}, sample by sample"]) for m in both)
+Markdown(text)
+
+# %% [markdown]
+# ## What does it cost?
+#
+# Seconds of processor time for one clustering of these cells with these settings, the median over seeds.
+# Loading of the data and the UMAP do not count.
+
+# %% tags=["hide-input"]
+timed = table[(table["metric"] == "seconds") & (table["data"] == "all cells") & (table["seed"] >= 0)]
+seconds = timed.groupby("method")["value"].median()[list(methods)]
+seconds.round(1).rename("seconds").to_frame().rename_axis(index=None)
+
+# %% tags=["remove-input"]
+Markdown(
+    f"AttentionAE-sc takes {seconds[name] / seconds['Leiden']:.0f} times as long as Leiden. "
+    f"Later chapters use the clusters of `{clustering_method}`."
+)
+
+# %%
+grouped = study.read("clustered")
+
+# %% [markdown]
+# ## What to keep in mind
+#
+# - Cell lines differ more than the cells of one tumour do. Whatever recovers lines may still fail to tell resistant from sensitive cells of one origin.
+# - The seeds of this page vary the methods on the same cells. They say nothing of other experiments.
+# - Permuting genes removes *all* structure, also that of depth. It is the easiest null there is, and a measure that is high on it has no meaning as evidence.
+# - Settings are those of the papers, or conventions. None was chosen on the labels of these cells.
+#
+# ```{exercise}
+# :label: exercise-clustering
+# Cluster one of the lines by itself with `clustering.leiden`, and compute the silhouette width on principal components with `clustering.silhouette`. Are there clusters within a line, and how would you tell?
+# ```
+#
+# ````{solution} exercise-clustering
+# :class: dropdown
+# ```python
+# one = cells[cells.obs["cell_line"] == cells.obs["cell_line"].value_counts().index[0]].copy()
+# for each in (one, clustering.permute_genes(one)):
+#     found = clustering.communities(each)
+#     print(found.obs["cluster"].nunique(), clustering.silhouette(found.obsm["X_pca"], found.obs["cluster"]))
+# ```
+# Leiden returns several clusters of either. Only where the width is clearly above that of permuted genes is there more than noise; phases of the cell cycle are a usual reason.
+# ````
+#
+# ## What was written
+#
+# The artefacts `clusterings`, every measure of every run on this page, and `clustered`, all cells with `obs["cluster"]` by `clustering_method`.
+# The means over seeds are in `clustering.csv`.
+
+# %% tags=["hide-output"]
+rows = means.assign(metric=means["metric"].where(means["stage"] == "after", means["metric"] + ", before"))
+prose.written(study.rows(rows.drop(columns="stage").rename(columns={"data": "cells"})))
