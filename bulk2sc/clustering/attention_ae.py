@@ -294,7 +294,7 @@ def normalised(similarity: sparse.csr_matrix) -> Tensor:
 
 def graph_convolution(adjacency: Tensor, projected: Tensor) -> Tensor:
     """Return tanh(A H W) of a sparse (n, n) adjacency A and projected features HW (n, width)."""
-    return torch.tanh(torch.sparse.mm(adjacency, projected))
+    return torch.tanh(adjacency @ projected)
 
 
 def graph_loss(graph: Tensor, pairs: Tensor, alike: Tensor, compared: Tensor | None = None) -> Tensor:

@@ -37,7 +37,8 @@ def zinb_loss(mean: Tensor, dispersion: Tensor, logit: Tensor, positions: Tensor
     Scalar, differentiable; the mean is over all n x n_genes entries.
     """
     log_ratio = torch.log1p(mean / dispersion)  # log((dispersion + mean) / dispersion)
-    at_zero = F.softplus(-logit) - F.softplus(-logit - dispersion * log_ratio)
+    contrary = -logit
+    at_zero = F.softplus(contrary) - F.softplus(contrary - dispersion * log_ratio)
     mean, dispersion, logit, log_ratio, replaced = (
         matrix.flatten()[positions] for matrix in (mean, dispersion, logit, log_ratio, at_zero)
     )
@@ -121,11 +122,10 @@ class ZINBReconstruction:
     """
 
     def __init__(self, counts: sparse.csr_matrix, rows: int = ROWS):
-        factors = size_factors(counts)
-        self.n, self.chunks = counts.shape[0], []
+        self.n, self.factors, self.chunks = counts.shape[0], size_factors(counts), []
         for start in range(0, self.n, rows):
             part = slice(start, min(start + rows, self.n))
-            self.chunks.append((part, factors[part], *nonzeros(counts[part])))
+            self.chunks.append((part, self.factors[part], *nonzeros(counts[part])))
 
     def __call__(self, decoder: nn.Module, hidden: Tensor) -> Tensor:
         """
