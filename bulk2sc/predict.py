@@ -166,7 +166,7 @@ def _ensemble(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the scores of each seed (n_seeds, n_cells), and the first model's code where it has one."""
     settings = {}
-    if model == "shared AE":
+    if models.takes(model, "mask"):
         settings["mask"] = pathways.pathway_mask(datasets.gene_sets("go_cc"), cells.var_names)
     fitted = [_trained(lines, cells, model, settings | {"seed": seed}, progress) for seed in range(seeds)]
     scores = np.array([one.score_cells(cells) for one in fitted])
@@ -195,7 +195,7 @@ def _fingerprint(lines: AnnData, cells: AnnData, model: str, settings: dict) -> 
     code = file_digest(Path(models.__file__).parent, Path(train.__file__))
     seen = hashlib.sha256(json.dumps([code, model, set_to], sort_keys=True).encode())
     parts = [lines.layers["scaled"], lines.obs["auc"].to_numpy(), lines.obs["response"].to_numpy()]
-    if model == "shared AE":
+    if models.takes(model, "mask"):
         parts += [cells.layers["scaled"], settings["mask"].to_numpy()]
     for part in parts:
         seen.update(np.ascontiguousarray(part).tobytes())

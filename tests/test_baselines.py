@@ -15,7 +15,7 @@ from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.models import METHODS, base, load_model, make
+from bulk2sc.models import LADDER, METHODS, base, load_model, make
 from bulk2sc.models.regressions import PENALTIES, CorrelationWeights, calibrate
 from bulk2sc.models.trees import GRID, stacked, sum_of_leaves
 
@@ -74,6 +74,7 @@ def test_the_methods_of_the_comparison():
     figure_3 = {"LR", "SVM", "DT", "RF", "GB", "XGBoost"}
     demanded = {"mean effect", "signature", "ridge", "ridge CV", "tuned XGBoost", *CONSTANT}
     assert set(METHODS) >= figure_3 | demanded | {"shared AE"}
+    assert {type(make(name, mask=None)).name for name in LADDER} == {*LADDER[:-1], "shared AE"}
     assert all(method.name == name for name, method in METHODS.items())
 
 

@@ -7,6 +7,13 @@ from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.models.base import Model, read_about
 from bulk2sc.models.classifiers import SVM, LogisticRegression
 from bulk2sc.models.constants import AllResistant, AllSensitive, MeanEffect
+from bulk2sc.models.ladder import (
+    AdversarialAutoencoder,
+    AdversarialShareAutoencoder,
+    BaseAutoencoder,
+    BaseShareAutoencoder,
+    DomainClassifierShareAutoencoder,
+)
 from bulk2sc.models.regressions import Ridge, RidgeCV, Signature
 from bulk2sc.models.shared_autoencoder import SharedAutoencoder
 from bulk2sc.models.trees import DecisionTree, GradientBoosting, RandomForest, TunedXGBoost, XGBoost
@@ -15,6 +22,11 @@ METHODS: dict[str, type[Model]] = {
     method.name: method
     for method in (
         SharedAutoencoder,
+        BaseAutoencoder,
+        AdversarialAutoencoder,
+        BaseShareAutoencoder,
+        AdversarialShareAutoencoder,
+        DomainClassifierShareAutoencoder,
         LogisticRegression,
         SVM,
         DecisionTree,
@@ -30,8 +42,19 @@ METHODS: dict[str, type[Model]] = {
         AllResistant,
     )
 }
+# The rows of Table 3, in its order; the last is the paper's name for the full model.
+LADDER = ("base AE", "adv AE", "base share AE", "adv share AE", "share AE + pathways")
+ALIASES = {"share AE + pathways": SharedAutoencoder.name}
 
-__all__ = ["METHODS", "Model", "load_model", "make", *sorted(method.__name__ for method in METHODS.values())]
+__all__ = [
+    "LADDER",
+    "METHODS",
+    "Model",
+    "load_model",
+    "make",
+    "takes",
+    *sorted(method.__name__ for method in METHODS.values()),
+]
 
 
 def make(name: str, **settings) -> Model:
@@ -44,15 +67,22 @@ def make(name: str, **settings) -> Model:
     Bulk2scError
         If there is no such method, or no method has such a setting.
     """
-    taken = {method: set(inspect.signature(method).parameters) for method in METHODS.values()}
+    known = set().union(*map(_settings_of, METHODS.values()))
     for setting in settings:
-        if not any(setting in names for names in taken.values()):
-            raise Bulk2scError(
-                f"no method has the setting '{setting}'."
-                + did_you_mean(setting, set().union(*taken.values()))
-            )
-    method = _method(name)
-    return method(**{setting: value for setting, value in settings.items() if setting in taken[method]})
+        if setting not in known:
+            raise Bulk2scError(f"no method has the setting '{setting}'." + did_you_mean(setting, known))
+    return _method(name)(**{setting: value for setting, value in settings.items() if takes(name, setting)})
+
+
+def takes(name: str, setting: str) -> bool:
+    """Tell whether the method called `name` has a setting; those with `mask` also learn from the cells.
+
+    Raises
+    ------
+    Bulk2scError
+        If there is no such method.
+    """
+    return setting in _settings_of(_method(name))
 
 
 def load_model(folder: str | Path) -> Model:
@@ -60,7 +90,12 @@ def load_model(folder: str | Path) -> Model:
     return _method(read_about(Path(folder))["method"]).load(folder)
 
 
+def _settings_of(method: type[Model]) -> set[str]:
+    return set(inspect.signature(method).parameters)
+
+
 def _method(name: str) -> type[Model]:
+    name = ALIASES.get(name, name)
     if name not in METHODS:
         raise Bulk2scError(
             f"unknown method '{name}', use one of {', '.join(METHODS)}." + did_you_mean(name, METHODS)

@@ -68,3 +68,9 @@ def new_classifier(n_latent: int) -> nn.Sequential:
     """Return the classifier of Eq. 12 and 13, widths (128, 32, 1), without its sigmoid: it gives logits."""
     widths = [nn.Linear(n_latent, 128), nn.ReLU(), nn.Linear(128, 32), nn.ReLU(), nn.Linear(32, 1)]
     return nn.Sequential(*widths, nn.Flatten(0))
+
+
+def new_critic(n_latent: int) -> nn.Sequential:
+    """Return an adversary, hidden widths (64, 32, 16) as in CODE-AE-ADV: one number a code, no sigmoid."""
+    widths = [nn.Linear(n_latent, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 16), nn.ReLU()]
+    return nn.Sequential(*widths, nn.Linear(16, 1), nn.Flatten(0))

@@ -1,0 +1,166 @@
+"""Adversaries after the usual training: the encoder learns to make cells' codes look like those of lines.
+
+Both play on the code that the classifier reads, and both leave the loss of the schedule in place: the encoder
+must fool the adversary *and* go on reconstructing.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from bulk2sc.errors import Bulk2scError
+from bulk2sc.models.networks import new_critic
+from bulk2sc.models.transfer import Task
+
+CRITIC_STEPS = 5  # for each step of the encoder
+GRADIENT_PENALTY = 10.0
+LR_SHARE = 0.1  # RMSprop's learning rate as a share of Adam's in the training before
+# No early stopping: an adversary's loss does not tell how well the encoder does.
+EPOCHS = 50
+
+Pair = tuple[Tensor, Tensor]  # rows of lines, rows of cells
+
+
+def gradient_penalty(critic: nn.Module, bulk: Tensor, cells: Tensor) -> Tensor:
+    """Return the mean of ``(|gradient| - 1)^2`` at random points between paired codes (n, n_latent).
+
+    The third term of the critic's loss in Gulrajani et al. (2017), without its factor.
+    """
+    share = torch.rand(len(bulk), 1, device=bulk.device)
+    between = (share * bulk + (1 - share) * cells).requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    return (gradient.norm(dim=1) - 1).square().mean()
+
+
+def critic_loss(critic: nn.Module, bulk: Tensor, cells: Tensor) -> dict[str, Tensor]:
+    """Return what a critic of codes minimises: minus its Wasserstein distance, plus the gradient penalty."""
+    distance = critic(bulk).mean() - critic(cells).mean()
+    penalty = gradient_penalty(critic, bulk, cells)
+    total = GRADIENT_PENALTY * penalty - distance
+    return {"critic": total, "distance": distance, "gradient penalty": penalty}
+
+
+class ReverseGradient(torch.autograd.Function):
+    """Pass values on as they are, and gradients with their sign changed (Ganin et al. 2016)."""
+
+    @staticmethod
+    def forward(ctx, z: Tensor) -> Tensor:
+        """Return `z`."""
+        return z.view_as(z)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        """Return minus `gradient`."""
+        return -gradient
+
+
+def against_critic(task: Task, n_latent: int, lr: float) -> Callable[[Pair], dict[str, Tensor]]:
+    """Return one round of the WGAN with gradient penalty of CODE-AE-ADV: 5 critic steps, an encoder step.
+
+    The round takes a batch of rows and returns its loss terms: ``total`` is the schedule's loss plus
+    ``alignment``, minus the critic's mean value of the cells; those of the critic are of its last step.
+    """
+    critic = new_critic(n_latent).to(task.x.device)
+    of_critic = torch.optim.RMSprop(critic.parameters(), lr=lr)
+    of_encoder = torch.optim.RMSprop(task.module.parameters(), lr=lr)
+    others = endless(task.batches)
+
+    def play(pair: Pair) -> dict[str, Tensor]:
+        for _ in range(CRITIC_STEPS):
+            with torch.no_grad():
+                codes = codes_of(task, next(others))
+            played = critic_loss(critic, *codes)
+            step(of_critic, played["critic"])
+        terms, (_, cells) = task.loss(pair), codes_of(task, pair)
+        alignment = -critic(cells).mean()
+        total = terms.pop("total") + alignment
+        step(of_encoder, total)
+        return {"total": total, "alignment": alignment} | terms | played
+
+    return play
+
+
+def against_domain_classifier(task: Task, n_latent: int, lr: float) -> Callable[[Pair], dict[str, Tensor]]:
+    """Return one round against a classifier that tells lines from cells, by gradient reversal.
+
+    One step trains both: the classifier lowers its cross-entropy ``domain``, the encoder raises it.
+    """
+    classifier = new_critic(n_latent).to(task.x.device)
+    optimiser = torch.optim.RMSprop([*task.module.parameters(), *classifier.parameters()], lr=lr)
+
+    def play(pair: Pair) -> dict[str, Tensor]:
+        terms, (bulk, cells) = task.loss(pair), codes_of(task, pair)
+        logit = classifier(ReverseGradient.apply(torch.cat([bulk, cells])))
+        is_bulk = (torch.arange(len(logit), device=logit.device) < len(bulk)).float()
+        domain = F.binary_cross_entropy_with_logits(logit, is_bulk)
+        total = terms.pop("total") + domain
+        step(optimiser, total)
+        return {"total": total, "domain": domain} | terms
+
+    return play
+
+
+def compete(
+    task: Task, play: Callable[[Pair], dict[str, Tensor]], *, epochs: int, lr: float, progress: str
+) -> pd.DataFrame:
+    """Play round after round, leave the modules of `task` in eval mode, and return the loss curves.
+
+    Parameters
+    ----------
+    task
+        What was trained before, and on what.
+    play
+        One round, of `against_critic` or `against_domain_classifier`.
+    epochs
+        Passes over the task's batches, a round for each.
+    lr, progress
+        The learning rate and the name that errors give; the progress bar has the name too.
+
+    Returns
+    -------
+    History with the columns epoch, split, term and value, as of `train.minimise`.
+
+    Raises
+    ------
+    Bulk2scError
+        If the loss becomes NaN or infinite.
+    """
+    rows = []
+    for epoch in tqdm(range(1, epochs + 1), desc=progress, unit="epoch", leave=False, disable=None):
+        task.module.train()
+        rounds = [{term: v.item() for term, v in play(pair).items()} for pair in task.batches()]
+        task.module.eval()
+        with torch.no_grad():
+            validation = {term: value.item() for term, value in task.validation_loss().items()}
+        means = pd.DataFrame(rounds).mean().to_dict()
+        for split, terms in (("train", means), ("validation", validation)):
+            rows += [(epoch, split, term, value) for term, value in terms.items()]
+        if not all(map(math.isfinite, (*(one["total"] for one in rounds), *validation.values()))):
+            raise Bulk2scError(
+                f"{progress}: the loss was {means['total']:g} in epoch {epoch}; lower the learning rate lr "
+                f"(now {lr:g}) or look for extreme values in layers['scaled']"
+            )
+    return pd.DataFrame(rows, columns=["epoch", "split", "term", "value"])
+
+
+def codes_of(task: Task, pair: Pair) -> tuple[Tensor, Tensor]:
+    """Return the codes of a batch, of its lines and of its cells."""
+    return task.encoder(task.x[torch.cat(pair)]).split([len(rows) for rows in pair])
+
+
+def endless(batches: Callable[[], Iterator[Pair]]) -> Iterator[Pair]:
+    """Yield the batches of epoch after epoch."""
+    while True:
+        yield from batches()
+
+
+def step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    """Take one step down the gradient of `loss`."""
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()

@@ -1,0 +1,272 @@
+"""The rungs of Table 3 and the adversaries of some."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from anndata import AnnData
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import cross_val_predict
+from torch import nn
+
+from bulk2sc import train
+from bulk2sc.errors import Bulk2scError
+from bulk2sc.models import LADDER, METHODS, adversarial, load_model, make
+from bulk2sc.models.networks import PlainAutoencoder, ShareAutoencoder, new_critic
+from bulk2sc.models.transfer import Task
+
+RUNGS = ["base AE", "adv AE", "base share AE", "adv share AE", "domain-classifier share AE"]
+ADVERSARIAL = ["adv AE", "adv share AE", "domain-classifier share AE"]
+QUICK = {"hidden": 16, "max_epochs": 3, "batch_size": 64}
+GENES = [f"G{i:02d}" for i in range(40)]
+
+
+def domain(n, seed, shift=0.0):
+    """Rows whose first eight genes follow a hidden activity; `shift` moves the last eight."""
+    rng = np.random.default_rng(seed)
+    activity = rng.normal(size=n)
+    X = rng.normal(size=(n, len(GENES)))
+    X[:, :8] = 0.5 * X[:, :8] + activity[:, None]
+    X[:, -8:] += shift
+    X = X.astype(np.float32)
+    return AnnData(X, var=pd.DataFrame(index=GENES), layers={"scaled": X}), activity
+
+
+@pytest.fixture(scope="module")
+def data():
+    bulk, activity = domain(160, 0)
+    low, high = np.quantile(activity, [0.3, 0.7])
+    bulk.obs["response"] = np.select([activity >= high, activity <= low], [1.0, 0.0], np.nan)
+    cells, hidden = domain(200, 1, shift=1.0)
+    mask = np.vstack([np.kron(np.eye(5), np.ones(8)), np.ones((2, 40))])
+    return bulk, cells, hidden, pd.DataFrame(mask, columns=GENES, index=list("abcdefg"))
+
+
+# ---------------------------------------------------------------------------------------------- the rungs
+
+
+def test_every_row_of_table_3_can_be_made(data):
+    made = [make(name, mask=data[3], sparse_relu=True, **QUICK) for name in LADDER]
+    assert [model.name for model in made] == [*LADDER[:-1], "shared AE"]
+
+
+def test_rungs_have_the_parts_that_their_names_say(data):
+    bulk, cells, _, mask = data
+    parts = {"base AE": PlainAutoencoder, "adv AE": PlainAutoencoder}
+    for name in RUNGS:
+        network = make(name, mask=mask, **QUICK | {"max_epochs": 0}).fit(bulk, cells).autoencoder_
+        assert type(network) is parts.get(name, ShareAutoencoder)
+        assert network.shared[-1].out_features == len(mask) and not hasattr(network, "sparse")
+
+
+def test_without_private_code_a_reconstruction_comes_from_the_shared_one_alone():
+    shape = {"hidden": 8, "dropout": 0.0, "batch_norm": False}
+    x = torch.randn(6, 20)
+    plain, share = PlainAutoencoder(20, 3, **shape), ShareAutoencoder(20, 3, **shape)
+    out = plain(x, 2)
+    assert out.private is None and torch.equal(out.dense, plain.dense(plain.shared(x)))
+    private = torch.cat([share.private_bulk(x[:2]), share.private_cells(x[2:])])
+    assert torch.allclose(share(x, 2).private, private)
+    assert torch.allclose(share(x, 2).dense, share.dense(torch.cat([private, share.shared(x)], 1)))
+
+
+@pytest.mark.parametrize("schedule", ["pretrain-then-classify", "joint"])
+@pytest.mark.parametrize("name", RUNGS)
+def test_planted_signal_is_learnt_from_bulk_and_found_in_cells(data, name, schedule):
+    bulk, cells, hidden, mask = data
+    model = make(name, mask=mask, schedule=schedule, hidden=32, max_epochs=25, batch_size=64).fit(bulk, cells)
+    score = model.score_cells(cells)
+    assert score.min() >= 0 and score.max() <= 1
+    assert roc_auc_score(hidden > 0, score) > 0.8
+    first = ["joint"] if schedule == "joint" else ["pretraining"]
+    last = [] if schedule == "joint" else ["classifier"]
+    stages = first + ["adversarial"] * (name in ADVERSARIAL) + last
+    assert list(model.history_["stage"].unique()) == stages
+
+
+@pytest.mark.parametrize("name", RUNGS)
+def test_loss_curves_hold_the_terms_that_the_rung_has(data, name):
+    bulk, cells, _, mask = data
+    history = make(name, mask=mask, **QUICK).pretrain(bulk, cells).history_
+    expected = {"total", "reconstruction"} | ({"difference"} if "share" in name else set())
+    terms = history.groupby(["stage", "split"])["term"].unique().map(set)
+    assert terms["pretraining", "train"] == terms["pretraining", "validation"] == expected
+    if name in ADVERSARIAL:
+        critic = {"alignment", "critic", "distance", "gradient penalty"}
+        played = {"domain"} if "domain" in name else critic
+        assert terms["adversarial", "train"] == expected | played
+        assert terms["adversarial", "validation"] == expected
+        assert history.query("stage == 'adversarial'")["epoch"].max() == 3
+
+
+@pytest.mark.parametrize("schedule", ["pretrain-then-classify", "joint"])
+@pytest.mark.parametrize("name", RUNGS)
+def test_same_seed_same_numbers_and_saved_models_are_the_same(data, name, schedule, tmp_path):
+    bulk, cells, _, mask = data
+    settings = {"mask": mask, "schedule": schedule, **QUICK}
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    model = make(name, **settings).fit(bulk, cells)
+    assert torch.equal(torch.get_rng_state(), before)
+    score = model.score_cells(cells)
+    assert np.array_equal(make(name, **settings).fit(bulk, cells).score_cells(cells), score)
+    assert not np.allclose(make(name, seed=1, **settings).fit(bulk, cells).score_cells(cells), score)
+    model.save(tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    assert type(loaded) is METHODS[name] and np.array_equal(loaded.score_cells(cells), score)
+    pd.testing.assert_frame_equal(loaded.history_, model.history_)
+    assert np.array_equal(
+        loaded.fit_classifier(bulk).score_cells(cells), model.fit_classifier(bulk).score_cells(cells)
+    )
+
+
+@pytest.mark.parametrize("name", [*RUNGS, "shared AE"])
+def test_a_batch_larger_than_the_data_is_all_of_it(data, name):
+    bulk, cells, _, mask = data
+    settings = {"mask": mask, **QUICK}
+    scores = [
+        make(name, **settings | {"batch_size": size}).fit(bulk, cells).score_cells(cells)
+        for size in (200, 100_000)
+    ]
+    assert np.array_equal(*scores)
+
+
+@pytest.mark.parametrize("name", [*RUNGS, "shared AE"])
+def test_errors_say_what_to_do(data, name):
+    bulk, cells, _, mask = data
+
+    def fit(lines=bulk, single=cells, **settings):
+        return make(name, **{"mask": mask, **QUICK, **settings}).fit(lines, single)
+
+    for schedule in ("pretrain-then-classify", "joint"):
+        with pytest.raises(Bulk2scError, match=r"lower the learning rate lr \(now 1e\+30\)"):
+            fit(lr=1e30, schedule=schedule)
+        one_class = bulk.copy()
+        one_class.obs["response"] = 1.0
+        with pytest.raises(Bulk2scError, match="160 sensitive and 0 resistant lines, at least 5"):
+            fit(one_class, schedule=schedule)
+    for batch_size in (0, 1):
+        with pytest.raises(Bulk2scError, match=f"{name}: batch_size={batch_size} must be at least 2"):
+            fit(batch_size=batch_size)
+    with pytest.raises(Bulk2scError, match=f"{name}: 3 rows of a domain are too few"):
+        fit(single=cells[:3].copy())
+
+
+# --------------------------------------------------------------------------------------------- adversaries
+
+
+def test_gradient_penalty_of_a_linear_critic_is_that_of_its_weights():
+    critic = nn.Sequential(nn.Linear(3, 1), nn.Flatten(0))
+    weight = torch.tensor([[1.0, 2.0, 2.0]])  # of norm 3
+    critic[0].weight = nn.Parameter(weight)
+    bulk, cells = torch.randn(6, 3), torch.randn(6, 3)
+    penalty = adversarial.gradient_penalty(critic, bulk, cells)
+    assert penalty.item() == pytest.approx((3 - 1) ** 2, rel=1e-5)
+    penalty.backward()  # d (|w| - 1)^2 / dw = 2 (|w| - 1) w / |w|
+    assert torch.allclose(critic[0].weight.grad, 2 * 2 * weight / 3, atol=1e-5)
+    terms = adversarial.critic_loss(critic, bulk, cells)
+    distance = ((bulk.mean(0) - cells.mean(0)) @ weight[0]).item()
+    assert terms["distance"].item() == pytest.approx(distance, abs=1e-5)
+    assert terms["critic"].item() == pytest.approx(10 * 4 - distance, rel=1e-5)
+
+
+def test_gradients_are_taken_between_the_codes():
+    class Square(nn.Module):
+        def forward(self, z):
+            return z.square().sum(1) / 2  # its gradient at z is z
+
+    bulk, cells = torch.full((500, 1), 3.0), torch.full((500, 1), 1.0)
+    with train.seeded(0):
+        penalty = adversarial.gradient_penalty(Square(), bulk, cells).item()
+    assert penalty == pytest.approx(4 / 3, rel=0.1)  # the mean of (u - 1)^2 for u uniform in [1, 3]
+
+
+def test_gradient_reversal():
+    z = torch.tensor([1.0, -2.0], requires_grad=True)
+    out = adversarial.ReverseGradient.apply(z)
+    assert torch.equal(out, z)
+    (out * torch.tensor([3.0, 4.0])).sum().backward()
+    assert z.grad.tolist() == [-3, -4]
+
+
+def two_gaussians():
+    """A task with lines around 0 and cells around (3, 0), whose encoder may move at little other cost."""
+    with train.seeded(0):
+        x = torch.randn(400, 2)
+        x[200:, 0] += 3
+    encoder = nn.Linear(2, 2)
+    with torch.no_grad():
+        encoder.weight.copy_(torch.eye(2))
+        encoder.bias.zero_()
+
+    def rebuilt():
+        return 0.05 * (encoder(x[:200]) - x[:200]).square().mean()
+
+    def batches():
+        yield torch.arange(200), torch.arange(200, 400)
+
+    return Task(encoder, encoder, x, batches, lambda pair: {"total": rebuilt()}, lambda: {"total": rebuilt()})
+
+
+def test_critic_separates_two_shifted_gaussians():
+    task = two_gaussians()
+    with train.seeded(0):
+        critic = new_critic(2)
+        optimiser = torch.optim.RMSprop(critic.parameters(), lr=1e-3)
+        for _ in range(300):
+            adversarial.step(optimiser, adversarial.critic_loss(critic, task.x[:200], task.x[200:])["critic"])
+        value = critic(task.x).detach().numpy()
+        distance = adversarial.critic_loss(critic, task.x[:200], task.x[200:])["distance"].item()
+    assert roc_auc_score(np.arange(400) < 200, value) > 0.95
+    # The Wasserstein distance of the two is 3; a penalty of weight 10 lets slopes exceed 1 a little.
+    assert distance == pytest.approx(3, rel=0.15)
+
+
+def test_the_encoder_closes_the_gap_between_two_gaussians():
+    task = two_gaussians()
+    with train.seeded(0):
+        play = adversarial.against_critic(task, 2, 5e-3)
+        history = adversarial.compete(task, play, epochs=60, lr=0.05, progress="test")
+    with torch.no_grad():
+        z = task.encoder(task.x)
+    gap = (z[:200].mean(0) - z[200:].mean(0)).norm().item()
+    assert gap < 1.5 and not task.encoder.training
+    assert list(history.columns) == ["epoch", "split", "term", "value"]
+
+
+def test_a_round_is_five_steps_of_the_critic_and_one_of_the_encoder(monkeypatch):
+    task, stepped = two_gaussians(), []
+    inner = adversarial.step
+    monkeypatch.setattr(
+        adversarial, "step", lambda optimiser, loss: (stepped.append(optimiser), inner(optimiser, loss))
+    )
+    play = adversarial.against_critic(task, 2, 1e-3)
+    pair = next(task.batches())
+    before = task.encoder.weight.detach().clone()
+    terms = play(pair)
+    assert len(stepped) == 6 and len({id(o) for o in stepped[:5]}) == 1 and stepped[5] is not stepped[0]
+    weights = [p for group in stepped[5].param_groups for p in group["params"]]
+    assert {id(p) for p in weights} == {id(p) for p in task.encoder.parameters()}
+    assert not torch.equal(task.encoder.weight, before)
+    assert terms["total"].item() == pytest.approx(
+        terms["alignment"].item(), abs=1e-6
+    )  # rebuilt without error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_an_adversary_makes_the_codes_of_lines_and_cells_harder_to_tell_apart(data, name):
+    bulk, cells, _, mask = data
+    settings = {"mask": mask, "hidden": 32, "max_epochs": 50, "batch_size": 64, "lr": 3e-3}
+
+    def told_apart(name):
+        model = make(name, **settings).pretrain(bulk, cells)
+        code = np.concatenate([model.encode(bulk), model.encode(cells)])
+        is_bulk = np.arange(len(code)) < bulk.n_obs
+        decision = cross_val_predict(
+            LogisticRegression(max_iter=1000), code, is_bulk, method="decision_function"
+        )
+        return roc_auc_score(is_bulk, decision)
+
+    assert told_apart(name) < told_apart("base share AE" if "share" in name else "base AE") - 0.05
