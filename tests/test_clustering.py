@@ -189,3 +189,12 @@ def test_the_artefact_falls_back_on_leiden_where_there_are_no_counts():
     assert of_artefact.obs["cluster"].tolist() == expected.obs["cluster"].tolist()
     with pytest.raises(Bulk2scError, match="'louvain' is neither leiden nor attention_ae"):
         study.clustered(cells, clustering_method="louvain")
+
+
+@pytest.mark.slow
+def test_more_cells_than_scanpy_searches_exactly():
+    code = np.random.default_rng(0).normal(size=(8200, 3)).astype("float32")
+    code[4100:] += 20
+    found = clustering.neighbours(ad.AnnData(code, obsm={"X_code": code}), "X_code")
+    graph = found.obsp["connectivities"]
+    assert graph[:4100, 4100:].nnz == 0 and (graph.getnnz(axis=1) >= 10).all()
