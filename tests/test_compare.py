@@ -7,6 +7,8 @@ from bulk2sc import clustering
 from bulk2sc.clustering import compare
 from bulk2sc.clustering.compare import Method
 from bulk2sc.clustering.samples import by_sample, join
+from bulk2sc.errors import Bulk2scError
+from bulk2sc.study import ARTEFACTS
 
 # The 97.5 % point of Student's t with 2 degrees of freedom.
 T_2 = 4.302653
@@ -194,6 +196,25 @@ def test_intervals_leave_out_what_is_undefined():
     assert alone["value"] == 0.5
     assert np.isnan(alone["low"])
     assert np.isnan(compare.over_seeds(runs(np.nan)).iloc[-1]["value"])
+
+
+def test_clusters_of_later_chapters_come_from_either_method(groups):
+    make = ARTEFACTS["clustered"].make
+    quick = {"clustering_epochs": 2, "cluster_stage_epochs": 2}
+    for method, code in {"leiden": "X_pca", "attention_ae": "X_attention_ae"}.items():
+        found = make(groups, clustering_method=method, **quick)
+        assert {code, "X_umap"} <= set(found.obsm)
+        assert found.obs["cluster"].dtype == "category"
+        assert "connectivities" in found.obsp, "the labelling draws other clusters from this graph"
+    with pytest.raises(Bulk2scError, match="clustering_method: 'k-means' is neither leiden nor attention_ae"):
+        make(groups, clustering_method="k-means")
+
+
+def test_the_artefact_is_the_table_of_the_chapter(groups, monkeypatch):
+    monkeypatch.setattr(compare, "methods", lambda **settings: FAKES)
+    table = ARTEFACTS["clusterings"].make(groups, clustering_cells=90, clustering_seeds=2, clustering_nulls=1)
+    assert list(table["data"].unique()) == ["all cells", "genes permuted"]
+    assert table[table["data"] == "all cells"]["seed"].nunique() == 2
 
 
 @pytest.mark.slow

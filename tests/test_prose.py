@@ -584,3 +584,15 @@ def test_joined():
     assert "sample does not raise, but takes the ARI of a from 0.60 to 0.50, below" in prose.joined(
         "a", 0.6, 0.5
     )
+
+
+@pytest.mark.parametrize(
+    ("widths", "words"),
+    [
+        ([0.1, 0.8], "**b** reaches the widest silhouette on permuted genes, 0.80, at or above 0.75."),
+        ([0.7, np.nan], "**a** reaches the widest silhouette on permuted genes, 0.70, below 0.75."),
+        ([np.nan, np.nan], "No method finds more than one cluster"),
+    ],
+)
+def test_widest_of_nothing(widths, words):
+    assert words in prose.widest_of_nothing(pd.Series(widths, list("ab")), claim=0.75)

@@ -76,6 +76,8 @@ def methods(*, n_hvg: int = 2500, max_epochs: int = 200, max_cluster_epochs: int
 def known(cells: AnnData) -> dict[str, pd.Series]:
     """Return what is known of the cells and tells at least two groups apart, by name."""
     columns = {name: cells.obs[column] for name, column in KNOWN.items() if column in cells.obs}
+    if "arm" in columns:
+        columns["arm"] = columns["arm"].map({True: "treated", False: "control"})
     return {name: values for name, values in columns.items() if values.nunique() > 1}
 
 
