@@ -371,7 +371,7 @@ def _inputs(cells: AnnData, genes: np.ndarray, batch: str | None) -> np.ndarray:
 
 def _check_memory(n_cells: int, n_genes: int, n_counts: float) -> None:
     """Refuse data that training cannot hold: z-scores thrice, counts, hidden layers and their gradients."""
-    floats = n_cells * (3 * n_genes + 12 * sum(WIDTHS)) + 3 * n_counts
+    floats = n_cells * (3 * n_genes + 20 * sum(WIDTHS)) + 3 * n_counts
     need, have = 4 * floats / 1e9, _memory() / 1e9
     if need > have:
         raise Bulk2scError(
