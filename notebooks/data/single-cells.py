@@ -344,6 +344,9 @@ Markdown(
     f"{lines['not judged']} neither. {prose.percent(cells.obs['truth'].notna().mean())} of the cells are judged, "
     f"and {prose.percent(cells.obs['truth'].mean())} of those are sensitive. "
     + prose.classes(lines["sensitive"], lines["resistant"])
+    if cells.obs["truth"].notna().any()
+    else "No measured response of a line is known for these cells. Their answers can only be the labels of the "
+    "experiment, which the chapter on labelling makes."
 )
 
 # %% [markdown]
@@ -393,6 +396,7 @@ _ = pl.embedding(umap, names, title=f"truth, {drug}", palette=pl.RESPONSE, ax=ax
 known = {"sample": "sample", "cell line": "cell_line", "truth": "truth"} | (
     {"planted as": "planted"} if planted else {}
 )
+known = {name: column for name, column in known.items() if clustered.obs[column].nunique() > 1}
 cluster = clustered.obs["cluster"]
 agreement = pd.DataFrame(
     {name: clustering.agreement(cluster, clustered.obs[column]) for name, column in known.items()}
@@ -404,10 +408,12 @@ agreement["shuffled ARI, 97.5 %"] = [
 agreement.round(3)
 
 # %% tags=["remove-input"]
-groupings = agreement.loc[["sample", "cell line"], "ARI"]
+groupings = agreement["ARI"].reindex(["sample", "cell line"]).dropna()
 Markdown(
     f"Of sample and line, the clusters agree more with the **{groupings.idxmax()}**: ARI "
     f"{groupings.max():.2f}, against {groupings.min():.2f}."
+    if len(groupings) == 2
+    else "Sample and line cannot be compared: one of them is unknown or the same for all cells."
 )
 
 # %% [markdown]
@@ -450,6 +456,6 @@ if by_genotype:
     rows += [("scrublet recall of genetic doublets", hits / genetic["double"].sum())]
     rows += [("scrublet precision of genetic doublets", hits / genetic["doublet"].sum())]
     rows += [(f"scrublet AUROC, {sample}", separated(obs)[0]) for sample, obs in groups]
-rows = pd.DataFrame(rows, columns=["metric", "value"])
-by_set = table1.dropna().rename_axis("dataset").melt(var_name="metric", ignore_index=False).reset_index()
-prose.written(study.rows(pd.concat([rows.assign(dataset=source), by_set])))
+by_set = table1.dropna().rename_axis("dataset").melt(var_name="metric", ignore_index=False)
+_ = study.rows(by_set.reset_index())
+prose.written(study.rows(pd.DataFrame(rows, columns=["metric", "value"])))
