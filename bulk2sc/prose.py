@@ -646,6 +646,16 @@ def recovery(name: str, ari: pd.Series, truth: str, *, bar: float = 0.95) -> str
     )
 
 
+def cut_short(epochs: int, full: int) -> str:
+    """Warn where networks learn for fewer epochs than the study gave them; empty where they do not."""
+    if epochs >= full:
+        return ""
+    return (
+        f"Networks learn for at most {epochs} epochs on this page, not {full}: their agreement is what this "
+        "training gives and may be below what they can reach."
+    )
+
+
 def width_of_nothing(name: str, found: float, null: float, reference: float, *, claim: float) -> str:
     """Compare a method's ASW on its own code with what it reaches on permuted genes.
 

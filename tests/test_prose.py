@@ -596,3 +596,8 @@ def test_joined():
 )
 def test_widest_of_nothing(widths, words):
     assert words in prose.widest_of_nothing(pd.Series(widths, list("ab")), claim=0.75)
+
+
+def test_cut_short():
+    assert "at most 60 epochs on this page, not 200" in prose.cut_short(60, 200)
+    assert prose.cut_short(200, 200) == ""

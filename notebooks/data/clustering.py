@@ -171,6 +171,7 @@ text = (
 )
 if "cell line" in known:
     text = prose.recovery("AttentionAE-sc", mean_of("ARI, cell line"), "cell line")
+    text += " " + prose.cut_short(clustering_epochs, 200)
 Markdown(text)
 
 # %% [markdown]
