@@ -158,6 +158,7 @@ if not made_up:
     releases[other_name] = datasets.load_bulk(other_name.lower() + expression)
 
 
+# %% tags=["hide-input"]
 def lines_tested(lines, name):
     return int(labels.response_of(lines, name).notna().sum()) if name in lines.uns["drugs"] else 0
 

@@ -194,12 +194,15 @@ if planted:
         f"- {prose.found(name, int((made_as[called] == what).sum()), int((made_as == what).sum()), int(called.sum()))}"
         for name, (what, called) in filters.items()
     )
+Markdown(text)
+
+# %% tags=["remove-input"]
+text = ""
+if planted:
     good = ~made_as.isin(["low_quality", "doublet"])
-    text += (
-        f"\n- Of the sound single cells, {prose.share(int((gone & good).sum()), int(good.sum()))} were lost."
-    )
+    text = f"Of the sound single cells, {prose.share(int((gone & good).sum()), int(good.sum()))} were lost."
     taken = judged.obs["doublet"][good].groupby(made_as[good].str.replace("_", " ")).agg(["sum", "size"])
-    text += f"\n- {prose.uneven(taken['sum'], taken['size'])}"
+    text += f" {prose.uneven(taken['sum'], taken['size'])}"
 Markdown(text)
 
 # %% mystnb={"figure": {"caption": "Share of cells removed, by what the cells are, with Wilson's 95 % interval.", "name": "fig-qc-removed"}, "image": {"alt": "One dot with an interval for each kind of cell: the share of its cells that were removed."}} tags=["hide-input"]
@@ -233,6 +236,7 @@ if by_genotype:
     genetic["double"] = genetic["class"] == "DBL"
 
 
+# %% tags=["hide-input"]
 def separated(obs):
     """Return the AUROC of the scores with the percentiles of 300 bootstraps over cells."""
     rng, n = np.random.default_rng(0), len(obs)
@@ -245,9 +249,8 @@ def separated(obs):
 # %% tags=["hide-input"]
 def against_genotype(obs):
     found, low, high = separated(obs)
-    hits, called, double = (
-        int(n.sum()) for n in (obs["double"] & obs["doublet"], obs["doublet"], obs["double"])
-    )
+    counted = (obs["double"] & obs["doublet"], obs["doublet"], obs["double"])
+    hits, called, double = (int(n.sum()) for n in counted)
     return {
         "cells": len(obs),
         "doublets by genotype": prose.percent(double / len(obs)),
@@ -257,6 +260,7 @@ def against_genotype(obs):
     }
 
 
+# %% tags=["hide-input"]
 groups = genetic.groupby(genetic["sample"].astype(str)) if by_genotype else []
 pd.DataFrame({sample: against_genotype(obs) for sample, obs in groups}).T if by_genotype else None
 
