@@ -455,6 +455,38 @@ def normalise(cells: AnnData) -> AnnData:
     return cells
 
 
+def with_counts(cells: AnnData) -> AnnData:
+    """
+    Return cells with `layers["counts"]`; where only log values are known, rounded values stand in for counts.
+
+    Parameters
+    ----------
+    cells
+        X as `normalise` leaves it: log1p of abundances per 10,000.
+
+    Returns
+    -------
+    A copy. `uns["counts"]` is ``measured`` or ``stand-in``: abundances per 10,000, rounded. A stand-in has no
+    depth of its own and is no sample of molecules.
+
+    Raises
+    ------
+    Bulk2scError
+        If the values are z-scores.
+    """
+    cells = cells.copy()
+    cells.uns["counts"] = "measured" if "counts" in cells.layers else "stand-in"
+    if "counts" not in cells.layers:
+        if detect_scale(cells) == "z-scores":
+            raise Bulk2scError(
+                "X holds z-scores, from which no counts can be told; give counts or log values."
+            )
+        values = sparse.csr_matrix(cells.X, dtype="float32")
+        cells.layers["counts"] = values.expm1().rint()
+        cells.layers["counts"].eliminate_zeros()
+    return cells
+
+
 def _with_counts(cells: AnnData) -> AnnData:
     cells = cells.copy()
     cells.layers["counts"] = _source(cells).astype("float32")

@@ -796,3 +796,33 @@ def joined(name: str, together: float, apart: float, *, bar: float = 0.95) -> st
     verb = "takes" if apart > together else "does not raise, but takes"
     text = f"Clustering sample by sample {verb} the ARI of {name} from {together:.2f} to {apart:.2f}"
     return f"{text}, {'at least' if apart >= bar else 'below'} {bar:.2f}."
+
+
+def counts_used(kind: str) -> str:
+    """Warn where rounded abundances stand in for counts (`pp.with_counts`), with a space at the end."""
+    if kind == "measured":
+        return ""
+    return (
+        "**The source has no counts**: where a method models counts, abundances per 10,000, rounded, stand "
+        "in for them. "
+    )
+
+
+def widths_of_studies(table: pd.DataFrame, *, claim: float) -> str:
+    """
+    Say how many data sets reach the silhouette width that the paper reports, in either space.
+
+    Parameters
+    ----------
+    table
+        One row for each data set: ``ASW, own code`` and ``ASW, PCA-50``; empty without several data sets.
+    claim
+        The width that the paper reports for every data set.
+    """
+    if table.empty:
+        return "This edition has one data set, which the sections above show."
+    reached = {space: int((table[f"ASW, {space}"] >= claim).sum()) for space in ("own code", "PCA-50")}
+    return (
+        f"A silhouette width of {claim:g} is reached by {reached['own code']} of {len(table)} data sets in "
+        f"the code that clusters were made in, and by {reached['PCA-50']} on principal components."
+    )

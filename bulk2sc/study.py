@@ -472,22 +472,19 @@ def clustered(
     cluster_stage_epochs: int = 100,
     data_seed: int = 0,
 ):
-    """Group cells by ``leiden`` or, as the paper does, ``attention_ae`` if there are counts; add a UMAP."""
-    from bulk2sc import clustering
+    """Group the cells by ``leiden`` or, as the paper does, by ``attention_ae``; draw a UMAP."""
+    from bulk2sc import clustering, pp
 
     if clustering_method not in ("leiden", "attention_ae"):
         raise Bulk2scError(f"clustering_method: '{clustering_method}' is neither leiden nor attention_ae.")
-    if clustering_method == "leiden" or "counts" not in cells.layers:
+    if clustering_method == "leiden":
         return clustering.leiden(cells, resolution=leiden_resolution, seed=data_seed)
     from bulk2sc.clustering.attention_ae import attention_ae
 
-    grouped = attention_ae(
-        cells,
-        n_hvg=clustering_hvg,
-        max_epochs=clustering_epochs,
-        max_cluster_epochs=cluster_stage_epochs,
-        seed=data_seed,
-    )
+    epochs = {"max_epochs": clustering_epochs, "max_cluster_epochs": cluster_stage_epochs}
+    grouped = attention_ae(pp.with_counts(cells), n_hvg=clustering_hvg, seed=data_seed, **epochs)
+    if grouped.uns["counts"] == "stand-in":
+        del grouped.layers["counts"]  # nothing further on must take them for measured
     return clustering.umap(clustering.neighbours(grouped, "X_attention_ae", seed=data_seed), seed=data_seed)
 
 
@@ -503,12 +500,13 @@ def clusterings(
     clustering_nulls: int = 5,
 ):
     """Compare clusterings, of the cells and of cells whose genes are permuted."""
+    from bulk2sc import pp
     from bulk2sc.clustering import compare
 
     methods = compare.methods(
         n_hvg=clustering_hvg, max_epochs=clustering_epochs, max_cluster_epochs=cluster_stage_epochs
     )
-    few = compare.at_most(cells, clustering_cells)
+    few = pp.with_counts(compare.at_most(cells, clustering_cells))
     return compare.table_s2(few, methods, n_seeds=clustering_seeds, n_permuted=clustering_nulls)
 
 

@@ -648,3 +648,15 @@ def test_constant_genes_stay_at_zero_when_scaled_like_the_training_lines():
     training = AnnData(np.full((900, 1), 0.1, "float32"))
     profiles = AnnData(np.array([[0.1], [5.0]], "float32"))
     assert (pp.scale_like(profiles, training).layers["scaled"] == 0).all()
+
+
+def test_counts_that_stand_in_are_rounded_abundances():
+    logs = sparse.csr_matrix(np.log1p([[0.0, 2.0, 3.6], [0.3, 0.0, 0.6]]))
+    found = pp.with_counts(AnnData(logs))
+    np.testing.assert_array_equal(found.layers["counts"].toarray(), [[0, 2, 4], [0, 0, 1]])
+    assert found.uns["counts"] == "stand-in" and found.layers["counts"].nnz == 3
+    measured = AnnData(logs, layers={"counts": sparse.csr_matrix(np.eye(2, 3))})
+    kept = pp.with_counts(measured)
+    assert kept.uns["counts"] == "measured" and kept.layers["counts"].sum() == 2
+    with pytest.raises(Bulk2scError, match="z-scores, from which no counts can be told"):
+        pp.with_counts(AnnData(np.array([[-0.5, 1.2], [0.5, -1.2]])))

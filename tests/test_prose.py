@@ -601,3 +601,17 @@ def test_widest_of_nothing(widths, words):
 def test_cut_short():
     assert "at most 60 epochs on this page, not 200" in prose.cut_short(60, 200)
     assert prose.cut_short(200, 200) == ""
+
+
+def test_counts_used():
+    assert prose.counts_used("measured") == ""
+    assert prose.counts_used("stand-in").startswith("**The source has no counts**")
+
+
+def test_widths_of_studies():
+    table = pd.DataFrame({"ASW, own code": [0.8, 0.75, 0.4], "ASW, PCA-50": [0.8, 0.1, np.nan]})
+    said = prose.widths_of_studies(table, claim=0.75)
+    assert "0.75 is reached by 2 of 3 data sets in the code" in said and said.endswith(
+        "by 1 on principal components."
+    )
+    assert prose.widths_of_studies(pd.DataFrame(), claim=0.75).startswith("This edition has one data set")

@@ -42,6 +42,7 @@ clustering_epochs: int = 200  # most epochs in which a network learns its code
 cluster_stage_epochs: int = 100  # most epochs of the stage that follows
 clustering_seeds: int = 5  # runs of each method
 clustering_nulls: int = 5  # runs of each method on permuted genes
+studies: dict[str, str] = {}  # data sets to draw as in Fig. 2, each with its drug
 
 # %%
 import matplotlib.pyplot as plt
@@ -49,7 +50,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 
-from bulk2sc import clustering, pl, prose
+from bulk2sc import clustering, pl, pp, prose
 from bulk2sc.clustering import compare, soft
 from bulk2sc.study import Study
 
@@ -61,7 +62,7 @@ scale |= {"clustering_epochs": clustering_epochs, "cluster_stage_epochs": cluste
 runs = {"clustering_seeds": clustering_seeds, "clustering_nulls": clustering_nulls}
 study = Study(edition=edition, clustering_method=clustering_method, **scale, **runs)
 everything = study.read("cells")
-cells = compare.at_most(everything, clustering_cells)
+cells = pp.with_counts(compare.at_most(everything, clustering_cells))
 known = compare.known(cells)
 
 # %% tags=["remove-input"]
@@ -69,7 +70,7 @@ bulk_uns = study.read("bulk").uns
 Markdown(
     f"{prose.origin_of_cells(everything.uns, bulk_uns, study.settings['cells_source'])} "
     f"{cells.n_obs} of {everything.n_obs} cells are compared on, drawn without regard to what they are. "
-    f"Known of them: {prose.listing(list(known))}. Networks read {clustering_hvg} variable genes and learn for "
+    f"Known of them: {prose.listing(list(known))}. {prose.counts_used(cells.uns['counts'])}Networks read {clustering_hvg} variable genes and learn for "
     f"at most {clustering_epochs} epochs, then {cluster_stage_epochs} more for clusters; the study has 2500, 200 and 100."
 )
 
@@ -286,6 +287,42 @@ if batches:
     text = " ".join(prose.line_or_sample(m, line[m], sample[m]) for m in both)
     text += " " + " ".join(prose.joined(m, line[m], joined[f"{m}, sample by sample"]) for m in both)
 Markdown(text)
+
+# %% [markdown]
+# ## Figure 2: every data set of the study
+#
+# The figure of the paper shows its clusters of five data sets, each with a silhouette width.
+# In an edition that names several data sets, here they are, clustered by the method that later chapters use, beside the label that the cells are given.
+
+# %% tags=["hide-input"]
+sets = {source: study.of(source, its_drug).read("labelled") for source, its_drug in studies.items()}
+
+
+def widths_of(found):
+    own = "X_attention_ae" if "X_attention_ae" in found.obsm else "X_pca"
+    spaces = {"own code": found.obsm[own], "PCA-50": clustering.principal_components(found).obsm["X_pca"]}
+    widths = {f"ASW, {name}": clustering.silhouette(x, found.obs["cluster"]) for name, x in spaces.items()}
+    agreement = clustering.agreement(found.obs["cluster"], found.obs["response"])["ARI"]
+    sizes = {"cells": found.n_obs, "clusters": found.obs["cluster"].nunique()}
+    return sizes | widths | {"ARI with the label": agreement}
+
+
+figure2 = pd.DataFrame({source: widths_of(found) for source, found in sets.items()}).T
+figure2.round(2) if sets else None
+
+# %% mystnb={"figure": {"caption": "UMAP of each data set of the study, coloured by cluster (left) and by label (right; not judged: excluded). Empty in editions of one data set.", "name": "fig-figure-2"}, "image": {"alt": "Two scatter plots for each data set: the same cells coloured by cluster and by label."}} tags=["hide-input"]
+figure, axes = plt.subplots(max(len(sets), 1), 2, figsize=(7.5, 2.7 * max(len(sets), 1)), squeeze=False)
+for row, (source, found) in zip(axes, sets.items(), strict=False):
+    umap, cluster = found.obsm["X_umap"], found.obs["cluster"].astype(str)
+    pl.embedding(umap, cluster, title=f"{source}: cluster", named=True, ax=row[0])
+    names = pl.response_names(found.obs["response"])
+    pl.embedding(umap, names, title="label", palette=pl.RESPONSE, ax=row[1])
+if not sets:
+    figure.set_size_inches(4, 0.6)
+    _ = [ax.set_axis_off() for ax in axes[0]], axes[0, 0].text(0, 0.5, "this edition has one data set")
+
+# %% tags=["remove-input"]
+Markdown(prose.widths_of_studies(figure2, claim=CLAIM))
 
 # %% [markdown]
 # ## What does it cost?
