@@ -165,7 +165,8 @@ wide.loc[list(methods), order].fillna("").rename_axis(index=None, columns=None).
 # %% mystnb={"figure": {"caption": "Agreement of clusters with the first of the groupings that are known: mean over seeds with its 95 % interval (blue) and every seed (grey).", "name": "fig-clusterings-ari"}, "image": {"alt": "One row for each method with its adjusted Rand index: a point for each seed, the mean and an interval."}} tags=["hide-input"]
 first = next(iter(known), None)
 if first is not None:
-    pl.intervals(table[table["data"] == "all cells"], f"ARI, {first}", chance=0, order=list(methods))
+    whole = table[(table["data"] == "all cells") & table["method"].isin(methods)]
+    pl.intervals(whole, f"ARI, {first}", chance=0, order=list(methods))
 
 # %% tags=["remove-input"]
 text = (
@@ -198,7 +199,8 @@ CLAIM = 0.75
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharex=True, sharey=True)
 titles = {"all cells": "the cells", "genes permuted": "permuted genes"}
 for ax, (data, title) in zip(axes, titles.items(), strict=True):
-    pl.widths(means[means["data"] == data], claim=CLAIM, title=title, ax=ax)
+    rows = means[(means["data"] == data) & means["method"].isin(methods)]
+    pl.widths(rows, claim=CLAIM, title=title, ax=ax)
 _ = figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize="small")
 
 # %% tags=["remove-input"]
