@@ -42,8 +42,9 @@ GROWTH = {n: "landmarks" for n in (4000, 8000, 16000, 32000, 100000)} | {20000: 
 
 
 def plain_attention(query, key, value):
+    query, key, value = (heads.transpose(-1, -2).contiguous() for heads in (query, key, value))
     weights = torch.softmax(query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5, dim=-1)
-    return (weights @ value)[0].transpose(0, 1).flatten(1)
+    return (weights @ value).transpose(0, 1).flatten(1)
 
 
 def plain_zinb(counts, factors, decoder, hidden):

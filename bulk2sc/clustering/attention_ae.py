@@ -24,10 +24,10 @@ import torch
 from anndata import AnnData
 from scipy import sparse
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from bulk2sc import train
 from bulk2sc.clustering import soft
+from bulk2sc.clustering.attention import attend
 from bulk2sc.clustering.zinb import ROWS, ZINBDecoder, ZINBReconstruction, row_by_row, whole_counts
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.pp import zscore
@@ -152,13 +152,12 @@ class Fusion(nn.Module):
         return expression + self.output(self.attend(*(self.heads(rows) for rows in (query, key, value))))
 
     def heads(self, rows: Tensor) -> Tensor:
-        """Return (n, width) as (1, n_heads, n, width / n_heads)."""
-        return rows.unflatten(1, (self.n_heads, -1)).transpose(0, 1).unsqueeze(0)
+        """Return (n, width) as (n_heads, width / n_heads, n)."""
+        return rows.T.unflatten(0, (self.n_heads, -1))
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Return softmax(QK' / sqrt(width of a head)) V, (n, width), without holding the n x n weights."""
-        fused = F.scaled_dot_product_attention(query, key, value)
-        return fused[0].transpose(0, 1).flatten(1)
+        return attend(query, key, value).flatten(0, 1).T
 
 
 class AttentionAE(nn.Module):
