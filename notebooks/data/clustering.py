@@ -312,16 +312,14 @@ def widths_of(found):
 figure2 = pd.DataFrame({source: widths_of(found) for source, found in sets.items()}).T
 figure2.round(2) if sets else None
 
-# %% mystnb={"figure": {"caption": "UMAP of each data set of the study, coloured by cluster (left) and by label (right; not judged: excluded). Empty in editions of one data set.", "name": "fig-figure-2"}, "image": {"alt": "Two scatter plots for each data set: the same cells coloured by cluster and by label."}} tags=["hide-input"]
-figure, axes = plt.subplots(max(len(sets), 1), 2, figsize=(7.5, 2.7 * max(len(sets), 1)), squeeze=False)
-for row, (source, found) in zip(axes, sets.items(), strict=False):
-    umap, cluster = found.obsm["X_umap"], found.obs["cluster"].astype(str)
-    pl.embedding(umap, cluster, title=f"{source}: cluster", named=True, ax=row[0])
-    names = pl.response_names(found.obs["response"])
-    pl.embedding(umap, names, title="label", palette=pl.RESPONSE, ax=row[1])
-if not sets:
-    figure.set_size_inches(4, 0.6)
-    _ = [ax.set_axis_off() for ax in axes[0]], axes[0, 0].text(0, 0.5, "this edition has one data set")
+# %% mystnb={"figure": {"caption": "UMAP of each data set of the study, coloured by cluster (left) and by label (right; not judged: excluded).", "name": "fig-figure-2"}, "image": {"alt": "Two scatter plots for each data set: the same cells coloured by cluster and by label."}} tags=["hide-input"]
+if sets:
+    figure, axes = plt.subplots(len(sets), 2, figsize=(7.5, 2.7 * len(sets)), squeeze=False)
+    for row, (source, found) in zip(axes, sets.items(), strict=True):
+        umap, cluster = found.obsm["X_umap"], found.obs["cluster"].astype(str)
+        pl.embedding(umap, cluster, title=f"{source}: cluster", named=True, ax=row[0])
+        names = pl.response_names(found.obs["response"])
+        pl.embedding(umap, names, title="label", palette=pl.RESPONSE, ax=row[1])
 
 # %% tags=["remove-input"]
 Markdown(prose.widths_of_studies(figure2, claim=CLAIM))
