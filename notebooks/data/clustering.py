@@ -54,9 +54,8 @@ from bulk2sc import clustering, pl, pp, prose
 from bulk2sc.clustering import compare, soft
 from bulk2sc.study import Study
 
-pl.style()
-
 # %%
+pl.style()
 scale = {"clustering_cells": clustering_cells, "clustering_hvg": clustering_hvg}
 scale |= {"clustering_epochs": clustering_epochs, "cluster_stage_epochs": cluster_stage_epochs}
 runs = {"clustering_seeds": clustering_seeds, "clustering_nulls": clustering_nulls}
