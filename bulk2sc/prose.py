@@ -636,13 +636,15 @@ def recovery(name: str, ari: pd.Series, truth: str, *, bar: float = 0.95) -> str
     best = ari.idxmax()
     text = f"Against the {truth}, **{best}** has the highest mean ARI ({ari[best]:.2f})."
     if ari[name] >= bar:
-        return f"{text} {name} reaches {ari[name]:.2f}, at least the {bar:.2f} asked of it."
-    text += f" {name} reaches {ari[name]:.2f}, less than the {bar:.2f} asked of it"
+        return (
+            f"{text} {name} reaches {ari[name]:.2f}, at least the {bar:.2f} that this book calls recovered."
+        )
+    text += f" {name} reaches {ari[name]:.2f}, less than the {bar:.2f} that this book calls recovered"
     others = [f"{other} ({value:.2f})" for other, value in ari.items() if value >= bar]
     return (
-        f"{text}, which {listing(others)} reach{'es' if len(others) == 1 else ''}."
+        f"{text}; {listing(others)} reach{'es' if len(others) == 1 else ''} it."
         if others
-        else (f"{text}; no other method does.")
+        else (f"{text}; no other method reaches it.")
     )
 
 
