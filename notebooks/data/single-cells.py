@@ -367,7 +367,7 @@ counted = {name: {s: one.read(a).n_obs for s, a in stages.items()} for name, one
 paper = published.published("table1").set_index("cells_source")
 labelled_there = (paper["sensitive"] + paper["resistant"]).rename("labelled in the paper")
 table1 = pd.DataFrame(counted).T.join(labelled_there, how="outer" if not studies else "left")
-table1.astype("Int64")
+table1.astype("Int64").astype(str).replace("<NA>", "")
 
 # %% tags=["remove-input"]
 Markdown(prose.cells_of_table1(table1))
