@@ -245,6 +245,7 @@ def main() -> None:
         print(json.dumps(one_cost(asked.folder / str(asked.cells), asked.form, asked.epochs)))
     else:
         os.environ.setdefault("OMP_NUM_THREADS", "2")
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads leave the core to others
         with tempfile.TemporaryDirectory() as folder:
             found = tasks[asked.task](asked, Path(folder)) | {"threads": os.environ["OMP_NUM_THREADS"]}
         print(
