@@ -60,6 +60,18 @@ def chromium(tmp_path_factory) -> Iterator:
         pytest.skip("no Chromium with ChromeDriver on this machine")
     from selenium.webdriver import Chrome, ChromeOptions
     from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    class Patient(Chrome):
+        """Chromium that waits until a page is whole: the driver can come back before that."""
+
+        def get(self, url: str) -> None:
+            super().get(url)
+            self.wait_for_page()
+
+        def wait_for_page(self) -> None:
+            state = "return document.readyState"
+            WebDriverWait(self, 60, 0.05).until(lambda browser: browser.execute_script(state) == "complete")
 
     options = ChromeOptions()
     options.binary_location = found[0]
@@ -74,7 +86,7 @@ def chromium(tmp_path_factory) -> Iterator:
     ):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = Chrome(options=options, service=Service(found[1]))
+    browser = Patient(options=options, service=Service(found[1]))
     browser.get("about:blank")  # leaves the browser's own start page
     browser.set_page_load_timeout(60)
     browser.set_script_timeout(60)

@@ -26,25 +26,20 @@ class Visit:
     requests: list[str] = field(default_factory=list)
 
 
-# Runs in the page: waits for the page, its images and formulae, then reports.
+# Runs in the page: waits for images and formulae, then reports.
 LOOK = """
 const done = arguments[0];
-const look = () => {
-  const images = [...document.querySelectorAll('article img, main img')];
-  const settled = images.map(img => { img.loading = 'eager'; return img.decode().catch(() => 0); });
-  const maths = window.MathJax && window.MathJax.startup ? window.MathJax.startup.promise : null;
-  Promise.all([...settled, maths]).then(() => done({
-    title: document.title,
-    headings: [...document.querySelectorAll('h1')].map(h => h.innerText.trim()),
-    images: images.map(img => ({src: img.src, width: img.naturalWidth, alt: img.getAttribute('alt') || ''})),
-    raw_formulae: [...document.querySelectorAll('.math')]
-      .filter(m => !m.querySelector('mjx-container')).length,
-    errors: [...document.querySelectorAll('.output.stderr, .output.traceback, .cell_output .traceback')]
-      .map(e => e.innerText),
-  }));
-};
-// On a busy machine the driver may return before the page is whole.
-document.readyState === 'complete' ? look() : addEventListener('load', look);
+const images = [...document.querySelectorAll('article img, main img')];
+const settled = images.map(img => { img.loading = 'eager'; return img.decode().catch(() => 0); });
+const maths = window.MathJax && window.MathJax.startup ? window.MathJax.startup.promise : null;
+Promise.all([...settled, maths]).then(() => done({
+  title: document.title,
+  headings: [...document.querySelectorAll('h1')].map(h => h.innerText.trim()),
+  images: images.map(img => ({src: img.src, width: img.naturalWidth, alt: img.getAttribute('alt') || ''})),
+  raw_formulae: [...document.querySelectorAll('.math')].filter(m => !m.querySelector('mjx-container')).length,
+  errors: [...document.querySelectorAll('.output.stderr, .output.traceback, .cell_output .traceback')]
+    .map(e => e.innerText),
+}));
 """
 
 

@@ -71,6 +71,7 @@ def test_next_leads_through_the_whole_book_and_previous_back(smoke_book, address
                 "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", links[0]
             )
             links[0].click()
+            chromium.wait_for_page()
             assert here() not in walked, f"{direction} leads in a circle at {here()}"
             walked.append(here())
         return walked
