@@ -109,8 +109,7 @@ def predict_cells(
     checked = pp.check_cells(given, name)
     scale = pp.detect_scale(given, name)
     progress(f"{name}: {given.n_obs} cells, {given.n_vars} genes, {SCALE_NOTE[scale]}")
-    cells = pp.resolve_symbols(checked)
-    cells = pp.normalise(cells) if scale == "counts" else cells
+    cells = pp.normalise(pp.resolve_symbols(checked))
     bulk = datasets.load_bulk("gdsc2") if bulk is None else bulk
     lines = labels.label_bulk(pp.train_lines(bulk, exclude_lines), drug=drug)
     own = sorted(set(pp.hold_out_own_lines(given, lines).uns["held_out"]) & set(lines.obs_names))

@@ -7,16 +7,18 @@ BULK2SC_MIRROR set to that folder; the traps of the real files are in them.
 import gzip
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+import pytest
 from scipy import sparse
 from scipy.io import mmwrite
 
+from bulk2sc import datasets
 from bulk2sc.datasets.genes import MITOCHONDRIAL, gene_ids, gene_sets
 
 N_GENES, N_SHIFTED = 1500, 200
@@ -211,6 +213,21 @@ WRITERS = {
     "GSE112274": write_gse112274,
     "GSE110894": write_gse110894,
 }
+
+
+def write_sets(mirror: Path, keys: Sequence[str]) -> dict[str, list[Path]]:
+    """Write the files of some sets into a mirror, and return them by key."""
+    for key in keys:
+        (mirror / key).mkdir()
+    return {key: WRITERS[key](mirror / key) for key in keys}
+
+
+def load_sets(written: Mapping[str, list[Path]], cache: Path) -> dict[str, ad.AnnData]:
+    """Return every set that `write_sets` wrote, fetched from there by the names that the registry knows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BULK2SC_CACHE", str(cache))
+        patch.setenv("BULK2SC_MIRROR", str(next(iter(written.values()))[0].parents[1]))
+        return {key: datasets.load_cells(key, bulk=None, drug="") for key in written}
 
 
 def write_cells(mirror: Path, seed: int = 0) -> Path:

@@ -16,19 +16,13 @@ SETS = ("GSE117872", "GSE131984", "GSE108394", "GSE156246-BT474", "GSE156246-HCC
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     """Return the files of every set by its key, written once. Do not change them: copy."""
-    folder = tmp_path_factory.mktemp("mirror")
-    for key in SETS:
-        (folder / key).mkdir()
-    return {key: formats.WRITERS[key](folder / key) for key in SETS}
+    return formats.write_sets(tmp_path_factory.mktemp("mirror"), SETS)
 
 
 @pytest.fixture(scope="module")
 def mirrored(written, tmp_path_factory):
     """Return every set by its key, fetched from a mirror by the names that the registry knows."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BULK2SC_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setenv("BULK2SC_MIRROR", str(written[SETS[0]][0].parents[1]))
-        return {key: datasets.load_cells(key, bulk=None, drug="") for key in SETS}
+    return formats.load_sets(written, tmp_path_factory.mktemp("cache"))
 
 
 def load(key, paths, monkeypatch):
