@@ -1,14 +1,19 @@
-# One rule per chapter of an edition, and one for its pages. `bulk2sc book` calls this file; so can
-# `snakemake --cores 2 --config edition=smoke`, with an executor plugin for a cluster if you like.
+# One rule per chapter of an edition, one for each part of what a chapter makes part by part (seeds, drugs), and
+# one for the pages. `bulk2sc book` calls this file; so can `snakemake --cores 2 --config edition=smoke`, with an
+# executor plugin for a cluster if you like.
+import os
 import sys
 
 from bulk2sc import pages
+from bulk2sc.artefacts import part_name
+from bulk2sc.notebook import KERNEL_ENVIRONMENT
 from bulk2sc.plan import plan
 from bulk2sc.workflow import write_states
 
 book = plan(config.get("edition", "demo"))
 step = [sys.executable, "-m", "bulk2sc.workflow", book.edition.name]
 write_states(book)
+os.environ.update(KERNEL_ENVIRONMENT)  # one thread a job: jobs run in parallel
 
 
 workdir: str(book.build)
@@ -32,6 +37,21 @@ for chapter in book.chapters:
             command=[*step, chapter.slug],
         shell:
             "{params.command:q}"
+
+
+    for artefact, part in chapter.parts:
+
+        rule:
+            name:
+                f"{chapter.slug}_{artefact}_{part_name(part)}"
+            input:
+                book.before(chapter),
+            output:
+                book.marker(chapter, artefact, part),
+            params:
+                command=[*step, chapter.slug, artefact, str(part)],
+            shell:
+                "{params.command:q}"
 
 
 rule pages:

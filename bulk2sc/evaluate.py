@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from scipy import stats
-from sklearn.model_selection import RepeatedKFold
+from sklearn.model_selection import KFold, RepeatedKFold
 
 from bulk2sc import labels, models, pp
 from bulk2sc.errors import Bulk2scError
@@ -213,7 +213,8 @@ def score_methods(
             tables.append(
                 pd.DataFrame({"method": name, "seed": seed, "cell": cells.obs_names, "score": score})
             )
-    return pd.concat(tables, ignore_index=True)
+    columns = ["method", "seed", "cell", "score"]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
 def judge(
@@ -327,10 +328,32 @@ def cross_validate(
     for fold, (_, held_out) in enumerate(splits):
         train, test = _refit_fold(bulk, measured[held_out], k)
         score = make(seed + fold).fit(train, cells).score_cells(test)
-        with np.errstate(invalid="ignore"):
-            pearson = np.corrcoef(score, -test.obs["auc"])[0, 1] if np.ptp(score) > 0 else np.nan
-        rows.append({"fold": fold, **metrics(test.obs["response"], score), "pearson": pearson})
+        rows.append({"fold": fold, **of_lines(test.obs["response"], test.obs["auc"], score)})
     return pd.DataFrame(rows)
+
+
+def of_lines(answer: np.ndarray, auc: np.ndarray, score: np.ndarray) -> dict[str, float]:
+    """Judge the scores of held-out lines (n,): `metrics`, and ``pearson``, the correlation with -AUC."""
+    pearson = np.corrcoef(score, -np.asarray(auc))[0, 1] if np.ptp(score) > 0 else np.nan
+    return {**metrics(answer, score), "pearson": pearson}
+
+
+def leave_out_fold(bulk: AnnData, *, k: float, seed: int, folds: int = 5) -> tuple[AnnData, AnnData]:
+    """Return the lines to train on and those left out, fold ``seed % folds`` of the measured lines.
+
+    Tail thresholds and the scaling of genes come from the lines to train on. Seeds 0 to ``folds - 1`` leave
+    out every line once; with ``folds`` the lines are divided anew.
+
+    Parameters
+    ----------
+    bulk
+        Lines with `obs["auc"]` (NaN: not measured, always trained on) and `layers["scaled"]`.
+    k
+        Fraction of lines in each tail, 0 < k < 0.5.
+    """
+    measured, (turn, fold) = np.flatnonzero(bulk.obs["auc"].notna()), divmod(seed, folds)
+    splits = list(KFold(folds, shuffle=True, random_state=turn).split(measured))
+    return _refit_fold(bulk, measured[splits[fold][1]], k)
 
 
 def over_folds(table: pd.DataFrame, *, folds: int) -> pd.DataFrame:

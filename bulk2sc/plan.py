@@ -1,11 +1,19 @@
 """What an edition consists of: its chapters in order, their parameters and artefacts, which are current."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bulk2sc import notebook
+from bulk2sc.artefacts import (
+    ARTEFACTS,
+    closure,
+    code_digest,
+    default_settings,
+    part_name,
+    setting_types,
+)
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.settings import (
     Edition,
@@ -18,7 +26,7 @@ from bulk2sc.settings import (
     read_json,
     read_yaml,
 )
-from bulk2sc.study import ARTEFACTS, closure, code_digest, default_settings, input_files, setting_types
+from bulk2sc.study import input_files
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class Chapter:
         Slugs of the chapters that must have run before.
     state
         Everything that decides its outcome.
+    parts
+        Of the artefacts it owns, those made part by part: each artefact with each of its parts.
     """
 
     slug: str
@@ -49,6 +59,7 @@ class Chapter:
     owned: list[str]
     after: list[str]
     state: dict
+    parts: list[tuple[str, int | str]] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -100,9 +111,17 @@ class Plan:
         """
         if self.status(chapter) == "current":
             return []
+        return self.before(chapter) + [self.marker(chapter, *part) for part in chapter.parts]
+
+    def before(self, chapter: Chapter) -> list[str]:
+        """Return the files in `build` that must exist before any part of a chapter is made."""
         before = [self.chapter(slug) for slug in chapter.after]
         notebooks = [f"{other.file}.ipynb" for other in before if self.status(other) != "current"]
         return [f"state/{chapter.slug}.json", *notebooks]
+
+    def marker(self, chapter: Chapter, artefact: str, part: int | str) -> str:
+        """Return the file in `build` that says that a part has been made, and in how many seconds."""
+        return f"state/{chapter.slug}/{artefact}/{part_name(part)}.json"
 
 
 def plan(edition_name: str = "demo") -> Plan:
@@ -133,8 +152,9 @@ def plan(edition_name: str = "demo") -> Plan:
         read = {other: chapters[other].key for other in uses[slug].chapters}
         state = _state(root / f"{files[slug]}.ipynb", values[slug], settings[slug], read)
         owned = [name for name, owner in owners.items() if owner == slug]
+        parts = [(name, part) for name in owned for part in ARTEFACTS[name].parts(settings[slug])]
         chapters[slug] = Chapter(
-            slug, files[slug], position, declared[slug], values[slug], owned, after, state
+            slug, files[slug], position, declared[slug], values[slug], owned, after, state, parts
         )
     return Plan(edition, root, list(chapters.values()), edition_toc(toc, slugs))
 
@@ -186,8 +206,8 @@ def _check_parameters(edition: Edition, declared: dict[str, list[notebook.Parame
     types = setting_types()
     shareable = types | {p.name: p.type for parameters in declared.values() for p in parameters}
     _check_names(edition.parameters, shareable, f"{edition.file}: parameter", "known are")
-    for field in ("chapter_parameters", "budgets"):
-        _check_names(getattr(edition, field), declared, f"{edition.file}: {field}: chapter", "_toc.yml has")
+    for part in ("chapter_parameters", "budgets"):
+        _check_names(getattr(edition, part), declared, f"{edition.file}: {part}: chapter", "_toc.yml has")
     for name, value in edition.parameters.items():
         conform(value, shareable[name], f"{edition.file}: parameter '{name}'")
     for slug, given in edition.chapter_parameters.items():

@@ -18,11 +18,17 @@ import yaml
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
 PLAIN_TYPES = ("str", "int", "float", "bool")
+OWN_FILES = (".h5ad", ".yml")  # endings of settings that name a file
 
 
 def project_root() -> Path:
     """Return the folder of the book: ``BULK2SC_ROOT`` if set, else the checkout this package is in."""
     return Path(os.environ.get("BULK2SC_ROOT") or Path(__file__).parents[1]).resolve()
+
+
+def in_project(source: str) -> str:
+    """Return the path of one's own file taken from the project's folder, and any other source as it is."""
+    return str(project_root() / source) if source.endswith(OWN_FILES) else source
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
 """One study: settings, and the artefacts (data, models, results) that follow from them.
 
-An artefact is made by a small function, much like a pytest fixture: its positional arguments are the
-artefacts it needs, its keyword-only arguments are its settings. `Study.read` loads an artefact where one with
-the same settings, needs, code and data exists, and makes it where not.
+`Study.read` loads an artefact where one with the same settings, needs, code and data exists, and makes it
+where not.
 """
 
 import inspect
@@ -10,21 +9,22 @@ import logging
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import anndata as ad
 import pandas as pd
 
+from bulk2sc import artefacts, makers  # noqa: F401  (makers register themselves)
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.settings import (
+    OWN_FILES,
     atomic,
     conform,
     data_digest,
     digest,
     file_digest,
+    in_project,
     load_edition,
     project_root,
     read_json,
@@ -33,109 +33,7 @@ from bulk2sc.settings import (
 
 log = logging.getLogger("bulk2sc")
 
-# The order in which data flow: no module imports one on its right.
-FLOW = (
-    "errors",
-    "settings",
-    "datasets",
-    "pp",
-    "labels",
-    "pathways",
-    "train",
-    "clustering",
-    "models",
-    "evaluate",
-    "explain",
-)
-# What runs chapters and shows them cannot change their outcome.
-RUNNERS = {"cli.py", "pages.py", "plan.py", "workflow.py"}
-OWN_FILES = (".h5ad", ".yml")  # endings of settings that name a file
-COMPARED = ["shared AE", "LR", "SVM", "XGBoost", "ridge", "all sensitive", "all resistant"]
 ROW_COLUMNS = ["edition", "chapter", "dataset", "drug", "method", "seed", "metric", "value"]
-
-
-# ---------------------------------------------------------------------------------------------- the registry
-
-
-@dataclass(frozen=True)
-class Artefact:
-    """How an artefact is made and kept.
-
-    Attributes
-    ----------
-    file
-        Name in the results folder; its ending says how it is written (see `FORMATS`).
-    make
-        The maker.
-    upto
-        Rightmost module of `FLOW` the maker uses: changed code on its right leaves it valid.
-    """
-
-    file: str
-    make: Callable
-    upto: str
-
-    @property
-    def needs(self) -> list[str]:
-        """Names of the artefacts the maker takes."""
-        arguments = inspect.signature(self.make).parameters.values()
-        return [argument.name for argument in arguments if argument.kind is not argument.KEYWORD_ONLY]
-
-    @property
-    def settings(self) -> dict[str, inspect.Parameter]:
-        """Settings of the maker by name."""
-        arguments = inspect.signature(self.make).parameters.values()
-        return {argument.name: argument for argument in arguments if argument.kind is argument.KEYWORD_ONLY}
-
-
-ARTEFACTS: dict[str, Artefact] = {}
-
-
-def artefact(file: str, upto: str) -> Callable:
-    """Register the decorated function as the maker of the artefact of its name."""
-
-    def register(make: Callable) -> Callable:
-        ARTEFACTS[make.__name__] = Artefact(file, make, upto)
-        return make
-
-    return register
-
-
-def setting_types() -> dict[str, str]:
-    """Return the type of every setting of every maker, by name."""
-    return {name: type_name(s.annotation) for a in ARTEFACTS.values() for name, s in a.settings.items()}
-
-
-def default_settings() -> dict[str, Any]:
-    """Return the default of every setting of every maker, by name."""
-    return {name: s.default for a in ARTEFACTS.values() for name, s in a.settings.items()}
-
-
-def type_name(annotation: Any) -> str:
-    """Return ``"int"`` for `int` and ``"list[str]"`` for `list[str]`."""
-    return annotation.__name__ if type(annotation) is type else str(annotation)
-
-
-def closure(names: list[str]) -> list[str]:
-    """Return `names` and every artefact they need, each after what it needs."""
-    ordered: list[str] = []
-    for name in names:
-        if name not in ARTEFACTS:
-            raise Bulk2scError(f"artefact '{name}' is unknown.{did_you_mean(name, ARTEFACTS)}")
-        ordered += [n for n in [*closure(ARTEFACTS[name].needs), name] if n not in ordered]
-    return ordered
-
-
-@cache
-def code_digest(upto: str | None = None) -> str:
-    """Return the hash of the code: of `FLOW` up to a module, or all that can change a chapter's outcome."""
-    package = Path(__file__).parent
-    if upto is None:
-        return file_digest(*(p for p in sorted(package.rglob("*.py")) if p.name not in RUNNERS))
-    paths = [package / module for module in FLOW[: FLOW.index(upto) + 1]]
-    return file_digest(
-        *(f for p in paths for f in (sorted(p.rglob("*.py")) if p.is_dir() else [p.with_suffix(".py")]))
-    )
 
 
 # ---------------------------------------------------------------------------------------------- file formats
@@ -161,10 +59,25 @@ def _read_model(folder: Path):
     return load_model(folder)
 
 
+def _write_tables(tables: dict[str, pd.DataFrame], folder: Path) -> None:
+    folder.mkdir()
+    for name, table in tables.items():
+        _write_table(table, folder / f"{name}.csv.gz")
+
+
+def _read_tables(folder: Path) -> dict[str, pd.DataFrame]:
+    return {path.name.split(".")[0]: _read_table(path) for path in sorted(folder.iterdir())}
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    table.to_csv(path, compression={"method": "gzip", "mtime": 0})
+
+
 # Ending of the file -> (write(value, path), read(path)).
 FORMATS: dict[str, tuple[Callable, Callable]] = {
     ".h5ad": (lambda adata, path: adata.write_h5ad(path, compression="lzf"), ad.read_h5ad),
-    ".gz": (lambda table, path: table.to_csv(path, compression={"method": "gzip", "mtime": 0}), _read_table),
+    ".gz": (_write_table, _read_table),
+    ".tables": (_write_tables, _read_tables),
     ".pair": (_write_pair, _read_pair),
     ".model": (lambda model, folder: model.save(folder), _read_model),
 }
@@ -203,7 +116,7 @@ class Study:
 
     def __init__(self, edition: str = "demo", **settings):
         root = project_root()
-        shared, types = load_edition(edition, root).parameters, setting_types()
+        shared, types = load_edition(edition, root).parameters, artefacts.setting_types()
         for name in settings:
             if name not in types:
                 raise Bulk2scError(f"Study: no artefact has the setting '{name}'.{did_you_mean(name, types)}")
@@ -212,7 +125,7 @@ class Study:
             name: conform(value, types[name], f"Study: setting '{name}'") for name, value in given.items()
         }
         self.edition = edition
-        self.settings = default_settings() | given
+        self.settings = artefacts.default_settings() | given
         self.chapter = os.environ.get("BULK2SC_CHAPTER", "interactive")
         self.results = Path(os.environ.get("BULK2SC_RESULTS") or root / "_build" / "interactive" / "results")
         self._shelf = root / "_build" / edition / "results"
@@ -236,6 +149,7 @@ class Study:
         """Return an artefact; make it, and first what it needs, where none with these settings exists.
 
         Every call returns a new copy as read from the disk, so nothing done to it reaches another chapter.
+        Parts of an artefact that is made part by part are joined in their order.
 
         Raises
         ------
@@ -243,26 +157,36 @@ class Study:
             If the artefact is unknown; or, while an edition is built, if it belongs to another chapter that
             made it with other settings.
         """
-        stamp = self.stamp(name)
+        parts = _known(name).parts(self.settings)
+        return _joined([self.read_part(name, part) for part in parts]) if parts else self.read_part(name)
+
+    def read_part(self, name: str, part: int | str | None = None) -> Any:
+        """Return one part of an artefact (None: all of one that has no parts); made where it is missing."""
+        maker, stamp = _known(name), self.stamp(name, part)
         for folder in (self.results, self._shelf):
-            value = _load(folder / ARTEFACTS[name].file, stamp)
+            value = _load(folder / _place(maker, part), stamp)
             if value is not None:
                 return value
-        self._refuse_to_remake(name, stamp)
-        needed = [self.read(need) for need in ARTEFACTS[name].needs]
-        return self._keep(name, ARTEFACTS[name].make(*needed, **stamp["settings"]), stamp)
+        self._refuse_to_remake(name, part, stamp)
+        needed = [self.read(need) for need in maker.needs]
+        asked = stamp["settings"] if part is None else stamp["settings"] | {artefacts.PART: part}
+        return self._keep(self.results / _place(maker, part), maker.make(*needed, **asked), stamp)
 
-    def stamp(self, name: str) -> dict:
-        """Return all that decides what an artefact is: settings, and hashes of needs, code and data."""
-        if name not in ARTEFACTS:
-            raise Bulk2scError(f"artefact '{name}' is unknown.{did_you_mean(name, ARTEFACTS)}")
-        maker = ARTEFACTS[name]
+    def stamp(self, name: str, part: int | str | None = None) -> dict:
+        """Return all that decides what an artefact is: settings, and hashes of needs, code and data.
+
+        The stamp of a part says which it is, and not how many others there are.
+        """
+        maker = _known(name)
         settings = {setting: self.settings[setting] for setting in maker.settings}
-        return {
+        which = {} if part is None else {artefacts.PART: part}
+        if which:
+            settings.pop(maker.each)
+        return which | {
             "artefact": name,
             "settings": settings,
             "needs": {need: digest(self.stamp(need)) for need in maker.needs},
-            "code": digest([code_digest(maker.upto), inspect.getsource(maker.make)]),
+            "code": digest([artefacts.code_digest(maker.upto), inspect.getsource(maker.make)]),
             "data": data_digest(),
             "files": input_files(settings),
         }
@@ -311,12 +235,12 @@ class Study:
             f"run it first: bulk2sc book --edition {self.edition}"
         )
 
-    def _refuse_to_remake(self, name: str, stamp: dict) -> None:
+    def _refuse_to_remake(self, name: str, part: int | str | None, stamp: dict) -> None:
         """Stop a chapter of an edition from replacing an artefact that another chapter of it made."""
         if self._apart:
             return
         owned = os.environ.get("BULK2SC_OWNED")
-        kept = _kept(self.results / ARTEFACTS[name].file).get("stamp")
+        kept = _kept(self.results / _place(_known(name), part)).get("stamp")
         if owned is None or name in owned.split(",") or kept is None:
             return
         differing = [s for s, v in stamp["settings"].items() if kept["settings"].get(s, v) != v]
@@ -329,9 +253,8 @@ class Study:
                 + f"; set it for all chapters under 'parameters' in editions/{self.edition}.yml"
             )
 
-    def _keep(self, name: str, value: Any, stamp: dict) -> Any:
+    def _keep(self, path: Path, value: Any, stamp: dict) -> Any:
         """Write an artefact and its stamp, and return it as it will be read."""
-        path = self.results / ARTEFACTS[name].file
         write, read = FORMATS[path.suffix]
         with atomic(path) as partial:
             write(value, partial)
@@ -341,9 +264,30 @@ class Study:
         return read(path)
 
 
+def _known(name: str) -> artefacts.Artefact:
+    if name not in artefacts.ARTEFACTS:
+        raise Bulk2scError(f"artefact '{name}' is unknown.{did_you_mean(name, artefacts.ARTEFACTS)}")
+    return artefacts.ARTEFACTS[name]
+
+
+def _place(maker: artefacts.Artefact, part: int | str | None) -> str:
+    """Return where an artefact lies in the results folder; its parts lie in a folder of its name."""
+    if part is None:
+        return maker.file
+    stem, ending = maker.file.split(".", 1)
+    return f"{stem}/{artefacts.part_name(part)}.{ending}"
+
+
+def _joined(parts: list[Any]) -> Any:
+    """Join parts in their order: tables, or sets of tables table by table."""
+    if isinstance(parts[0], dict):
+        return {name: _joined([part[name] for part in parts]) for name in parts[0]}
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+
+
 def own_file(value: Any) -> Path | None:
     """Return the file of one's own that a setting names, of cells or a rule, or None."""
-    path = Path(_in_project(value)) if isinstance(value, str) and value.endswith(OWN_FILES) else None
+    path = Path(in_project(value)) if isinstance(value, str) and value.endswith(OWN_FILES) else None
     return path if path and path.exists() else None
 
 
@@ -353,11 +297,6 @@ def input_files(settings: dict[str, Any]) -> dict[str, str]:
 
     own = {name: file_digest(path) for name, value in settings.items() if (path := own_file(value))}
     return own | {key: note for key in needed(settings) if (note := noted(key))}
-
-
-def _in_project(source: str) -> str:
-    """Return the path of one's own file taken from the project's folder, and any other source as it is."""
-    return str(project_root() / source) if source.endswith(OWN_FILES) else source
 
 
 def _stamp_file(path: Path) -> Path:
@@ -379,249 +318,3 @@ def _load(path: Path, stamp: dict) -> Any:
         log.warning("%s is damaged: it is made again", path)
         return None
     return FORMATS[path.suffix][1](path)
-
-
-# ---------------------------------------------------------------------------------------------- the makers
-
-
-@artefact("bulk.h5ad", upto="labels")
-def bulk(
-    *,
-    bulk_source: str = "gdsc2",
-    drug: str = "Cisplatin",
-    k: float = 0.3,
-    measure: str = "auc",
-    data_seed: int = 0,
-):
-    """Load all bulk lines, with their response to the drug."""
-    from bulk2sc import datasets, labels
-
-    return labels.label_bulk(datasets.load_bulk(bulk_source, seed=data_seed), drug=drug, k=k, measure=measure)
-
-
-@artefact("raw_cells.h5ad", upto="labels")
-def raw_cells(
-    bulk,
-    *,
-    cells_source: str = "simulated",
-    drug: str = "Cisplatin",
-    k: float = 0.3,
-    measure: str = "auc",
-    n_cells: int = 1500,
-    n_lines_per_tail: int = 10,
-    depth: float = 2000.0,
-    shift: float = 0.5,
-    hidden_resistant: float = 0.15,
-    surviving_sensitive: float = 0.15,
-    normal: float = 0.08,
-    low_quality: float = 0.05,
-    doublets: float = 0.04,
-    data_seed: int = 0,
-):
-    """Load or simulate cells before any filter: counts, samples and, where lines are known, the truth."""
-    from bulk2sc import datasets, labels, pp
-
-    simulation = dict(
-        n_cells=n_cells,
-        n_lines_per_tail=n_lines_per_tail,
-        depth=depth,
-        shift=shift,
-        hidden_resistant=hidden_resistant,
-        surviving_sensitive=surviving_sensitive,
-        normal=normal,
-        low_quality=low_quality,
-        doublets=doublets,
-        seed=data_seed,
-    )
-    cells = datasets.load_cells(_in_project(cells_source), bulk=bulk, drug=drug, k=k, **simulation)
-    cells = pp.resolve_symbols(pp.check_cells(cells, cells_source))
-    cells = pp.hold_out_own_lines(cells, bulk)
-    known = "truth" in cells.obs or "cell_line" not in cells.obs
-    return cells if known else labels.truth_from_lines(cells, bulk, drug, k, measure)
-
-
-@artefact("cells.h5ad", upto="pp")
-def cells(
-    raw_cells,
-    *,
-    min_genes: int = 200,
-    max_mito: float = 20.0,
-    nmads: float = 5.0,
-    remove_doublets: bool = True,
-    doublet_rate: float = 0.05,
-    data_seed: int = 0,
-):
-    """Keep the cells that pass quality control, judged within each sample; normalise them."""
-    from bulk2sc import pp
-
-    by = "sample" if "sample" in raw_cells.obs else None
-    flagged = pp.qc_flags(raw_cells, min_genes=min_genes, max_mito=max_mito, nmads=nmads, by=by)
-    if remove_doublets:
-        flagged = pp.doublets(flagged, by=by, expected_rate=doublet_rate, seed=data_seed)
-    return pp.normalise(flagged[flagged.obs["qc_pass"]].copy())
-
-
-@artefact("clustered.h5ad", upto="clustering")
-def clustered(
-    cells,
-    *,
-    clustering_method: str = "leiden",
-    leiden_resolution: float = 1.0,
-    clustering_hvg: int = 2500,
-    clustering_epochs: int = 200,
-    cluster_stage_epochs: int = 100,
-    data_seed: int = 0,
-):
-    """Group the cells by ``leiden`` or, as the paper does, by ``attention_ae``; draw a UMAP."""
-    from bulk2sc import clustering, pp
-
-    if clustering_method not in ("leiden", "attention_ae"):
-        raise Bulk2scError(f"clustering_method: '{clustering_method}' is neither leiden nor attention_ae.")
-    if clustering_method == "leiden":
-        return clustering.leiden(cells, resolution=leiden_resolution, seed=data_seed)
-    from bulk2sc.clustering.attention_ae import attention_ae
-
-    epochs = {"max_epochs": clustering_epochs, "max_cluster_epochs": cluster_stage_epochs}
-    grouped = attention_ae(pp.with_counts(cells), n_hvg=clustering_hvg, seed=data_seed, **epochs)
-    if grouped.uns["counts"] == "stand-in":
-        del grouped.layers["counts"]  # nothing further on must take them for measured
-    return clustering.umap(clustering.neighbours(grouped, "X_attention_ae", seed=data_seed), seed=data_seed)
-
-
-@artefact("clusterings.csv.gz", upto="clustering")
-def clusterings(
-    cells,
-    *,
-    clustering_cells: int = 4000,
-    clustering_hvg: int = 2500,
-    clustering_epochs: int = 200,
-    cluster_stage_epochs: int = 100,
-    clustering_seeds: int = 5,
-    clustering_nulls: int = 5,
-):
-    """Compare clusterings, of the cells and of cells whose genes are permuted."""
-    from bulk2sc import pp
-    from bulk2sc.clustering import compare
-
-    methods = compare.methods(
-        n_hvg=clustering_hvg, max_epochs=clustering_epochs, max_cluster_epochs=cluster_stage_epochs
-    )
-    few = pp.with_counts(compare.at_most(cells, clustering_cells))
-    return compare.table_s2(few, methods, n_seeds=clustering_seeds, n_permuted=clustering_nulls)
-
-
-@artefact("labelled.h5ad", upto="labels")
-def labelled(
-    clustered,
-    *,
-    cells_source: str = "simulated",
-    rule: str = "",
-    dominance: float = 0.0,
-    min_score: float = 1.0,
-    data_seed: int = 0,
-):
-    """Label the cells by the rule of their data set, or by one's own."""
-    from bulk2sc import labels
-
-    rule = labels.rule_for(cells_source, _in_project(rule))
-    settings = {"dominance": dominance, "min_score": min_score, "seed": data_seed}
-    return labels.answer(labels.label_cells(clustered, rule, **settings))
-
-
-@artefact("training.pair", upto="labels")
-def pair(bulk, labelled, *, n_hvg: int = 2500):
-    """Pair training lines, with tails of their own, and cells: same genes, ``layers["scaled"]``."""
-    from bulk2sc import labels, pp
-
-    training = pp.train_lines(bulk, labelled.uns.get("held_out", []))
-    asked = {name: bulk.uns["labels"][name] for name in ("drug", "k", "measure")}
-    return pp.pair(labels.label_bulk(training, **asked), labelled, n_hvg=n_hvg)
-
-
-@artefact("mask.csv.gz", upto="pathways")
-def mask(
-    pair,
-    *,
-    resource: str = "go_cc",
-    min_pathway_genes: int = 10,
-    max_pathway_genes: int = 1000,
-    n_free: int = 5,
-):
-    """Build the mask of the sparse decoder, pathways x genes of 0 and 1."""
-    from bulk2sc import datasets, pathways
-
-    return pathways.pathway_mask(
-        datasets.gene_sets(resource),
-        pair[0].var_names,
-        min_genes=min_pathway_genes,
-        max_size=max_pathway_genes,
-        n_free=n_free,
-    )
-
-
-@artefact("autoencoder.model", upto="models")
-def autoencoder(
-    pair,
-    mask,
-    *,
-    hidden: int = 512,
-    dropout: float = 0.1,
-    batch_norm: bool = False,
-    weights: str = "text",
-    sparse_relu: bool = False,
-    lr: float = 1e-3,
-    batch_size: int = 256,
-    max_epochs: int = 300,
-    patience: int = 20,
-    seed: int = 0,
-):
-    """Pretrain the shared autoencoder, without labels."""
-    from bulk2sc.models import SharedAutoencoder
-
-    return SharedAutoencoder(
-        mask=mask,
-        hidden=hidden,
-        dropout=dropout,
-        batch_norm=batch_norm,
-        weights=weights,
-        sparse_relu=sparse_relu,
-        lr=lr,
-        batch_size=batch_size,
-        max_epochs=max_epochs,
-        patience=patience,
-        seed=seed,
-    ).pretrain(*pair)
-
-
-@artefact("fitted.model", upto="models")
-def model(pair, autoencoder, *, schedule: str = "pretrain-then-classify"):
-    """Fit the classifier on the codes, or everything together in the joint schedule."""
-    if schedule == "pretrain-then-classify":
-        return autoencoder.fit_classifier(pair[0])
-    return autoencoder.set_params(schedule=schedule).fit(*pair)
-
-
-@artefact("scores.csv.gz", upto="evaluate")
-def scores(
-    pair,
-    autoencoder,
-    *,
-    schedule: str = "pretrain-then-classify",
-    methods: list[str] = COMPARED,
-    n_seeds: int = 3,
-):
-    """Score the cells with every method and seed; the shared autoencoder is set as its artefact was."""
-    from bulk2sc import evaluate, models
-
-    settings = autoencoder.set_params(schedule=schedule).get_params()
-    makers = {m: lambda seed, m=m: models.make(m, **settings | {"seed": seed}) for m in methods}
-    return evaluate.score_methods(*pair, methods=makers, seeds=range(n_seeds))
-
-
-@artefact("attributions.csv.gz", upto="explain")
-def attributions(model, pair, *, n_steps: int = 64):
-    """Attribute each cell's logit to pathways; the last columns are ``logit`` and ``completeness``."""
-    from bulk2sc import explain
-
-    found = explain.integrated_gradients(model, pair[1], n_steps=n_steps)
-    return found.values.assign(logit=found.logit, completeness=found.completeness)

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from bulk2sc import notebook, pages
+from bulk2sc.artefacts import default_settings, part_name
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.plan import Chapter, Plan, plan
-from bulk2sc.settings import data_digest, digest, remove_unfinished, write_json
-from bulk2sc.study import default_settings
+from bulk2sc.settings import data_digest, digest, read_json, remove_unfinished, write_json
 
 
 def build(edition_name: str = "demo", cores: int | None = None) -> Path:
@@ -104,9 +104,34 @@ def _snakemake(plan: Plan, cores: int) -> subprocess.CompletedProcess:
 def run_chapter(plan: Plan, slug: str) -> dict:
     """Run one chapter of an edition in this process; return its provenance."""
     chapter = plan.chapter(slug)
-    # The chapter may replace the artefacts it owns, and no others.
-    environment = {"BULK2SC_RESULTS": str(plan.build / "results"), "BULK2SC_OWNED": ",".join(chapter.owned)}
-    return _execute(plan, chapter, chapter.values, plan.executed(chapter), environment, chapter.key)
+    return _execute(
+        plan, chapter, chapter.values, plan.executed(chapter), _owning(plan, chapter), chapter.key
+    )
+
+
+def make_part(plan: Plan, slug: str, artefact: str, part: str) -> float:
+    """Make one part of an artefact of an edition in this process; return the seconds it took."""
+    from bulk2sc.study import Study
+
+    started, chapter = time.monotonic(), plan.chapter(slug)
+    asked = next(((a, p) for a, p in chapter.parts if (a, str(p)) == (artefact, part)), None)
+    if asked is None:
+        raise Bulk2scError(f"chapter '{slug}' makes no part '{part}' of '{artefact}'; see its settings")
+    environment = _owning(plan, chapter) | _identity(plan, chapter)
+    with notebook.environ(environment):
+        Study(plan.edition.name, **chapter.state["settings"]).read_part(*asked)
+    seconds = round(time.monotonic() - started, 1)
+    write_json(plan.build / plan.marker(chapter, *asked), {"seconds": seconds})
+    return seconds
+
+
+def _owning(plan: Plan, chapter: Chapter) -> dict[str, str]:
+    """Return the environment in which a chapter may replace the artefacts it owns, and no others."""
+    return {"BULK2SC_RESULTS": str(plan.build / "results"), "BULK2SC_OWNED": ",".join(chapter.owned)}
+
+
+def _identity(plan: Plan, chapter: Chapter) -> dict[str, str]:
+    return {"BULK2SC_ROOT": str(plan.root), "BULK2SC_CHAPTER": chapter.slug}
 
 
 def run_own(plan: Plan, slug: str, given: dict[str, Any]) -> Path:
@@ -130,31 +155,46 @@ def run_own(plan: Plan, slug: str, given: dict[str, Any]) -> Path:
 
 
 def _execute(plan: Plan, chapter: Chapter, values: dict, output: Path, environment: dict, key: str) -> dict:
-    environment = environment | {"BULK2SC_ROOT": str(plan.root), "BULK2SC_CHAPTER": chapter.slug}
+    environment = environment | _identity(plan, chapter)
     data = {"registry and embedded files": data_digest()} | chapter.state["files"]
     facts = {"edition": plan.edition.name, "key": key, "data": data}
+    if chapter.parts and key == chapter.key:
+        facts["seconds_of_parts"] = _seconds_of_parts(plan, chapter)
     source = plan.root / f"{chapter.file}.ipynb"
     return notebook.execute(chapter.slug, source, output, values, environment=environment, facts=facts)
+
+
+def _seconds_of_parts(plan: Plan, chapter: Chapter) -> list[float]:
+    """Return how long each part took, as far as a build has made them."""
+    made = [read_json(plan.build / plan.marker(chapter, *part)) for part in chapter.parts]
+    return [found["seconds"] for found in made if found]
 
 
 # ---------------------------------------------------------------------------------------- steps of Snakemake
 
 
 def main(arguments: list[str]) -> int:
-    """Run one step of a build: ``EDITION SLUG`` runs a chapter, ``EDITION pages`` renders the book."""
-    planned = plan(arguments[0])
-    step = arguments[1]
+    """Run one step of a build.
+
+    ``EDITION pages`` renders the book, ``EDITION SLUG`` runs a chapter, ``EDITION SLUG ARTEFACT PART`` makes
+    one part of an artefact for it.
+    """
+    edition, step, *part = arguments
+    planned = plan(edition)
     try:
         if step == "pages":
             _render(planned)
+        elif part:
+            _make(planned, planned.chapter(step), *part)
         else:
             _run(planned, planned.chapter(step))
     except Exception as error:  # whatever it is, `build` must be able to say it
         problem = (
             str(error) if isinstance(error, Bulk2scError) else f"{step}: {type(error).__name__}: {error}"
         )
-        (planned.build / "errors").mkdir(exist_ok=True)
-        (planned.build / "errors" / step).write_text(problem)
+        errors = planned.build / "errors"
+        errors.mkdir(parents=True, exist_ok=True)
+        (errors / "-".join(map(part_name, arguments[1:]))).write_text(problem)
         print(f"[{step}] failed", flush=True)
         traceback.print_exc()
         return 1
@@ -169,6 +209,13 @@ def _run(plan: Plan, chapter: Chapter) -> None:
     budget = plan.edition.budgets.get(chapter.slug)
     over = f", over its budget of {budget} s" if budget and seconds > budget else ""
     print(f"{place} {seconds:.0f} s{over}", flush=True)
+
+
+def _make(plan: Plan, chapter: Chapter, artefact: str, part: str) -> None:
+    """Make a part, with one line when it is there."""
+    seconds = make_part(plan, chapter.slug, artefact, part)
+    place = f"[{chapter.position}/{len(plan.chapters)}] {chapter.slug}"
+    print(f"{place}: {artefact}, part {part} … {seconds:.0f} s", flush=True)
 
 
 def _render(plan: Plan) -> None:

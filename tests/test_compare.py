@@ -4,11 +4,11 @@ import planted_groups
 import pytest
 
 from bulk2sc import clustering
+from bulk2sc.artefacts import ARTEFACTS
 from bulk2sc.clustering import compare
 from bulk2sc.clustering.compare import Method
 from bulk2sc.clustering.samples import by_sample, join
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.study import ARTEFACTS
 
 # The 97.5 % point of Student's t with 2 degrees of freedom.
 T_2 = 4.302653

@@ -20,6 +20,7 @@ ORDER = [
     {"evaluate", "published"},
     {"panel"},
     {"explain", "latent"},
+    {"experiments"},
     {"prose"},
     {"pl"},
 ]

@@ -6,9 +6,9 @@ import pytest
 from anndata import AnnData
 
 from bulk2sc import labels
+from bulk2sc.artefacts import ARTEFACTS
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.labels import rules
-from bulk2sc.study import ARTEFACTS
 
 NAN = np.nan
 

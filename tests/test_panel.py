@@ -10,9 +10,9 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import Ridge
 
 from bulk2sc import panel, pp
+from bulk2sc.artefacts import ARTEFACTS
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.models import SharedAutoencoder
-from bulk2sc.study import ARTEFACTS
 
 
 @pytest.fixture

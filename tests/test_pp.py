@@ -10,8 +10,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 from bulk2sc import pp
+from bulk2sc.artefacts import ARTEFACTS
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.study import ARTEFACTS
 
 GENES = ["TP53", "EGFR", "ERBB2", "MYC"]
 

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 import small_book
 
-from bulk2sc import settings, study
+from bulk2sc import artefacts, settings, study
+from bulk2sc.artefacts import ARTEFACTS, FLOW, Artefact
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.study import ARTEFACTS, FLOW, Artefact, Study
+from bulk2sc.study import Study
 
 
 @pytest.fixture
@@ -43,8 +44,8 @@ def made(root, monkeypatch):
     registry = {
         make.__name__: Artefact(f"{make.__name__}.csv.gz", make, "pp") for make in (bulk, cells, pair)
     }
-    monkeypatch.setattr(study, "ARTEFACTS", registry)
-    monkeypatch.setattr(study, "code_digest", lambda upto=None: "code")
+    monkeypatch.setattr(artefacts, "ARTEFACTS", registry)
+    monkeypatch.setattr(artefacts, "code_digest", lambda upto=None: "code")
     return calls
 
 
@@ -59,10 +60,9 @@ def in_chapter(monkeypatch, root, edition="small", owned=None):
 # ---------------------------------------------------------------------------------------- the registry
 
 
-def test_every_need_is_an_artefact_registered_before():
-    names = list(ARTEFACTS)
+def test_every_need_is_an_artefact():
     for name, artefact in ARTEFACTS.items():
-        assert all(names.index(need) < names.index(name) for need in artefact.needs), name
+        assert set(artefact.needs) <= set(ARTEFACTS), name
 
 
 def test_a_setting_means_the_same_to_every_maker_that_has_it():
@@ -76,8 +76,8 @@ def test_a_setting_means_the_same_to_every_maker_that_has_it():
 
 
 def test_every_default_has_the_type_that_is_declared():
-    types = study.setting_types()
-    for name, default in study.default_settings().items():
+    types = artefacts.setting_types()
+    for name, default in artefacts.default_settings().items():
         assert settings.known_type(types[name]), name
         assert settings.conform(default, types[name], name) == default
 
@@ -90,19 +90,27 @@ def test_files_are_distinct_and_have_a_format_and_code_a_place_in_the_flow():
 
 
 def test_closure_lists_each_need_once_and_first():
-    assert study.closure(["mask"]) == ["bulk", "raw_cells", "cells", "clustered", "labelled", "pair", "mask"]
-    assert study.closure(["cells", "bulk"]) == ["bulk", "raw_cells", "cells"]
+    assert artefacts.closure(["mask"]) == [
+        "bulk",
+        "raw_cells",
+        "cells",
+        "clustered",
+        "labelled",
+        "pair",
+        "mask",
+    ]
+    assert artefacts.closure(["cells", "bulk"]) == ["bulk", "raw_cells", "cells"]
 
 
 def test_closure_of_an_unknown_artefact():
     with pytest.raises(Bulk2scError, match=r"artefact 'cell' is unknown. Did you mean 'cells'"):
-        study.closure(["cell"])
+        artefacts.closure(["cell"])
 
 
 def test_code_to_the_right_of_what_a_maker_uses_does_not_count(tmp_path, monkeypatch):
     shutil.copytree(os.path.dirname(study.__file__), tmp_path / "bulk2sc")
-    monkeypatch.setattr(study, "__file__", str(tmp_path / "bulk2sc" / "study.py"))
-    digest = study.code_digest.__wrapped__
+    monkeypatch.setattr(artefacts, "__file__", str(tmp_path / "bulk2sc" / "artefacts.py"))
+    digest = artefacts.code_digest.__wrapped__
 
     def change(module):
         path = tmp_path / "bulk2sc" / module
@@ -115,7 +123,7 @@ def test_code_to_the_right_of_what_a_maker_uses_does_not_count(tmp_path, monkeyp
     labels = change("labels/cells.py")
     assert [a == b for a, b in zip(models, labels, strict=True)] == [False, False, False]
     assert change("cli.py") == labels
-    assert change("pl.py")[2] != labels[2]
+    assert change("pl/look.py")[2] != labels[2]
 
 
 # ---------------------------------------------------------------------------------------- reading and making
@@ -161,7 +169,7 @@ def test_a_changed_setting_makes_again_what_depends_on_it_and_nothing_else(made)
 
 def test_changed_code_makes_again(made, monkeypatch):
     Study("small").read("bulk")
-    monkeypatch.setattr(study, "code_digest", lambda upto=None: "other code")
+    monkeypatch.setattr(artefacts, "code_digest", lambda upto=None: "other code")
     Study("small").read("bulk")
     assert made == ["bulk", "bulk"]
 
@@ -215,7 +223,7 @@ def test_a_maker_that_fails_leaves_nothing(made, root, monkeypatch):
     def cells(bulk):
         raise Bulk2scError("no cells")
 
-    monkeypatch.setitem(study.ARTEFACTS, "cells", Artefact("cells.csv.gz", cells, "pp"))
+    monkeypatch.setitem(artefacts.ARTEFACTS, "cells", Artefact("cells.csv.gz", cells, "pp"))
     with pytest.raises(Bulk2scError, match="no cells"):
         Study("small").read("cells")
     kept = {path.name for path in (root / "_build" / "interactive" / "results").iterdir()}
@@ -525,3 +533,69 @@ def test_the_chain_of_made_up_data_up_to_the_mask(root, monkeypatch):
     assert set(np.unique(mask)) == {0, 1} and mask.index[-1] == "free_5"
     stamp = json.loads((root / "results" / "training.pair.json").read_text())["stamp"]
     assert stamp["settings"] == {"n_hvg": 300} and set(stamp["needs"]) == {"bulk", "labelled"}
+
+
+# ---------------------------------------------------------------------------------------- parts
+
+
+@pytest.fixture
+def in_parts(made, monkeypatch):
+    """Add an artefact made seed by seed, and one made name by name, to the quick makers."""
+
+    def draws(bulk, *, part: int, n_seeds: int = 3, scale: float = 1.0):
+        made.append(f"draws {part}")
+        return pd.DataFrame({"seed": part, "value": scale * bulk["value"].to_numpy()})
+
+    def fits(bulk, *, part: str, methods: list[str] = ["one", "other"]):  # noqa: B006
+        made.append(f"fits {part}")
+        return {"scores": pd.DataFrame({"method": [part]}), "curves": pd.DataFrame({"loss": [len(part)]})}
+
+    registry = artefacts.ARTEFACTS | {
+        "draws": Artefact("draws.csv.gz", draws, "pp", each="n_seeds"),
+        "fits": Artefact("fits.tables", fits, "pp", each="methods"),
+    }
+    monkeypatch.setattr(artefacts, "ARTEFACTS", registry)
+    return made
+
+
+def test_parts_are_made_once_each_and_read_as_one_table(in_parts, root):
+    table = Study("small").read("draws")
+    assert in_parts == ["bulk", "draws 0", "draws 1", "draws 2"]
+    assert table["seed"].tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert table.index.tolist() == list(range(9))
+    folder = root / "_build" / "interactive" / "results" / "draws"
+    assert sorted(path.name for path in folder.glob("*.gz")) == ["0.csv.gz", "1.csv.gz", "2.csv.gz"]
+
+
+def test_one_more_part_leaves_the_others_as_they_are(in_parts):
+    Study("small").read("draws")
+    in_parts.clear()
+    assert len(Study("small", n_seeds=4).read("draws")) == 12
+    assert in_parts == ["draws 3"]
+    in_parts.clear()
+    Study("small", n_seeds=2, scale=2.0).read("draws")
+    assert in_parts == ["draws 0", "draws 1"]
+
+
+def test_sets_of_tables_are_joined_table_by_table_in_the_order_asked_for(in_parts):
+    found = Study("small", methods=["other", "one", "other"]).read("fits")
+    assert found["scores"]["method"].tolist() == ["other", "one"]
+    assert found["curves"]["loss"].tolist() == [5, 3]
+
+
+def test_a_part_is_made_alone(in_parts):
+    assert Study("small").read_part("draws", 1)["seed"].unique().tolist() == [1]
+    assert in_parts == ["bulk", "draws 1"]
+
+
+def test_what_reads_an_artefact_in_parts_changes_with_their_number(in_parts, monkeypatch):
+    def mean(draws):
+        return pd.DataFrame({"value": [draws["value"].mean()]})
+
+    monkeypatch.setitem(artefacts.ARTEFACTS, "mean", Artefact("mean.csv.gz", mean, "pp"))
+    assert Study("small").stamp("mean") != Study("small", n_seeds=4).stamp("mean")
+
+
+def test_no_parts_at_all(in_parts):
+    with pytest.raises(Bulk2scError, match="setting 'n_seeds' is 0: nothing to do; ask for at least one"):
+        Study("small", n_seeds=0).read("draws")

@@ -1,0 +1,1 @@
+"""Experiments: models that differ in one thing, trained and judged alike."""

@@ -1,0 +1,50 @@
+"""Plots of the book. Each takes tidy data and an optional Axes, and returns the Axes."""
+
+from bulk2sc.pl.cells import WIDTHS, composition, embedding, quality, widths
+from bulk2sc.pl.comparison import by_answer, intervals, reliability
+from bulk2sc.pl.lines import line_scores, tails, two_measures
+from bulk2sc.pl.look import (
+    DEPTH,
+    NEUTRAL,
+    PLANTED,
+    RESISTANT,
+    RESPONSE,
+    SENSITIVE,
+    log_counts,
+    response_names,
+    short,
+    style,
+)
+from bulk2sc.pl.pathways import mask_picture, mask_sizes, pathway_heatmap, pathway_ranking
+from bulk2sc.pl.sweeps import over_settings
+from bulk2sc.pl.training import loss_curves
+
+__all__ = [
+    "DEPTH",
+    "NEUTRAL",
+    "PLANTED",
+    "RESISTANT",
+    "RESPONSE",
+    "SENSITIVE",
+    "WIDTHS",
+    "by_answer",
+    "composition",
+    "embedding",
+    "intervals",
+    "line_scores",
+    "log_counts",
+    "loss_curves",
+    "mask_picture",
+    "mask_sizes",
+    "over_settings",
+    "pathway_heatmap",
+    "pathway_ranking",
+    "quality",
+    "reliability",
+    "response_names",
+    "short",
+    "style",
+    "tails",
+    "two_measures",
+    "widths",
+]

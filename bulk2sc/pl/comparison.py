@@ -1,0 +1,102 @@
+"""Methods beside each other, with intervals."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from bulk2sc import prose
+from bulk2sc.pl.look import NEUTRAL, SENSITIVE
+
+
+def intervals(
+    table: pd.DataFrame,
+    metric: str,
+    *,
+    chance: float | None = None,
+    order: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw every method's metric: the mean over seeds with its interval, and every seed as a point.
+
+    Parameters
+    ----------
+    table
+        As `evaluate.judge` returns it.
+    metric
+        Which metric.
+    chance
+        Value of a constant answer, drawn as a dashed line.
+    order
+        Methods from top to bottom; default: as they come.
+    """
+    ax = ax or plt.subplots(figsize=(5, 0.35 * table["method"].nunique() + 1))[1]
+    rows = table[table["metric"] == metric]
+    order = list(order if order is not None else rows["method"].unique())
+    seeds, mean = rows[rows["seed"] >= 0], rows[rows["seed"] == -1].set_index("method").reindex(order)
+    position = np.arange(len(order))
+    ax.scatter(
+        seeds["value"], seeds["method"].map(order.index) + 0.18, s=10, color=NEUTRAL, alpha=0.7, linewidth=0
+    )
+    ax.hlines(position, mean["low"], mean["high"], color=SENSITIVE, linewidth=2)
+    ax.scatter(mean["value"], position, s=32, color=SENSITIVE, zorder=3)
+    if chance is not None:
+        ax.axvline(chance, color="black", linestyle="--", linewidth=0.8)
+    ax.set(
+        yticks=position,
+        yticklabels=order,
+        xlabel=prose.LABELS.get(metric, metric),
+        ylim=(len(order) - 0.5, -0.5),
+    )
+    return ax
+
+
+def reliability(answer: np.ndarray, score: np.ndarray, *, bins: int = 8, ax: Axes | None = None) -> Axes:
+    """Draw the share of sensitive cells against the predicted probability, in bins of equal size."""
+    ax = ax or plt.subplots(figsize=(3.4, 3.2))[1]
+    table = pd.DataFrame({"answer": answer, "score": score}).dropna()
+    groups = table.groupby(pd.qcut(table["score"], bins, duplicates="drop"), observed=True).mean()
+    ax.plot([0, 1], [0, 1], "--", color="black", linewidth=0.8)
+    ax.plot(groups["score"], groups["answer"], "o-", color=SENSITIVE)
+    ax.set(
+        xlabel="predicted P(sensitive)", ylabel="share sensitive", xlim=(0, 1), ylim=(0, 1), aspect="equal"
+    )
+    return ax
+
+
+def by_answer(
+    table: pd.DataFrame,
+    metric: str,
+    palette: dict[str, str],
+    *,
+    chance: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a metric of every method against several answers, with intervals side by side.
+
+    Parameters
+    ----------
+    table
+        Rows of `evaluate.judge` with a column ``against``, the answers' name.
+    metric
+        Which metric.
+    palette
+        Colour by answer.
+    chance
+        Value of a constant answer, drawn as a dashed line.
+    """
+    ax = ax or plt.subplots(figsize=(5, 3))[1]
+    rows = table[(table["metric"] == metric) & (table["seed"] == -1)]
+    methods = list(rows["method"].unique())
+    for i, (answer, colour) in enumerate(palette.items()):
+        found = rows[rows["against"] == answer].set_index("method").reindex(methods)
+        y = np.arange(len(methods)) + (i - (len(palette) - 1) / 2) * 0.22
+        ax.hlines(y, found["low"], found["high"], color=colour, linewidth=1.5)
+        ax.scatter(found["value"], y, s=16, color=colour, label=answer, zorder=3)
+    if chance is not None:
+        ax.axvline(chance, color="black", linestyle="--", linewidth=0.8)
+    ax.set(yticks=range(len(methods)), yticklabels=methods, ylim=(len(methods) - 0.5, -0.5))
+    ax.set_xlabel(prose.LABELS.get(metric, metric))
+    return ax

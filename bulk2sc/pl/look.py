@@ -1,0 +1,69 @@
+"""Colours, names and axes that all figures share."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+SENSITIVE, RESISTANT, NEUTRAL = "#0173b2", "#de8f05", "#949494"
+
+
+RESPONSE = {"sensitive": SENSITIVE, "resistant": RESISTANT, "not judged": "#d5d5d5"}
+
+
+PLANTED = {  # what a simulated cell was made as
+    "sensitive": SENSITIVE,
+    "hidden_resistant": "#d55e00",
+    "resistant": RESISTANT,
+    "surviving_sensitive": "#56b4e9",
+    "normal": "#029e73",
+    "low_quality": NEUTRAL,
+    "doublet": "#cc78bc",
+}
+
+
+DEPTH = {"total_counts": "counts of a cell", "n_genes_by_counts": "genes detected in a cell"}
+
+
+def style() -> None:
+    """Set the look of every figure: white background, colour-blind safe, sharp on screen."""
+    sns.set_theme(context="notebook", style="ticks", palette="colorblind", font_scale=0.85)
+    plt.rcParams.update({"figure.dpi": 110, "figure.constrained_layout.use": True, "legend.frameon": False})
+    plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
+
+
+def response_names(response: Sequence[float]) -> pd.Categorical:
+    """Turn 1, 0 and NaN into ``sensitive``, ``resistant`` and ``not judged``."""
+    names = (
+        pd.Series(np.asarray(response, float)).map({1.0: "sensitive", 0.0: "resistant"}).fillna("not judged")
+    )
+    return pd.Categorical(names, categories=list(RESPONSE))
+
+
+def log_counts(ax: Axes) -> Axes:
+    """Put the x axis on a log scale with plain numbers at 1, 2 and 5 of each power of ten."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}" if x >= 1 else f"{x:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    return ax
+
+
+def levels(values: pd.Series) -> list:
+    """Return the levels that occur, in the order of a categorical, else sorted."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        present = set(values.dropna())
+        return [level for level in values.cat.categories if level in present]
+    return sorted(values.dropna().unique(), key=str)
+
+
+def short(name: str, *, width: int = 46) -> str:
+    """Shorten a gene-set name for an axis: no database prefix, no underscores, at most `width` characters."""
+    for prefix in ("GOCC_", "GOBP_", "GOMF_", "HALLMARK_", "REACTOME_"):
+        name = name.removeprefix(prefix)
+    name = name.replace("_", " ").lower()
+    return name if len(name) <= width else name[: width - 1].rstrip() + "…"

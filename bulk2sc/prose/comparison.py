@@ -1,0 +1,88 @@
+"""Which method is ahead, and whether any is better than a constant answer."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from bulk2sc.prose.words import LABELS, interval, listing
+
+
+def difference(first: str, second: str, gap: Mapping[str, float], *, metric: str = "auroc") -> str:
+    """Say which of two methods is ahead, given what `evaluate.paired_difference` returns.
+
+    Where `gap` holds a p-value, corrected for the number of comparisons, it has to be below .05 as well.
+    """
+    label = LABELS.get(metric, metric)
+    if pd.isna(gap["value"]):
+        return f"**{first}** and {second} cannot be compared in {label}: it needs answers of both classes."
+    size = interval(abs(gap["value"]), *sorted((abs(gap["low"]), abs(gap["high"]))))
+    clear = not gap.get("p", 0) >= 0.05
+    if gap["low"] > 0 and clear:
+        return f"**{first}** is ahead of {second} by {size} in {label}."
+    if gap["high"] < 0 and clear:
+        return f"**{first}** is behind {second} by {size} in {label}."
+    signed = interval(gap["value"], gap["low"], gap["high"])
+    return f"**{first}** and {second} cannot be told apart here: their {label} differs by {signed}."
+
+
+def above_chance(table: pd.DataFrame, *, metric: str = "auroc", chance: float = 0.5) -> str:
+    """Say which methods have an interval clear of the constant answers.
+
+    Parameters
+    ----------
+    table
+        Rows of `evaluate.judge` for the mean over seeds (seed -1).
+    """
+    rows = table[(table["metric"] == metric) & (table["seed"] == -1) & table["low"].notna()]
+    label = LABELS.get(metric, metric)
+    if rows.empty:
+        return f"There are too few lines to say whether any {label} differs from that of a constant answer."
+    above, below = rows[rows["low"] > chance]["method"], rows[rows["high"] < chance]["method"]
+    if above.empty and below.empty:
+        return f"No method's {label} has a 95 % interval clear of {chance:g}, the value of a constant answer."
+    text = ""
+    if not above.empty:
+        text = f"Better than a constant answer in {label}, interval and all: {listing(above)}."
+    if not below.empty:
+        text += f" Worse than a constant answer: {listing(below)}."
+    return text.strip()
+
+
+def degenerate(table: pd.DataFrame, *, constant: Sequence[str] = ("all sensitive", "all resistant")) -> str:
+    """Say which runs call nearly every cell the same; `table` is that of `evaluate.judge`."""
+    runs = table[(table["metric"] == "degenerate") & (table["seed"] >= 0) & ~table["method"].isin(constant)]
+    flagged = runs[runs["value"] > 0].groupby("method", sort=False).size()
+    if flagged.empty:
+        return "No run is degenerate: each calls between 2 % and 98 % of the cells sensitive."
+    of = runs.groupby("method", sort=False).size()
+    names = [f"{method} ({n} of {of[method]} runs)" for method, n in flagged.items()]
+    return (
+        f"Degenerate, that is, calling under 2 % or over 98 % of the cells sensitive: {listing(names)}. "
+        "Accuracy and F1 of such a run describe the share of sensitive cells and not the method."
+    )
+
+
+def best(table: pd.DataFrame, *, metric: str = "auroc", lowest: bool = False) -> str:
+    """Name the method with the best mean over seeds, with its interval."""
+    rows = table[(table["metric"] == metric) & (table["seed"] == -1)].dropna(subset="value")
+    if rows.empty:
+        return f"No method has an {LABELS.get(metric, metric)}: it needs answers of both classes."
+    row = rows.loc[rows["value"].idxmin() if lowest else rows["value"].idxmax()]
+    label = LABELS.get(metric, metric)
+    return f"The {'lowest' if lowest else 'highest'} {label} is that of **{row['method']}**: " + (
+        f"{interval(row['value'], row['low'], row['high'])}."
+    )
+
+
+def chosen(best: str, in_use: str, mean: Mapping[str, float]) -> str:
+    """Say which setting bulk cross-validation favours, and whether this study uses it.
+
+    Parameters
+    ----------
+    mean
+        Mean AUROC over folds by setting; it must hold `best`.
+    """
+    text = f"By mean AUROC over folds, bulk cross-validation favours **{best}** ({mean[best]:.3f})."
+    if best == in_use:
+        return f"{text} It is what this study uses."
+    return f"{text} This study uses **{in_use}** ({mean[in_use]:.3f}), as its edition or its parameters say."

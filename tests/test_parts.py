@@ -1,0 +1,70 @@
+"""Artefacts that a build makes part by part."""
+
+import pandas as pd
+import pytest
+import small_book
+
+from bulk2sc import artefacts, notebook, plan, settings, study, workflow
+from bulk2sc.artefacts import Artefact
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """Return a small book whose chapter beta owns an artefact made seed by seed."""
+
+    def draws(bulk, *, part: int, n_seeds: int = 2, k: float = 0.3):
+        return pd.DataFrame({"seed": [part], "value": [k * bulk.n_obs]})
+
+    monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
+    monkeypatch.setitem(artefacts.ARTEFACTS, "draws", Artefact("draws.csv.gz", draws, "pp", each="n_seeds"))
+    small_book.write_book(tmp_path)
+    metadata, declarations, cells = small_book.CHAPTERS["first/beta"]
+    metadata = metadata | {"writes": [*metadata["writes"], "draws"]}
+    small_book.write_notebook(
+        tmp_path / "notebooks" / "first" / "beta.ipynb", metadata, [*declarations], cells
+    )
+    return tmp_path
+
+
+def test_a_chapter_waits_for_the_parts_it_owns_and_they_for_what_it_reads(root):
+    planned = plan.plan("small")
+    beta = planned.chapter("beta")
+    assert beta.parts == [("draws", 0), ("draws", 1)]
+    markers = ["state/beta/draws/0.json", "state/beta/draws/1.json"]
+    before = ["state/beta.json", "notebooks/first/alpha.ipynb"]
+    assert planned.before(beta) == before
+    assert planned.inputs(beta) == [*before, *markers]
+    assert all(not chapter.parts for chapter in planned.chapters if chapter.slug != "beta")
+
+
+def test_names_are_parts_too_and_files_have_names_that_any_system_takes(root, monkeypatch):
+    def fits(bulk, *, part: str, methods: list[str] = ["shared AE", "a/b"]):  # noqa: B006
+        return pd.DataFrame({"method": [part]})
+
+    monkeypatch.setitem(artefacts.ARTEFACTS, "draws", Artefact("draws.csv.gz", fits, "pp", each="methods"))
+    planned = plan.plan("small")
+    beta = planned.chapter("beta")
+    assert beta.parts == [("draws", "shared AE"), ("draws", "a/b")]
+    assert planned.marker(beta, "draws", "a/b") == "state/beta/draws/a_b.json"
+
+
+def test_the_step_of_a_part_makes_it_for_the_chapter(root, capsys):
+    assert workflow.main(["small", "beta", "draws", "1"]) == 0
+    build = root / "_build" / "small"
+    assert "[2/3] beta: draws, part 1 … " in capsys.readouterr().out
+    assert settings.read_json(build / "state" / "beta" / "draws" / "1.json")["seconds"] >= 0
+    assert not (build / "state" / "beta" / "draws" / "0.json").exists()
+    part = study.FORMATS[".gz"][1](build / "results" / "draws" / "1.csv.gz")
+    assert part.to_dict("list") == {"seed": [1], "value": [36.0]}
+
+
+def test_a_part_that_fails_reaches_the_build(root, capsys):
+    assert workflow.main(["small", "beta", "draws", "7"]) == 1
+    said = (root / "_build" / "small" / "errors" / "beta-draws-7").read_text()
+    assert said == "chapter 'beta' makes no part '7' of 'draws'; see its settings"
+
+
+def test_a_page_says_what_its_parts_cost():
+    assert notebook._duration({"seconds": 3.21}) == "3.2 s"
+    told = notebook._duration({"seconds": 3.21, "seconds_of_parts": [10.0, 11.4]})
+    assert told == "3.2 s, after 2 parts of 21 s in all"
