@@ -203,15 +203,17 @@ def labels(bulk: AnnData) -> np.ndarray:
     """
     if "response" not in bulk.obs:
         raise Bulk2scError("bulk: obs['response'] is missing; call labels.label_bulk(bulk, drug=...) first")
-    y = bulk.obs["response"].to_numpy(dtype=np.float32)
+    return checked(bulk.obs["response"].to_numpy(dtype=np.float32), "bulk: obs['response']")
+
+
+def checked(y: np.ndarray, where: str) -> np.ndarray:
+    """Return labels (n_lines,) if they are 1, 0 and NaN with at least 5 lines of a class, or raise."""
     sensitive, resistant, unlabelled = int((y == 1).sum()), int((y == 0).sum()), int(np.isnan(y).sum())
     if sensitive + resistant + unlabelled != len(y):
-        raise Bulk2scError(
-            "bulk: obs['response'] holds values other than 1, 0 and NaN; use labels.label_bulk"
-        )
+        raise Bulk2scError(f"{where} holds values other than 1, 0 and NaN; use labels.label_bulk")
     if min(sensitive, resistant) < MIN_LINES_PER_CLASS:
         raise Bulk2scError(
-            f"bulk: obs['response'] has {sensitive} sensitive and {resistant} resistant lines, at least "
+            f"{where} has {sensitive} sensitive and {resistant} resistant lines, at least "
             f"{MIN_LINES_PER_CLASS} of each are needed; raise k or choose a drug tested on more lines"
         )
     return y

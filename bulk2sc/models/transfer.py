@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,14 @@ from torch import Tensor, nn
 from bulk2sc import train
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.models.base import Model, labels, read_arrays, scaled, write_arrays
+from bulk2sc.models.heads import (
+    DRUGS_AT_ONCE,
+    DrugClassifiers,
+    Lines,
+    StackedClassifiers,
+    fit_stack,
+    lines_x_drugs,
+)
 from bulk2sc.models.losses import WEIGHTS, autoencoder_loss, cross_entropy
 from bulk2sc.models.networks import new_classifier
 
@@ -131,7 +140,7 @@ class AutoencoderModel(Model):
             codes, y = self._codes(scaled(bulk, "bulk")), torch.from_numpy(y).to(self._device)
             history = train.minimise(
                 classifier,
-                lambda: (batch for batch, _ in one_pass(fitting, fitting, self.batch_size)),
+                lambda: (fitting[batch] for batch in self._batches(len(fitting))),
                 lambda batch: {"cross-entropy": cross_entropy(classifier(codes[batch]), y[batch])},
                 lambda: {"cross-entropy": cross_entropy(classifier(codes[held_out]), y[held_out])},
                 **self._optimisation("classifier"),
@@ -140,6 +149,43 @@ class AutoencoderModel(Model):
         kept = self.history_[self.history_["stage"] != "classifier"]
         self.history_ = pd.concat([kept, history.assign(stage="classifier")[kept.columns]], ignore_index=True)
         return self
+
+    def fit_classifiers(self, bulk: AnnData, responses: pd.DataFrame) -> DrugClassifiers:
+        """Train the classifiers of many drugs on the fixed shared codes, batched; the model is not changed.
+
+        Each is the classifier that `fit_classifier` trains for the drug: the same initial weights, held-out
+        lines and early stopping. A pass over the lines has as many batches as the drug with most lines needs.
+
+        Parameters
+        ----------
+        bulk
+            Lines with ``layers["scaled"]``.
+        responses
+            Lines of `bulk` (in any order) x drugs: 1 sensitive, 0 resistant, NaN not labelled.
+
+        Returns
+        -------
+        DrugClassifiers
+            Its ``score(adata)`` gives P(sensitive), (n_obs, n_drugs).
+
+        Raises
+        ------
+        Bulk2scError
+            If a line is missing in `responses`, or a drug's labels are not those that `fit` takes.
+        """
+        bulk = self._align(bulk)
+        codes, y = self._codes(scaled(bulk, "bulk")), lines_x_drugs(bulk, responses)
+        stacks, losses = [], []
+        for first in range(0, y.shape[1], DRUGS_AT_ONCE):
+            some = y[:, first : first + DRUGS_AT_ONCE]
+            with train.seeded(self.seed):
+                stack = StackedClassifiers(new_classifier(len(self.mask)), some.shape[1]).to(self._device)
+                fitting, held_out = self._split_each(some)
+                parts = stack, codes, fitting, held_out, partial(self._batches, len(fitting.y.T))
+                losses.append(fit_stack(*parts, **self._optimisation("classifiers")))
+            stacks.append(stack)
+        loss = pd.Series(torch.cat(losses).cpu(), responses.columns, name="validation_loss")
+        return DrugClassifiers(lambda adata: self._codes(scaled(self._align(adata), "data")), stacks, loss)
 
     def encode(self, adata: AnnData) -> np.ndarray:
         """Return the shared code (Eq. 2) of cells or lines, float32 (n_obs, n_latent)."""
@@ -286,6 +332,18 @@ class AutoencoderModel(Model):
         n = max(2, round(self.validation * len(rows)))
         parts = train_test_split(rows, test_size=n, stratify=stratify, random_state=self.seed)
         return tuple(torch.from_numpy(part).to(self._device) for part in parts)
+
+    def _batches(self, n: int) -> Iterator[Tensor]:
+        """Yield the shuffled numbers from 0 to n - 1 in batches."""
+        rows = torch.arange(n, device=self._device)
+        return (batch for batch, _ in one_pass(rows, rows, self.batch_size))
+
+    def _split_each(self, y: np.ndarray) -> Iterator[Lines]:
+        """Split each drug's labelled lines as `fit_classifier` does; `y` is (n_lines, n_drugs)."""
+        labelled = [np.flatnonzero(~np.isnan(drug)) for drug in y.T]
+        splits = [self._split(rows, stratify=drug[rows]) for rows, drug in zip(labelled, y.T, strict=True)]
+        y = torch.from_numpy(y).to(self._device)
+        return (Lines.of(part, y) for part in zip(*splits, strict=True))
 
     def _optimisation(self, progress: str) -> dict:
         settings = {name: getattr(self, name) for name in ("lr", "max_epochs", "patience")}

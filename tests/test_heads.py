@@ -1,0 +1,136 @@
+"""Stacked classifiers of many drugs equal those fitted one at a time, and find what was planted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from anndata import AnnData
+from sklearn.metrics import roc_auc_score
+
+from bulk2sc import train
+from bulk2sc.errors import Bulk2scError
+from bulk2sc.models import SharedAutoencoder
+from bulk2sc.models.heads import Lines, StackedClassifiers, cross_entropy, fit_stack
+from bulk2sc.models.losses import cross_entropy as cross_entropy_of_one
+from bulk2sc.models.networks import new_classifier
+
+GENES = [f"G{i:02d}" for i in range(30)]
+DRUGS = [f"drug{i}" for i in range(5)]
+
+
+def lines(n, seed):
+    """Lines whose first genes follow hidden activities, a drug each: (lines, activities)."""
+    rng = np.random.default_rng(seed)
+    activity = rng.normal(size=(n, len(DRUGS)))
+    X = rng.normal(size=(n, len(GENES))).astype(np.float32)
+    X[:, : 3 * len(DRUGS)] = np.repeat(activity, 3, axis=1) + 0.3 * X[:, : 3 * len(DRUGS)]
+    adata = AnnData(X, pd.DataFrame(index=[f"r{i}" for i in range(n)]), pd.DataFrame(index=GENES))
+    adata.layers["scaled"] = X
+    return adata, activity
+
+
+def respond(bulk, activity, *, same_number):
+    """The tails of each activity; without `same_number` the third drug has fewer and noisy labels."""
+    low, high = np.quantile(activity, [0.3, 0.7], axis=0)
+    y = pd.DataFrame(np.select([activity > high, activity < low], [1.0, 0.0], np.nan), bulk.obs_names, DRUGS)
+    if not same_number:
+        y.iloc[40:, 2] = np.nan
+        y.iloc[::5, 3] = 1 - y.iloc[::5, 3]
+    return y
+
+
+def pretrained(bulk, **settings):
+    mask = pd.DataFrame(1.0, index=[f"P{i}" for i in range(12)], columns=GENES)
+    settings = {"hidden": 32, "dropout": 0.0, "max_epochs": 60, "patience": 5} | settings
+    return SharedAutoencoder(mask=mask, **settings).pretrain(bulk, bulk)
+
+
+def one_at_a_time(model, bulk, responses, cells):
+    """Scores (n_cells, n_drugs) and lowest validation losses of classifiers fitted alone."""
+    scores, losses = {}, {}
+    for drug in responses:
+        bulk.obs["response"] = responses[drug]
+        scores[drug] = model.fit_classifier(bulk).score_cells(cells)
+        watched = model.history_.query("stage == 'classifier' and split == 'validation'")["value"]
+        losses[drug] = watched.min()
+    return pd.DataFrame(scores, cells.obs_names), pd.Series(losses)
+
+
+@pytest.mark.parametrize("same_number, batch_size", [(False, 1000), (True, 32)])
+def test_each_drug_has_the_classifier_it_would_have_alone(same_number, batch_size):
+    bulk, activity = lines(150, 0)
+    cells, _ = lines(60, 1)
+    responses = respond(bulk, activity, same_number=same_number)
+    model = pretrained(bulk, batch_size=batch_size, lr=3e-3)
+    alone, lowest = one_at_a_time(model, bulk, responses, cells)
+    together = model.fit_classifiers(bulk, responses.sample(frac=1, random_state=0))
+    pd.testing.assert_frame_equal(together.score(cells), alone, check_dtype=False, atol=1e-3, rtol=0)
+    np.testing.assert_allclose(together.validation_loss[DRUGS], lowest, atol=1e-4)
+    assert alone.std().min() > 0.05  # there is something to be equal about
+
+
+def test_planted_activities_are_found_and_more_drugs_than_fit_at_once(monkeypatch):
+    monkeypatch.setattr("bulk2sc.models.transfer.DRUGS_AT_ONCE", 2)
+    bulk, activity = lines(300, 0)
+    cells, hidden = lines(100, 1)
+    model = pretrained(bulk, batch_size=64)
+    score = model.fit_classifiers(bulk, respond(bulk, activity, same_number=True)).score(cells)
+    assert list(score) == DRUGS and list(score.index) == list(cells.obs_names)
+    for drug, truth in zip(DRUGS, hidden.T, strict=True):
+        assert roc_auc_score(truth > 0, score[drug]) > 0.85
+
+
+def test_drugs_stop_by_themselves_and_keep_the_weights_of_their_best_epoch():
+    torch.manual_seed(0)
+    codes, first = torch.randn(40, 4), new_classifier(4)
+    signal = (codes[:, 0] > 0).float()
+    y = torch.stack([signal, torch.randint(0, 2, (40,)).float()], dim=1)  # the second has none to learn
+    half = [torch.arange(20)] * 2, [torch.arange(20, 40)] * 2
+    fitting, held_out = (Lines.of(rows, y) for rows in half)
+    settings = {"lr": 0.01, "patience": 4, "progress": "demo"}
+    lowest, by_epoch = {}, []
+
+    def halves():
+        return torch.randperm(20).split(10)
+
+    for epochs in range(1, 60):
+        with train.seeded(1):
+            stack = StackedClassifiers(first, 2)
+            lowest[epochs] = fit_stack(stack, codes, fitting, held_out, halves, max_epochs=epochs, **settings)
+        with torch.no_grad():
+            by_epoch.append(cross_entropy(stack(codes[held_out.rows]), held_out.y))
+        torch.testing.assert_close(by_epoch[-1], lowest[epochs])
+    best = [next(e for e, low in lowest.items() if low[drug] == lowest[59][drug]) for drug in (0, 1)]
+    assert best[1] + 4 < best[0]  # the one that stops first does not stop the other
+
+
+def test_logits_and_losses_are_those_of_single_classifiers():
+    torch.manual_seed(0)
+    singles = [new_classifier(6) for _ in range(3)]
+    stack, nan = StackedClassifiers(singles[0], 3), float("nan")
+    for drug, single in enumerate(singles):
+        for i, layer in enumerate(m for m in single if isinstance(m, torch.nn.Linear)):
+            stack.weights[i].data[drug], stack.biases[i].data[drug] = layer.weight.T, layer.bias
+    z, y = torch.randn(3, 5, 6), torch.tensor([[1, 0, 1, nan, nan], [0, 0, 1, 1, 1], [nan] * 5])
+    with torch.no_grad():
+        expected = torch.stack([single(codes) for single, codes in zip(singles, z, strict=True)])
+        torch.testing.assert_close(stack(z), expected)
+        losses = [cross_entropy_of_one(logit, labels) for logit, labels in zip(expected, y, strict=True)]
+        torch.testing.assert_close(cross_entropy(stack(z), y), torch.stack(losses))
+        of_all = torch.stack([single(z[0]) for single in singles], dim=1)
+        torch.testing.assert_close(stack.of_all(z[0]), of_all)
+
+
+def test_errors_name_the_drug_and_what_to_do():
+    bulk, activity = lines(150, 0)
+    responses = respond(bulk, activity, same_number=True)
+    model = pretrained(bulk, max_epochs=1)
+    with pytest.raises(Bulk2scError, match=r"responses: 2 lines .*missing \(such as r0, r1\)"):
+        model.fit_classifiers(bulk, responses.iloc[2:])
+    with pytest.raises(Bulk2scError, match="responses: 'drug1' has 45 sensitive and 0 resistant"):
+        model.fit_classifiers(bulk, responses.replace({"drug1": {0.0: np.nan}}))
+    with pytest.raises(Bulk2scError, match="responses: 'drug4' holds values other than 1, 0 and NaN"):
+        model.fit_classifiers(bulk, responses.assign(drug4=0.5))
+    model.lr = 1e30
+    with pytest.raises(Bulk2scError, match=r"classifiers: .*lower the learning rate lr \(now 1e\+30\)"):
+        model.fit_classifiers(bulk, responses)
