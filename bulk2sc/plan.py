@@ -41,8 +41,8 @@ class Chapter:
         Place in the edition, from 1.
     declared, values
         Its parameters, and their values in force.
-    owned
-        Artefacts that this chapter makes for the edition.
+    artefacts, owned
+        All artefacts that it needs, each after its own needs; those that it makes for the edition.
     after
         Slugs of the chapters that must have run before.
     state
@@ -56,6 +56,7 @@ class Chapter:
     position: int
     declared: list[notebook.Parameter]
     values: dict[str, Any]
+    artefacts: list[str]
     owned: list[str]
     after: list[str]
     state: dict
@@ -143,7 +144,7 @@ def plan(edition_name: str = "demo") -> Plan:
     slugs = [slug for slug in files if slug in edition.chapters]
     values = {slug: _values(edition, slug, declared[slug]) for slug in slugs}
     uses = {slug: _uses(root / f"{files[slug]}.ipynb", files) for slug in slugs}
-    settings = {slug: _settings(edition, values[slug], uses[slug].artefacts) for slug in slugs}
+    settings = {slug: settings_of(edition, values[slug], uses[slug].artefacts) for slug in slugs}
     _check_agreement(edition, settings)
     owners = _owners(uses)
     chapters: dict[str, Chapter] = {}
@@ -153,9 +154,8 @@ def plan(edition_name: str = "demo") -> Plan:
         state = _state(root / f"{files[slug]}.ipynb", values[slug], settings[slug], read)
         owned = [name for name, owner in owners.items() if owner == slug]
         parts = [(name, part) for name in owned for part in ARTEFACTS[name].parts(settings[slug])]
-        chapters[slug] = Chapter(
-            slug, files[slug], position, declared[slug], values[slug], owned, after, state, parts
-        )
+        about = slug, files[slug], position, declared[slug], values[slug]
+        chapters[slug] = Chapter(*about, uses[slug].artefacts, owned, after, state, parts)
     return Plan(edition, root, list(chapters.values()), edition_toc(toc, slugs))
 
 
@@ -232,7 +232,7 @@ def _values(edition: Edition, slug: str, declared: list[notebook.Parameter]) -> 
     return notebook.in_force(slug, declared, {"edition": edition.name} | shared | own)
 
 
-def _settings(edition: Edition, values: dict[str, Any], artefacts: list[str]) -> dict[str, Any]:
+def settings_of(edition: Edition, values: dict[str, Any], artefacts: list[str]) -> dict[str, Any]:
     """Return the settings of a chapter's artefacts: defaults, then the edition's, then what it declares."""
     types = setting_types()
     known = default_settings() | edition.parameters | values

@@ -172,6 +172,16 @@ class Study:
         asked = stamp["settings"] if part is None else stamp["settings"] | {artefacts.PART: part}
         return self._keep(self.results / _place(maker, part), maker.make(*needed, **asked), stamp)
 
+    def missing(self, name: str) -> list[int] | list[str]:
+        """Return the parts of an artefact that are not there yet, or no longer fit."""
+        maker, folders = _known(name), (self.results, self._shelf)
+
+        def there(part: int | str) -> bool:
+            stamp = self.stamp(name, part)
+            return any(_kept(folder / _place(maker, part)).get("stamp") == stamp for folder in folders)
+
+        return [part for part in maker.parts(self.settings) if not there(part)]
+
     def stamp(self, name: str, part: int | str | None = None) -> dict:
         """Return all that decides what an artefact is: settings, and hashes of needs, code and data.
 

@@ -5,6 +5,7 @@ the state of now. Snakemake runs the others, in parallel, each after those whose
 """
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -12,14 +13,16 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bulk2sc import notebook, pages
-from bulk2sc.artefacts import default_settings, part_name
+from bulk2sc.artefacts import ARTEFACTS, default_settings, part_name
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.plan import Chapter, Plan, plan
+from bulk2sc.plan import Chapter, Plan, plan, settings_of
 from bulk2sc.settings import data_digest, digest, read_json, remove_unfinished, write_json
 
 
@@ -134,8 +137,11 @@ def _identity(plan: Plan, chapter: Chapter) -> dict[str, str]:
     return {"BULK2SC_ROOT": str(plan.root), "BULK2SC_CHAPTER": chapter.slug}
 
 
-def run_own(plan: Plan, slug: str, given: dict[str, Any]) -> Path:
+def run_own(plan: Plan, slug: str, given: dict[str, Any], cores: int | None = None) -> Path:
     """Run one chapter with other parameters in a folder of its own; return its executed notebook.
+
+    What the chapter needs part by part is made first, on `cores` processes (default: all); what a killed run
+    has made, the next one takes.
 
     Raises
     ------
@@ -146,12 +152,41 @@ def run_own(plan: Plan, slug: str, given: dict[str, Any]) -> Path:
     values = notebook.in_force(slug, chapter.declared, chapter.values | given)
     folder = plan.root / "_build" / "runs" / f"{slug}-{digest(values)[:8]}"
     environment, output = {"BULK2SC_RESULTS": str(folder / "results")}, folder / f"{slug}.ipynb"
+    _make_own_parts(plan, chapter, values, environment, cores or os.cpu_count() or 1)
     provenance = _execute(plan, chapter, values, output, environment, digest([chapter.state, values]))
     changed = {name: value for name, value in values.items() if value != chapter.values[name]}
     card = notebook.run_card(slug, chapter.declared, values, changed=changed)
     block = notebook.provenance_block(provenance, "a run of its own, not part of an edition")
     notebook.write_notebook(notebook.with_cards(notebook.read_notebook(output), card, block), output)
     return output
+
+
+def _make_own_parts(plan: Plan, chapter: Chapter, values: dict, environment: dict, cores: int) -> None:
+    """Make the missing parts of all that a run needs, each in a process of its own, as a build does."""
+    from bulk2sc.study import Study
+
+    in_parts = [name for name in chapter.artefacts if ARTEFACTS[name].each]
+    settings = settings_of(plan.edition, values, chapter.artefacts)
+    environment = notebook.KERNEL_ENVIRONMENT | environment | _identity(plan, chapter)
+    with notebook.environ(environment):
+        study = Study(plan.edition.name, **settings)
+        for name in in_parts:
+            missing = study.missing(name)
+            step = partial(_own_step, plan.edition.name, settings, name)
+            # The first process also makes what all parts need.
+            for some in filter(None, (missing[:1], missing[1:])):
+                with ThreadPoolExecutor(cores) as pool:
+                    list(pool.map(step, some))
+
+
+def _own_step(edition: str, settings: dict, artefact: str, part: int | str) -> None:
+    """Make a part for a run of its own in another process, and say how long it took."""
+    started, asked = time.monotonic(), json.dumps([edition, settings, artefact, part])
+    command = [sys.executable, "-m", "bulk2sc.workflow", "own", asked]
+    done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603
+    if done.returncode:
+        raise Bulk2scError(f"{artefact}, part {part}: {done.stderr.strip().splitlines()[-1]}")
+    print(f"{artefact}, part {part} … {time.monotonic() - started:.0f} s", flush=True)
 
 
 def _execute(plan: Plan, chapter: Chapter, values: dict, output: Path, environment: dict, key: str) -> dict:
@@ -177,8 +212,10 @@ def main(arguments: list[str]) -> int:
     """Run one step of a build.
 
     ``EDITION pages`` renders the book, ``EDITION SLUG`` runs a chapter, ``EDITION SLUG ARTEFACT PART`` makes
-    one part of an artefact for it.
+    one part of an artefact for it. ``own JSON`` makes a part for a run of its own.
     """
+    if arguments[0] == "own":
+        return _make_own(*json.loads(arguments[1]))
     edition, step, *part = arguments
     planned = plan(edition)
     try:
@@ -216,6 +253,18 @@ def _make(plan: Plan, chapter: Chapter, artefact: str, part: str) -> None:
     seconds = make_part(plan, chapter.slug, artefact, part)
     place = f"[{chapter.position}/{len(plan.chapters)}] {chapter.slug}"
     print(f"{place}: {artefact}, part {part} … {seconds:.0f} s", flush=True)
+
+
+def _make_own(edition: str, settings: dict, artefact: str, part: int | str) -> int:
+    """Make a part for a run of its own; a problem is one line, as the command line shows it."""
+    from bulk2sc.study import Study
+
+    try:
+        Study(edition, **settings).read_part(artefact, part)
+    except Bulk2scError as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return 2
+    return 0
 
 
 def _render(plan: Plan) -> None:

@@ -6,6 +6,7 @@ import small_book
 
 from bulk2sc import artefacts, notebook, plan, settings, study, workflow
 from bulk2sc.artefacts import Artefact
+from bulk2sc.errors import Bulk2scError
 
 
 @pytest.fixture
@@ -68,3 +69,43 @@ def test_a_page_says_what_its_parts_cost():
     assert notebook._duration({"seconds": 3.21}) == "3.2 s"
     told = notebook._duration({"seconds": 3.21, "seconds_of_parts": [10.0, 11.4]})
     assert told == "3.2 s, after 2 parts of 21 s in all"
+
+
+SCORED = """\
+from bulk2sc.study import Study
+
+study = Study(edition=edition, methods=methods, n_seeds=n_seeds, max_epochs=max_epochs, n_hvg=200)
+print(study.read("scores").groupby("method")["seed"].nunique().to_dict())"""
+
+
+@pytest.fixture
+def scored(tmp_path, monkeypatch):
+    """Return a small book with a chapter that reads real scores."""
+    monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
+    small_book.write_book(tmp_path)
+    declared = [
+        'methods: list[str] = ["ridge", "LR"]  # methods',
+        "n_seeds: int = 1  # seeds",
+        "max_epochs: int = 1  # epochs",
+        "n_hvg: int = 200  # genes",
+    ]
+    path = tmp_path / "notebooks" / "second" / "gamma.ipynb"
+    small_book.write_notebook(path, {"reads": ["scores"]}, declared, [SCORED])
+    return plan.plan("small")
+
+
+@pytest.mark.slow
+def test_a_run_of_its_own_makes_its_parts_first_and_only_once(scored, capfd):
+    output = workflow.run_own(scored, "gamma", {"n_seeds": 2})
+    said = capfd.readouterr().out.splitlines()
+    assert [line.split(" … ")[0] for line in said] == ["scores, part 0", "scores, part 1"]
+    assert "{'LR': 1, 'ridge': 2}" in output.read_text()
+    assert not (scored.build / "results").exists()
+    workflow.run_own(scored, "gamma", {"n_seeds": 2})
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.slow
+def test_a_part_of_a_run_of_its_own_that_fails_says_why(scored):
+    with pytest.raises(Bulk2scError, match=r"scores, part 0: unknown method 'ridgee'.*Did you mean 'ridge'"):
+        workflow.run_own(scored, "gamma", {"methods": ["ridgee"]})
