@@ -15,10 +15,14 @@ def main(arguments: list[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         parsed.run(parsed)
+        sys.stdout.flush()
         return 0
     except KeyboardInterrupt:
         print("bulk2sc: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (Bulk2scError, OSError) as error:
         if os.environ.get("BULK2SC_DEBUG"):
             raise

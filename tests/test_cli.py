@@ -1,3 +1,4 @@
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -7,6 +8,8 @@ import small_book
 
 from bulk2sc import cli, datasets, workflow
 from bulk2sc.errors import Bulk2scError
+
+PIPED = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 
 @pytest.fixture
@@ -251,3 +254,10 @@ def test_an_interrupt_is_130(monkeypatch, capsys):
     monkeypatch.setattr(workflow, "build", build)
     assert cli.main(["book"]) == 130
     assert capsys.readouterr().err == "bulk2sc: interrupted\n"
+
+
+def test_a_reader_of_the_output_may_leave_early():
+    listing = subprocess.Popen([sys.executable, "-m", "bulk2sc.cli", "fetch", "--list"], **PIPED)
+    listing.stdout.close()
+    assert listing.stderr.read() == b""
+    assert listing.wait() == 0
