@@ -386,9 +386,16 @@ def over_folds(table: pd.DataFrame, *, folds: int) -> pd.DataFrame:
 def fold_difference(
     table: pd.DataFrame, first: str, second: str, *, folds: int, metric: str = "auroc"
 ) -> dict[str, float]:
-    """Compare two methods fold by fold: value (first minus second), low and high, as in `over_folds`."""
+    """Compare two methods fold by fold: value (first minus second), low and high, as in `over_folds`, and p.
+
+    The two-sided p-value belongs to the same corrected t statistic; it is NaN with one fold.
+    """
     wide = table.pivot(index="fold", columns="method", values=metric)
-    return fold_interval(wide[first] - wide[second], folds)
+    gaps = (wide[first] - wide[second]).dropna()
+    error, p = _standard_error(gaps, folds), np.nan
+    if len(gaps) > 1:
+        p = 2 * stats.t.sf(abs(gaps.mean()) / error, len(gaps) - 1) if error > 0 else float(not gaps.any())
+    return fold_interval(gaps, folds) | {"p": p}
 
 
 def fold_interval(values: pd.Series, folds: int) -> dict[str, float]:
@@ -396,10 +403,14 @@ def fold_interval(values: pd.Series, folds: int) -> dict[str, float]:
     values = values.dropna()
     half = np.nan
     if len(values) > 1:
-        corrected = values.std() * np.sqrt(1 / len(values) + 1 / (folds - 1))
-        half = stats.t.ppf(0.975, len(values) - 1) * corrected
+        half = stats.t.ppf(0.975, len(values) - 1) * _standard_error(values, folds)
     low, high = values.mean() - half, values.mean() + half
     return {"value": values.mean(), "low": low, "high": np.minimum(high, 1)}  # no metric exceeds 1
+
+
+def _standard_error(values: pd.Series, folds: int) -> float:
+    """Return the standard error of a mean over folds, corrected for their overlap as in `over_folds`."""
+    return values.std() * np.sqrt(1 / max(len(values), 1) + 1 / (folds - 1))
 
 
 def _refit_fold(bulk: AnnData, held_out: np.ndarray, k: float) -> tuple[AnnData, AnnData]:

@@ -17,7 +17,7 @@ def published(table: str) -> pd.DataFrame:
     Parameters
     ----------
     table
-        ``table1``, ``five_sets`` or ``cisplatin``.
+        ``table1``, ``five_sets``, ``cisplatin`` or ``settings``.
 
     Raises
     ------

@@ -18,6 +18,7 @@ from bulk2sc.pl.look import (
 from bulk2sc.pl.pathways import mask_picture, mask_sizes, pathway_heatmap, pathway_ranking
 from bulk2sc.pl.sweeps import over_settings
 from bulk2sc.pl.training import loss_curves
+from bulk2sc.pl.tuning import by_value
 
 __all__ = [
     "DEPTH",
@@ -28,6 +29,7 @@ __all__ = [
     "SENSITIVE",
     "WIDTHS",
     "by_answer",
+    "by_value",
     "composition",
     "embedding",
     "intervals",

@@ -31,6 +31,7 @@ from bulk2sc.prose.model import against_components, mixed, own_places, reconstru
 from bulk2sc.prose.origin import classes, counts_used, kind_of_expression, origin_of_cells, origin_of_lines
 from bulk2sc.prose.published import answers_that_look_at_nothing, flipping_runs, implied_answers
 from bulk2sc.prose.quality import expected_doublets, found, spared, uneven
+from bulk2sc.prose.tuning import SETTINGS, choice, looking, told_apart
 from bulk2sc.prose.words import (
     LABELS,
     interval,
@@ -45,6 +46,7 @@ from bulk2sc.prose.words import (
 
 __all__ = [
     "LABELS",
+    "SETTINGS",
     "SWEPT",
     "above_chance",
     "against_components",
@@ -55,6 +57,7 @@ __all__ = [
     "best",
     "breaks",
     "cells_of_table1",
+    "choice",
     "chosen",
     "classes",
     "compacted",
@@ -76,6 +79,7 @@ __all__ = [
     "kind_of_expression",
     "line_or_sample",
     "listing",
+    "looking",
     "mixed",
     "origin_of_cells",
     "origin_of_lines",
@@ -91,6 +95,7 @@ __all__ = [
     "spared",
     "spread",
     "steps_in_force",
+    "told_apart",
     "uneven",
     "widest_of_nothing",
     "width_of_nothing",

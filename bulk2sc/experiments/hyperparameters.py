@@ -1,0 +1,172 @@
+"""Settings of the shared autoencoder, moved one at a time (Figure 4 of He et al. 2025)."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from bulk2sc import evaluate, models
+from bulk2sc.errors import Bulk2scError
+from bulk2sc.experiments.trials import Arm
+
+BASE = "as set"  # the arm with the study's own settings; it belongs to every sweep
+CONSTANTS = ("all sensitive", "all resistant")
+
+
+def grid(base: Mapping[str, float], swept: Mapping[str, Sequence[float]]) -> pd.DataFrame:
+    """List the points of all sweeps: each setting over its values, the others as in `base`.
+
+    Parameters
+    ----------
+    base
+        Value by setting: ``min_pathway_genes``, ``n_hvg`` and ``dropout``.
+    swept
+        Values by setting. The setting's own value is added, and is one and the same arm in every sweep.
+
+    Returns
+    -------
+    DataFrame
+        Columns setting, value (ascending) and method, the name of the arm.
+    """
+    rows = [
+        (setting, value, BASE if value == base[setting] else f"{setting} {value:g}")
+        for setting, values in swept.items()
+        for value in sorted({base[setting], *values})
+    ]
+    return pd.DataFrame(rows, columns=["setting", "value", "method"])
+
+
+def check(swept: Mapping[str, Sequence[float]], n_shared: int) -> None:
+    """Refuse values that no model can have, before any is fitted.
+
+    Parameters
+    ----------
+    swept
+        Values by setting, as for `grid`.
+    n_shared
+        Number of genes that lines and cells share.
+
+    Raises
+    ------
+    Bulk2scError
+        If a number of genes is not between 1 and `n_shared`, or a dropout not in [0, 1).
+    """
+    for setting in ("min_pathway_genes", "n_hvg"):
+        for value in swept[setting]:
+            if not 1 <= value <= n_shared:
+                raise Bulk2scError(
+                    f"sweep of {setting}: {value} is not between 1 and {n_shared}, the number of genes that "
+                    "lines and cells share; leave it out"
+                )
+    for value in swept["dropout"]:
+        if not 0 <= value < 1:
+            raise Bulk2scError(f"sweep of dropout: {value:g} is not in [0, 1); leave it out")
+
+
+def arms(
+    points: pd.DataFrame,
+    make_pair: Callable[[int], tuple[AnnData, AnnData]],
+    make_mask: Callable[[AnnData, int], pd.DataFrame],
+    base: Mapping[str, float],
+    settings: Mapping,
+) -> Iterator[Arm]:
+    """Yield an arm for each point of `grid` once, then the constant answers.
+
+    Parameters
+    ----------
+    points
+        From `grid`.
+    make_pair
+        Lines and cells, as `pp.pair` makes them, with so many variable genes.
+    make_mask
+        Pathway mask of paired lines, with at least so many genes a pathway.
+    base
+        Value by setting, as for `grid`.
+    settings
+        All other settings of `models.SharedAutoencoder`.
+
+    Raises
+    ------
+    Bulk2scError
+        If a mask has no pathway left, before anything is fitted where the genes are those of the base.
+    """
+    paired = make_pair(base["n_hvg"])
+    bounds = points[points["setting"] == "min_pathway_genes"]
+    masks = {bound: make_mask(paired[0], int(bound)) for bound in bounds["value"]}
+    for point in points.drop_duplicates("method").itertuples():
+        now = {**base, point.setting: point.value}
+        lines, cells = make_pair(int(now["n_hvg"])) if point.setting == "n_hvg" else paired
+        bound = now["min_pathway_genes"]
+        mask = make_mask(lines, int(bound)) if point.setting == "n_hvg" else masks[bound]
+        given = {**settings, "mask": mask, "dropout": now["dropout"]}
+        yield Arm(point.method, lines, cells, lambda seed, given=given: _autoencoder(given, seed))
+    for answer in CONSTANTS:
+        yield Arm(answer, *paired, lambda seed, answer=answer: models.make(answer))
+
+
+def _autoencoder(settings: Mapping, seed: int) -> models.SharedAutoencoder:
+    return models.SharedAutoencoder(**{**settings, "seed": seed})
+
+
+def gain_by_looking(
+    scores: pd.DataFrame,
+    cells: AnnData,
+    arms: Sequence[str],
+    chosen: str,
+    *,
+    n_draws: int = 200,
+) -> dict[str, float]:
+    """Say what choosing among arms by the answers of the cells would seem to gain, and what it does gain.
+
+    Half of the cell lines are looked at: the arm with the highest mean AUROC over seeds on their cells is
+    picked, and compared with `chosen` on the same half and on the other one. This is a warning; no study
+    may choose in this way.
+
+    Parameters
+    ----------
+    scores
+        Tidy scores of cells, as `trials.run` returns them.
+    cells
+        With `obs["truth"]` and `obs["cell_line"]`.
+    arms
+        Methods to choose among.
+    chosen
+        The one that was chosen on bulk lines.
+    n_draws
+        Number of random halves.
+
+    Returns
+    -------
+    dict
+        ``all``: the best AUROC on all cells minus that of `chosen`. ``looked_at`` and ``not_looked_at``: mean
+        gain over halves in which both classes occur on either side; NaN where `evaluate.too_few_lines`.
+    """
+    judged = cells[cells.obs["truth"].notna()].obs
+    names = dict.fromkeys([chosen, *arms])  # the chosen one first: nobody leaves it for an equal
+    everything, looked_at, other = _auroc_of_halves(scores, judged, list(names), n_draws)
+    gain = {"all": everything.max() - everything[0], "looked_at": np.nan, "not_looked_at": np.nan}
+    usable = ~np.isnan(looked_at + other).any(axis=0)
+    if evaluate.too_few_lines(judged["truth"], judged["cell_line"]) or not usable.any():
+        return gain
+    picked = looked_at[:, usable].argmax(axis=0)
+    for name, half in (("looked_at", looked_at[:, usable]), ("not_looked_at", other[:, usable])):
+        gain[name] = (half[picked, np.arange(len(picked))] - half[0]).mean()
+    return gain
+
+
+def _auroc_of_halves(scores: pd.DataFrame, judged: pd.DataFrame, arms: list[str], n_draws: int):
+    """Return AUROCs, means over seeds: (n_arms,) of all lines, (n_arms, n_draws) of either half of them."""
+    lines, member = np.unique(judged["cell_line"].astype(str), return_inverse=True)
+    ranks = np.random.default_rng(0).permuted(np.tile(np.arange(len(lines)), (n_draws, 1)), axis=1)
+    half = (ranks < len(lines) / 2)[:, member]
+    weights = np.vstack([np.ones(len(judged)), half, ~half])
+    answer, found = judged["truth"].to_numpy(float), []
+    for arm in arms:
+        seeds = scores[scores["method"] == arm].pivot(index="seed", columns="cell", values="score")
+        scored = seeds[judged.index].to_numpy()
+        found.append(
+            np.mean([evaluate.weighted_metrics(answer, s, weights)["auroc"] for s in scored], axis=0)
+        )
+    found = np.array(found)
+    return found[:, 0], found[:, 1 : n_draws + 1], found[:, n_draws + 1 :]

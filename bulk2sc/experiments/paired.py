@@ -1,0 +1,64 @@
+"""Arms of an experiment against each other: paired tests, corrected by Holm over the comparisons made."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import pandas as pd
+from anndata import AnnData
+from statsmodels.stats.multitest import multipletests
+
+from bulk2sc import evaluate, pathways
+from bulk2sc.experiments.trials import FOLDS, Arm
+
+Pairs = Sequence[tuple[str, str]]
+
+
+def on_lines(validation: pd.DataFrame, pairs: Pairs, *, metric: str = "auroc") -> pd.DataFrame:
+    """Compare arms on the lines left out, fold by fold.
+
+    Parameters
+    ----------
+    validation
+        From `trials.validation`.
+    pairs
+        Names of arms, (first, second).
+
+    Returns
+    -------
+    DataFrame
+        One row a pair: first, second, value (first minus second), low, high, and p after Holm's correction
+        over all pairs. All but value are NaN where there is one fold only.
+    """
+    folds = validation[(validation["metric"] == metric) & (validation["seed"] >= 0)]
+    folds = folds.rename(columns={"seed": "fold", "value": metric})
+    return _corrected(
+        pairs, [evaluate.fold_difference(folds, *pair, folds=FOLDS, metric=metric) for pair in pairs]
+    )
+
+
+def on_cells(
+    scores: pd.DataFrame, cells: AnnData, pairs: Pairs, *, metric: str = "auroc", n_draws: int = 1000
+) -> pd.DataFrame:
+    """Compare arms on the cells, over the same bootstrap draws of cell lines; columns as for `on_lines`."""
+    return _corrected(
+        pairs,
+        [evaluate.paired_difference(scores, cells, *pair, metric=metric, n_draws=n_draws) for pair in pairs],
+    )
+
+
+def _corrected(pairs: Pairs, gaps: list[dict[str, float]]) -> pd.DataFrame:
+    table = pd.DataFrame(gaps, columns=["value", "low", "high", "p"])
+    tested = table["p"].notna()
+    if tested.any():
+        table.loc[tested, "p"] = multipletests(table.loc[tested, "p"], method="holm")[1]
+    return pd.DataFrame(list(pairs), columns=["first", "second"]).join(table)
+
+
+def noting_shapes(arms: Iterable[Arm], shapes: list[dict]) -> Iterator[Arm]:
+    """Pass arms on; note of each with a mask its method, genes, pathways and the width of its code."""
+    for arm in arms:
+        mask = getattr(arm.make(0), "mask", None)
+        if mask is not None:
+            free = int(mask.index.str.startswith(pathways.FREE).sum())
+            row = {"genes": mask.shape[1], "pathways": len(mask) - free, "code": len(mask)}
+            shapes.append({"method": arm.name} | row)
+        yield arm

@@ -1,0 +1,60 @@
+"""Experiments on settings and on pathways: what the shared autoencoder is, one thing at a time."""
+
+from bulk2sc.artefacts import artefact
+from bulk2sc.errors import Bulk2scError
+from bulk2sc.makers.model import mask, pair
+
+
+def mask_of(lines, *, resource: str, **settings):
+    """Build the mask of paired lines; an error names the resource.
+
+    Raises
+    ------
+    Bulk2scError
+        If no pathway is left.
+    """
+    try:
+        return mask((lines, None), resource=resource, **settings)
+    except Bulk2scError as error:
+        raise Bulk2scError(f"gene sets '{resource}': {error}") from error
+
+
+@artefact("sweep.tables", upto="experiments", each="tuning_seeds")
+def sweep(
+    bulk,
+    labelled,
+    autoencoder,
+    *,
+    part: int,
+    sweep_min_genes: list[int] = [2, 4, 6, 8, 10, 15, 20, 30],  # noqa: B006
+    sweep_hvg: list[int] = [500, 1000, 1500, 2000, 2500, 3000, 4000, 5000],  # noqa: B006
+    sweep_dropout: list[float] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],  # noqa: B006
+    tuning_seeds: int = 5,
+    schedule: str = "pretrain-then-classify",
+    resource: str = "go_cc",
+    min_pathway_genes: int = 10,
+    max_pathway_genes: int = 1000,
+    n_free: int = 5,
+):
+    """Move three settings of the autoencoder, one at a time around what its artefact has, with one seed."""
+    import pandas as pd
+
+    from bulk2sc.experiments import hyperparameters, paired, trials
+
+    swept = {"min_pathway_genes": sweep_min_genes, "n_hvg": sweep_hvg, "dropout": sweep_dropout}
+    hyperparameters.check(swept, len(bulk.var_names.intersection(labelled.var_names)))
+    settings = autoencoder.set_params(schedule=schedule).get_params()
+    base = {"min_pathway_genes": min_pathway_genes, "dropout": settings["dropout"]}
+    base["n_hvg"] = settings["mask"].shape[1]
+    arms = hyperparameters.arms(
+        hyperparameters.grid(base, swept),
+        lambda n: pair(bulk, labelled, n_hvg=n),
+        lambda lines, n: mask_of(
+            lines, resource=resource, min_pathway_genes=n, max_pathway_genes=max_pathway_genes, n_free=n_free
+        ),
+        base,
+        settings,
+    )
+    shapes: list[dict] = []
+    found = trials.run(paired.noting_shapes(arms, shapes), seed=part, k=bulk.uns["labels"]["k"])
+    return found | {"shapes": pd.DataFrame(shapes).assign(seed=part)}
