@@ -50,3 +50,16 @@ def test_scores_beyond_what_an_exponential_holds_stay_finite():
     assert torch.isfinite(found).all()
     assert all(torch.isfinite(g).all() for g in torch.autograd.grad(found.sum(), parts))
     torch.testing.assert_close(found, plain(*parts), rtol=1e-3, atol=1e-1)
+
+
+def test_numbers_are_the_same_with_any_number_of_threads(threads, monkeypatch):
+    monkeypatch.setattr(module, "WEIGHTS", 20 * 41)
+
+    def value_and_gradients():
+        parts = drawn(8)
+        fused = attend(*parts)
+        return fused, *torch.autograd.grad(fused.square().sum(), parts)
+
+    one, *others = (threads(n, value_and_gradients) for n in (1, 2, 3))
+    for other in others:
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))

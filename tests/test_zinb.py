@@ -83,6 +83,20 @@ def test_chunks_give_the_loss_and_the_gradients_of_the_whole(example, rows):
     )
 
 
+def test_numbers_are_the_same_with_any_number_of_threads(example, threads):
+    counts = sparse.csr_matrix(example[0])
+    torch.manual_seed(0)
+    decoder, hidden = zinb.ZINBDecoder(5, 7), torch.randn(30, 5, requires_grad=True)
+
+    def loss_and_gradients():
+        loss = zinb.ZINBReconstruction(counts, rows=4)(decoder, hidden)
+        return loss, *torch.autograd.grad(loss, [hidden, *decoder.parameters()])
+
+    one, *others = (threads(n, loss_and_gradients) for n in (1, 2, 3))
+    for other in others:
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
 def test_loss_needs_no_gradient_where_none_is_taken(example):
     with torch.no_grad():
         loss = zinb.ZINBReconstruction(sparse.csr_matrix(example[0]))(

@@ -11,9 +11,10 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bulk2sc.clustering.threads import in_threads
 from bulk2sc.errors import Bulk2scError
 
-ROWS = 256  # cells decoded at a time: few enough for the processor's cache
+ROWS = 128
 
 
 def zinb_loss(mean: Tensor, dispersion: Tensor, logit: Tensor, positions: Tensor, values: Tensor) -> Tensor:
@@ -153,13 +154,13 @@ class ZINBReconstruction:
 
 def row_by_row(chunk_loss: Callable, chunks: list[tuple], hidden: Tensor, *parameters: Tensor) -> Tensor:
     """
-    Return the sum of a loss over chunks of rows; nothing of a chunk is kept but its gradients.
+    Return the sum of a loss over chunks of rows, some side by side; of a chunk only gradients are kept.
 
     Parameters
     ----------
     chunk_loss
         Called with a chunk and its rows of `hidden`; returns a scalar that depends on every one of the
-        `parameters`.
+        `parameters` and on nothing random.
     chunks
         Tuples of any content whose first element is a slice of rows.
     hidden
@@ -175,16 +176,20 @@ class _RowByRow(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, chunk_loss: Callable, chunks: list, hidden: Tensor, *parameters: Tensor) -> Tensor:
-        total, wanted = hidden.new_zeros(()), any(ctx.needs_input_grad)
-        sums = [torch.zeros_like(parameter) for parameter in parameters]
-        of_hidden = torch.zeros_like(hidden)
-        for chunk in chunks:
+        wanted = any(ctx.needs_input_grad)
+
+        def one(chunk: tuple) -> tuple[Tensor, ...]:
             rows = hidden[chunk[0]].detach().requires_grad_(wanted)
             with torch.set_grad_enabled(wanted):
                 loss = chunk_loss(chunk, rows)
-            total += loss.detach()
+                return loss.detach(), *(torch.autograd.grad(loss, [rows, *parameters]) if wanted else ())
+
+        total, of_hidden = hidden.new_zeros(()), torch.zeros_like(hidden)
+        sums = [torch.zeros_like(parameter) for parameter in parameters]
+        for chunk, (loss, *gradients) in zip(chunks, in_threads(one, chunks), strict=True):
+            total += loss
             if wanted:
-                of_hidden[chunk[0]], *grads = torch.autograd.grad(loss, [rows, *parameters])
+                of_hidden[chunk[0]], *grads = gradients
                 for summed, grad in zip(sums, grads, strict=True):
                     summed += grad
         ctx.save_for_backward(of_hidden, *sums)
