@@ -66,7 +66,7 @@ def test_each_drug_has_the_classifier_it_would_have_alone(same_number, batch_siz
     together = model.fit_classifiers(bulk, responses.sample(frac=1, random_state=0))
     pd.testing.assert_frame_equal(together.score(cells), alone, check_dtype=False, atol=1e-3, rtol=0)
     np.testing.assert_allclose(together.validation_loss[DRUGS], lowest, atol=1e-4)
-    assert alone.std().min() > 0.05  # there is something to be equal about
+    assert alone.std().median() > 0.2  # there is something to be equal about
 
 
 def test_planted_activities_are_found_and_more_drugs_than_fit_at_once(monkeypatch):
@@ -93,14 +93,14 @@ def test_drugs_stop_by_themselves_and_keep_the_weights_of_their_best_epoch():
     def halves():
         return torch.randperm(20).split(10)
 
-    for epochs in range(1, 60):
+    for epochs in range(1, 40):
         with train.seeded(1):
             stack = StackedClassifiers(first, 2)
             lowest[epochs] = fit_stack(stack, codes, fitting, held_out, halves, max_epochs=epochs, **settings)
         with torch.no_grad():
             by_epoch.append(cross_entropy(stack(codes[held_out.rows]), held_out.y))
         torch.testing.assert_close(by_epoch[-1], lowest[epochs])
-    best = [next(e for e, low in lowest.items() if low[drug] == lowest[59][drug]) for drug in (0, 1)]
+    best = [next(e for e, low in lowest.items() if low[drug] == lowest[39][drug]) for drug in (0, 1)]
     assert best[1] + 4 < best[0]  # the one that stops first does not stop the other
 
 

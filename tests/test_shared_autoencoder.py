@@ -5,6 +5,7 @@ import torch
 from anndata import AnnData
 from sklearn.metrics import roc_auc_score
 
+from bulk2sc import train
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.models import SharedAutoencoder, load_model, transfer
 from bulk2sc.models.losses import autoencoder_loss, cross_entropy, difference_loss
@@ -244,6 +245,31 @@ def test_same_seed_same_numbers_and_the_callers_generator_is_untouched(data, set
     assert np.array_equal(first.score_cells(new_cells), second.score_cells(new_cells))
     assert np.array_equal(first.encode(new_cells), second.encode(new_cells))
     assert not np.allclose(first.encode(new_cells), other.encode(new_cells))
+
+
+@pytest.mark.skipif(not train.takes_bf16(), reason="bf16 is not taken: this processor has none, or so told")
+@pytest.mark.parametrize("schedule", ["pretrain-then-classify", "joint"])
+def test_bf16_products_lead_to_the_losses_and_scores_of_float32(data, monkeypatch, schedule):
+    bulk, cells, new_cells, hidden, mask = data
+    model = SharedAutoencoder(mask=mask, schedule=schedule, hidden=64, max_epochs=40, patience=40)
+    found = {}
+    for precision in ("float32", "auto"):
+        monkeypatch.setenv("BULK2SC_PRECISION", precision)
+        score = model.fit(bulk, cells).score_cells(new_cells)
+        curves = model.history_.query("stage != 'classifier'").set_index(["split", "term", "epoch"])["value"]
+        found[precision] = curves, roc_auc_score(hidden > 0, score)
+    (curve, auroc), (curve_16, auroc_16) = found["float32"], found["auto"]
+    assert not curve.equals(curve_16)  # bf16 was taken
+    np.testing.assert_allclose(curve_16, curve, rtol=0.03, atol=0.003)
+    assert auroc_16 == pytest.approx(auroc, abs=0.02)
+
+
+@pytest.mark.parametrize("schedule", ["pretrain-then-classify", "joint"])
+def test_a_batch_larger_than_the_data_is_all_of_it(data, schedule):
+    bulk, cells, new_cells, _, mask = data
+    settings = {"mask": mask, "schedule": schedule, "hidden": 8, "max_epochs": 2}
+    large, exact = (SharedAutoencoder(batch_size=n, **settings).fit(bulk, cells) for n in (10_000, 200))
+    assert np.array_equal(large.score_cells(new_cells), exact.score_cells(new_cells))
 
 
 @pytest.mark.parametrize("settings", [{"dropout": 0.5}, {"batch_norm": True}])

@@ -180,3 +180,59 @@ def test_descend_names_a_loss_that_is_no_number():
     module = nn.Linear(1, 1)
     with pytest.raises(Bulk2scError, match=r"^x: the loss was nan in epoch 1; lower the learning rate"):
         train.descend(module, lambda: {"total": module.weight.sum() * float("nan")}, progress="x")
+
+
+@pytest.mark.parametrize(
+    ("processor", "wanted", "taken"),
+    [
+        ({"avx512_bf16": True, "amx_bf16": False}, None, True),
+        ({"avx512_bf16": False, "amx_bf16": True}, "auto", True),
+        ({"avx512_bf16": False, "amx_bf16": False}, None, False),
+        ({"architecture": "aarch64"}, None, False),
+        ({"avx512_bf16": True, "amx_bf16": True}, "float32", False),
+    ],
+)
+def test_bf16_is_taken_where_the_processor_has_it(monkeypatch, processor, wanted, taken):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: processor, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.delenv("BULK2SC_PRECISION", raising=False)
+    if wanted:
+        monkeypatch.setenv("BULK2SC_PRECISION", wanted)
+    assert train.takes_bf16() is taken
+
+
+def test_an_older_torch_and_a_gpu_keep_to_float32(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert not train.takes_bf16()
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert not train.takes_bf16()
+
+
+def test_an_unknown_precision_is_named(monkeypatch):
+    monkeypatch.setenv("BULK2SC_PRECISION", "double")
+    with pytest.raises(Bulk2scError, match="BULK2SC_PRECISION=double is unknown; use auto or float32"):
+        train.takes_bf16()
+
+
+@pytest.mark.skipif(
+    not train.takes_bf16(), reason="bf16 is not taken: the processor has none, torch is old, or it is told so"
+)
+def test_products_of_steps_are_bf16_while_weights_and_validation_are_float32(monkeypatch):
+    monkeypatch.delenv("BULK2SC_PRECISION", raising=False)
+    module, seen = nn.Linear(8, 8), []
+
+    def loss(_=None):
+        y = module(torch.ones(4, 8))
+        seen.append((module.training, y.dtype))
+        return {"total": y.float().square().mean()}
+
+    train.minimise(module, no_batches, loss, loss, max_epochs=1, bf16=True)
+    train.minimise(module, no_batches, loss, loss, max_epochs=1)
+    assert seen == [
+        (True, torch.bfloat16),
+        (False, torch.float32),
+        (True, torch.float32),
+        (False, torch.float32),
+    ]
+    assert all(weight.dtype == torch.float32 == weight.grad.dtype for weight in module.parameters())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,9 +22,10 @@ def difference_loss(shared: Tensor, private: Tensor) -> Tensor:
     divided by n because it grows with the batch.
     """
     n, d = shared.shape
+    shared, private = shared.float(), private.float()  # where training takes products in bf16
     S, P = (z / z.norm(dim=1, keepdim=True).detach().clamp_min(1e-6) for z in (shared, private))
     # ||S^T P||^2 = sum(S S^T * P P^T): n x n products, because d x d ones grow with the pathways.
-    return ((S @ S.T) * (P @ P.T)).sum() / (d * d * n)
+    return ((S @ S.T) * (P @ P.T)).sum(dtype=torch.float32) / (d * d * n)
 
 
 def autoencoder_loss(
@@ -40,11 +42,12 @@ def autoencoder_loss(
 
 def over_domains(loss: Callable, first: Tensor, second: Tensor, n_bulk: int) -> Tensor:
     """Return the loss between two tensors of a batch, summed over the bulk lines' and the cells' rows."""
-    return loss(first[:n_bulk], second[:n_bulk]) + loss(first[n_bulk:], second[n_bulk:])
+    sizes = [n_bulk, len(first) - n_bulk]
+    return sum(map(loss, first.split(sizes), second.split(sizes)))
 
 
 def cross_entropy(logit: Tensor, y: Tensor) -> Tensor:
     """Return the mean cross-entropy (Eq. 15) over the labelled lines; 0 if a batch has none (`y` is NaN)."""
     labelled = ~y.isnan()
-    total = F.binary_cross_entropy_with_logits(logit[labelled], y[labelled], reduction="sum")
+    total = F.binary_cross_entropy_with_logits(logit[labelled].float(), y[labelled], reduction="sum")
     return total / labelled.sum().clamp_min(1)

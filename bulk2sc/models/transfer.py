@@ -268,7 +268,7 @@ class AutoencoderModel(Model):
     def _train(self, task: Task, stage: str) -> pd.DataFrame:
         """Train the modules of `task`, then adapt them; return the loss curves of both stages."""
         parts = task.module, task.batches, task.loss, task.validation_loss
-        history = train.minimise(*parts, **self._optimisation(stage))
+        history = train.minimise(*parts, bf16=True, **self._optimisation(stage))
         return pd.concat([history.assign(stage=stage), self._adapt(task)], ignore_index=True)
 
     def _adapt(self, task: Task) -> pd.DataFrame | None:
