@@ -28,6 +28,7 @@ FLOW = (
     "models",
     "evaluate",
     "panel",
+    "calibration",
     "explain",
     "latent",
     "experiments",

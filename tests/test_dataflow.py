@@ -19,7 +19,7 @@ ORDER = [
     {"label_sweep", "models"},
     {"evaluate", "published"},
     {"panel"},
-    {"explain", "latent"},
+    {"calibration", "explain", "latent"},
     {"experiments"},
     {"prose"},
     {"pl"},

@@ -1,7 +1,11 @@
 """Measures of codes against values known by construction."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from bulk2sc import latent
 
@@ -89,3 +93,57 @@ def test_own_rank_ignores_an_offset_of_all_cells():
     assert wrong.mean() > 2 and wrong.max() <= 8
     part = latent.own_rank(cells[:60], np.repeat(names[:2], 30), bulk, names)
     assert list(part.index) == ["l0", "l1"]
+
+
+def test_the_classifier_of_domains_is_that_of_sklearn(noise):
+    classify = make_pipeline(StandardScaler(), SVC()).fit(noise[::2], DOMAIN[::2])
+    expected = classify.decision_function(noise[1::2])
+    np.testing.assert_allclose(latent._decide(noise[::2], DOMAIN[::2], noise[1::2]), expected, atol=1e-6)
+
+
+def test_mmd_by_hand():
+    code, is_cell = np.array([[0.0], [1], [3], [3]]), np.array([False, False, True, True])
+    kernel, of_cells = latent.line_kernel(code, is_cell, ["a", "b", "c", "d"])
+    assert of_cells.tolist() == is_cell.tolist()
+    # Distances 1, 3, 3, 2, 2, 0: their squares have the median 4.
+    k = lambda d: np.exp(-(d**2) / 8)  # noqa: E731
+    np.testing.assert_allclose(kernel[0], [1, k(1), k(3), k(3)])
+    expected = k(1) + k(0) - (k(3) + k(2))  # within, within, twice the mean between
+    assert latent.mmd(kernel, ~is_cell, is_cell) == pytest.approx([expected])
+    assert np.isnan(latent.mmd(kernel, [[1, 1, 0, 0]], [[0, 0, 1, 0]])).all(), "one line has no pair"
+
+
+def test_a_line_is_one_unit_however_many_cells_it_has():
+    code, is_cell = np.array([[0.0], [1], [3], [5]]), np.array([False, False, True, True])
+    lines = np.array(["a", "b", "c", "d"])
+    few = latent.line_kernel(code, is_cell, lines)[0]
+    assert latent.line_kernel(code, is_cell, ["a", "a", "c", "d"])[0].shape == (3, 3)
+    again = [0, 1, 2, 3, 3, 3]
+    many = latent.line_kernel(code[again], is_cell[again], lines[again])[0]
+    # Repeated cells change the median distance, and nothing else.
+    off = ~np.eye(4, dtype=bool)
+    ratio = np.log(many[off]) / np.log(few[off])
+    np.testing.assert_allclose(ratio, ratio[0])
+
+
+def test_mmd_is_zero_on_average_under_equal_distributions_also_with_pseudo_replicates():
+    rng, found = np.random.default_rng(4), []
+    is_cell, lines = np.arange(90) >= 30, [*range(30), *np.repeat(range(30, 45), 4)]
+    for _ in range(150):
+        of_line = rng.normal(size=(45, 3))
+        code = of_line[[*range(30), *np.repeat(range(30, 45), 4)]]
+        kernel, of_cells = latent.line_kernel(code, is_cell, lines)
+        found.append(latent.mmd(kernel, ~of_cells, of_cells)[0])
+    assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(150) and np.std(found) > 0.005
+
+
+def test_draws_of_mmd_find_a_shift_and_no_other(noise):
+    lines = [str(i) for i in range(N)]
+    same, moved = (
+        latent.mmd_draws(*latent.line_kernel(noise + s * DOMAIN[:, None], DOMAIN, lines)) for s in (0, 1)
+    )
+    assert moved["mmd"][0] > moved["null"].max() and same["mmd"][0] < same["null"].quantile(0.99)
+    assert abs(moved["null"].mean()) < 0.01 and np.isnan(moved["null"][0])
+    low, high = moved["mmd"][1:].quantile([0.025, 0.975])
+    assert low < moved["mmd"][0] < high and low > 0
+    pd.testing.assert_frame_equal(same, latent.mmd_draws(*latent.line_kernel(noise, DOMAIN, lines)))

@@ -1,0 +1,53 @@
+"""Whether scores mean what they say: calibration, the share of sensitive cells, and knowing when one errs."""
+
+from bulk2sc.calibration.prior import (
+    estimate_prior,
+    estimates_when_thinned,
+    prior_shift,
+    shift_prior,
+    thinned,
+)
+from bulk2sc.calibration.reliability import (
+    answers_as_scored,
+    calibrated_by_chance,
+    calibration,
+    calibration_error,
+    chance_errors,
+    decomposition,
+    reliability,
+)
+from bulk2sc.calibration.resampling import measured, resampled, with_interval
+from bulk2sc.calibration.uncertainty import (
+    KINDS,
+    ensemble_gains,
+    ensembles,
+    rejections,
+    risk_coverage,
+    risk_curve,
+    risk_curves,
+)
+
+__all__ = [
+    "KINDS",
+    "answers_as_scored",
+    "calibrated_by_chance",
+    "calibration",
+    "calibration_error",
+    "chance_errors",
+    "decomposition",
+    "ensemble_gains",
+    "ensembles",
+    "estimate_prior",
+    "estimates_when_thinned",
+    "measured",
+    "prior_shift",
+    "rejections",
+    "reliability",
+    "resampled",
+    "risk_coverage",
+    "risk_curve",
+    "risk_curves",
+    "shift_prior",
+    "thinned",
+    "with_interval",
+]

@@ -1,0 +1,65 @@
+"""Measures of scores with intervals over cell lines.
+
+A measure takes many weightings of the cells at once, as `resampled` makes them: the first counts each cell
+once, the others are draws of whole lines.
+"""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from bulk2sc import evaluate
+
+Measure = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, np.ndarray]]
+
+
+def resampled(groups: Iterable[str], *, n_draws: int = 500, seed: int = 0) -> np.ndarray:
+    """Return how often each row counts: once, then in draws of whole groups, (1 + n_draws, n)."""
+    names, member = np.unique(np.asarray(list(groups), str), return_inverse=True)
+    times = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), n_draws)
+    return np.vstack([np.ones(len(member)), times[:, member]])
+
+
+def measured(
+    scores: pd.DataFrame, cells: AnnData, measure: Measure, *, against: str = "truth", n_draws: int = 500
+) -> pd.DataFrame:
+    """Apply a measure to every method and seed, with intervals over cell lines.
+
+    Parameters
+    ----------
+    scores
+        Tidy: method, seed, cell, score, as `evaluate.score_methods` returns it.
+    cells
+        Cells with `obs[against]` (1, 0, NaN) and `obs["cell_line"]`, the resampling unit.
+    measure
+        Function of answer (n_cells,) with NaN, score (n_cells,) and weight (n_weightings, n_cells) that
+        returns values (n_weightings,) by name.
+    n_draws
+        Draws of cell lines.
+
+    Returns
+    -------
+    DataFrame
+        Tidy, as `evaluate.judge` returns it: method, seed (-1 for the mean, which carries the interval),
+        metric, value, low, high; without an interval where `evaluate.too_few_lines`.
+    """
+    answer, lines = cells.obs[against].to_numpy(float), cells.obs["cell_line"].astype(str)
+    weight, few = resampled(lines, n_draws=n_draws), evaluate.too_few_lines(answer, lines)
+    rows = []
+    for method, table in scores.groupby("method", sort=False):
+        wide = table.pivot(index="seed", columns="cell", values="score")[cells.obs_names]
+        found = {seed: measure(answer, wide.loc[seed].to_numpy(), weight) for seed in wide.index}
+        rows += [(method, seed, m, v[0], np.nan, np.nan) for seed, by in found.items() for m, v in by.items()]
+        for metric in next(iter(found.values())):
+            draws = np.mean([by[metric] for by in found.values()], axis=0)
+            rows.append((method, -1, metric, *with_interval(draws, few).values()))
+    return pd.DataFrame(rows, columns=["method", "seed", "metric", "value", "low", "high"])
+
+
+def with_interval(draws: np.ndarray, few: bool = False) -> dict[str, float]:
+    """Return the first of the draws and the middle 95 % of the others (NaN where `few`): value, low, high."""
+    rest = draws[1:][~np.isnan(draws[1:])]
+    low, high = (np.nan, np.nan) if few or not len(rest) else np.quantile(rest, [0.025, 0.975])
+    return {"value": float(draws[0]), "low": float(low), "high": float(high)}
