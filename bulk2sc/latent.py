@@ -90,13 +90,15 @@ def domain_auroc(
     Returns
     -------
     Series
-        AUROC of each fold; 0.5 where the domains cannot be told apart, 1 where they are separate.
+        AUROC of each fold; 0.5 where the domains cannot be told apart, 1 where they are separate, NaN where a
+        fold has only one of them to learn from or to test on.
     """
     splits = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     areas = []
     for train, test in splits.split(code, is_cell, np.asarray(list(groups), str)):
+        areas.append(np.nan)
         if len(np.unique(is_cell[test])) == 2 and len(np.unique(is_cell[train])) == 2:
-            areas.append(roc_auc_score(is_cell[test], _decide(code[train], is_cell[train], code[test])))
+            areas[-1] = roc_auc_score(is_cell[test], _decide(code[train], is_cell[train], code[test]))
     return pd.Series(areas, name="auroc", dtype=float)
 
 

@@ -61,6 +61,22 @@ def test_measured_agrees_with_the_judge_of_the_other_chapters(scored):
     assert found.loc[mean, "low"].item() == pytest.approx(judged.query("seed == -1")["low"].item())
 
 
+def test_what_draws_inflate_is_moved_back_and_stays_above_zero(scored):
+    answer, score = scored
+    cells = cells_of(answer)
+    found = {
+        inflated: cal.measured(tidy(cells, "m", score), cells, cal.calibration(0.5), inflated=inflated)
+        .query("seed == -1")
+        .set_index("metric")
+        for inflated in ((), cal.INFLATED)
+    }
+    raw, moved = found[()], found[cal.INFLATED]
+    pd.testing.assert_frame_equal(raw.loc[["brier"]], moved.loc[["brier"]])
+    assert raw.loc["ece", "low"] > 0.9 * raw.loc["ece", "value"], "nearly all draws lie above"
+    assert (moved["low"] <= moved["value"]).all() and (moved["value"] <= moved["high"]).all()
+    assert (0 <= moved["low"]).all() and moved.loc["ece", "low"] < raw.loc["ece", "low"] - 0.01
+
+
 def test_no_interval_without_enough_lines(scored):
     cells = cells_of(np.repeat([0.0, 1.0], 2), n_lines=4)
     measure = lambda y, s, w: {"mean": w @ s / w.sum(axis=1)}  # noqa: E731

@@ -101,6 +101,11 @@ def test_the_classifier_of_domains_is_that_of_sklearn(noise):
     np.testing.assert_allclose(latent._decide(noise[::2], DOMAIN[::2], noise[1::2]), expected, atol=1e-6)
 
 
+def test_cells_of_one_line_cannot_be_both_learnt_from_and_tested_on(noise):
+    lines = np.where(DOMAIN, "one", np.arange(N).astype(str))
+    assert latent.domain_auroc(noise, DOMAIN, lines).isna().tolist() == [True] * 5
+
+
 def test_mmd_by_hand():
     code, is_cell = np.array([[0.0], [1], [3], [3]]), np.array([False, False, True, True])
     kernel, of_cells = latent.line_kernel(code, is_cell, ["a", "b", "c", "d"])

@@ -106,3 +106,49 @@ def test_scores_of_lines_are_sorted_by_auc_and_lines_without_one_come_last():
     ax = pl.line_scores(scores, lines, pd.Series({"low": 0.2, "high": 0.9, "elsewhere": 0.1}))
     names = [label.get_text() for label in ax.get_yticklabels()]
     assert names == ["low  (0.20)", "high  (0.90)", "sample_a", "sample_b"]
+
+
+def test_reliability_shows_points_and_band():
+    table = pd.DataFrame(
+        {
+            "score": [0.2, 0.8],
+            "value": [0.3, 0.6],
+            "low": [0.1, 0.5],
+            "high": [0.4, 0.9],
+            "expected_low": [0.15, 0.7],
+            "expected_high": [0.25, 0.9],
+        }
+    )
+    ax = pl.reliability(table)
+    assert ax.lines[-1].get_xydata().tolist() == [[0.2, 0.3], [0.8, 0.6]]
+    band, bars = ax.collections
+    assert band.get_paths()[0].get_extents().get_points().tolist() == [[0.2, 0.15], [0.8, 0.9]]
+    assert [bar[:, 1].tolist() for bar in bars.get_segments()] == [[0.1, 0.4], [0.5, 0.9]]
+
+
+def test_chance_is_drawn_behind_the_method_it_belongs_to():
+    chance = pd.DataFrame({"upper": [0.1, 0.3]}, index=["b", "a"])
+    ax = pl.expected_by_chance(chance, ["a", "b"], ax=plt.subplots()[1])
+    assert [bar.get_width() for bar in ax.patches] == [0.3, 0.1]
+
+
+def test_thinned_estimates_lie_over_the_true_share():
+    ax = pl.thinned(pd.DataFrame({"share": [0.1, 0.1, 0.5], "value": [0.1, 0.3, 0.6]}))
+    assert ax.lines[-1].get_xydata().tolist() == [[0.1, 0.2], [0.5, 0.6]]
+    assert len(ax.collections[0].get_offsets()) == 3
+
+
+def test_risk_coverage_between_chance_and_an_oracle():
+    curve = pd.DataFrame({"coverage": [0.5, 1.0], "risk": [0.1, 0.25], "by": "entropy"})
+    chance, oracle, drawn = pl.risk_coverage(curve, {"random": 0.25}).lines
+    assert set(chance.get_ydata()) == {0.25} and drawn.get_xydata().tolist() == [[0.5, 0.1], [1, 0.25]]
+    x, y = oracle.get_data()
+    np.testing.assert_allclose(y, np.maximum(0, (np.asarray(x) - 0.75) / np.maximum(x, 0.1)))
+    assert y[-1] == pytest.approx(0.25)
+
+
+def test_fits_are_points_of_their_method():
+    table = pd.DataFrame({"method": ["a", "b", "b"], "mmd": [0.0, 0.1, 0.2], "auroc": [0.5, 0.6, 0.7]})
+    ax = pl.fits(table, "mmd", "auroc", colours={"a": "red", "b": "blue"})
+    assert [len(points.get_offsets()) for points in ax.collections] == [1, 2]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("squared MMD", "AUROC")

@@ -8,6 +8,7 @@ from bulk2sc.calibration.prior import (
     thinned,
 )
 from bulk2sc.calibration.reliability import (
+    INFLATED,
     answers_as_scored,
     calibrated_by_chance,
     calibration,
@@ -28,6 +29,7 @@ from bulk2sc.calibration.uncertainty import (
 )
 
 __all__ = [
+    "INFLATED",
     "KINDS",
     "answers_as_scored",
     "calibrated_by_chance",

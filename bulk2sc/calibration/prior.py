@@ -19,7 +19,7 @@ def shift_prior(score: np.ndarray, before: np.ndarray | float, after: np.ndarray
 
 
 def estimate_prior(
-    score: np.ndarray, weight: np.ndarray, before: float, *, tolerance: float = 1e-5, max_steps: int = 2000
+    score: np.ndarray, weight: np.ndarray, before: float, *, tolerance: float = 1e-4, max_steps: int = 2000
 ) -> np.ndarray:
     """Estimate the share of sensitive cells from their scores alone, (n_weightings,).
 
@@ -52,10 +52,11 @@ def estimate_prior(
 def prior_shift(before: float) -> Measure:
     """Return the measure of prior shift: scores as they are, corrected by estimate, and by the true share.
 
-    Its metrics are ``<metric>, <scores>`` of brier, ece, accuracy and f1 of the scores ``as they are``,
-    ``estimated`` (by the share that `estimate_prior` finds in all cells, judged or not) and ``oracle`` (by
-    the true share of the judged cells, which no real study has); ``<metric>, <scores> minus as they are``; ``share,
-    true``, ``share, estimated`` and ``share, estimated minus true``. Every draw has its own estimate.
+    Scores ``estimated`` are corrected by the share that `estimate_prior` finds in all cells, judged or not,
+    ``oracle`` by the true share of the judged cells, which no real study has. Metrics are brier, ece,
+    accuracy and f1 of each, as ``<metric>, <scores>``, and ``<metric>, <scores> minus as they are``; then
+    ``share, true``, ``share, estimated`` and ``share, estimated minus true``. Every draw of lines has its own
+    estimate.
     """
 
     def measure(answer: np.ndarray, score: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:

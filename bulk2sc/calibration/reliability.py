@@ -13,6 +13,7 @@ from scipy.optimize import isotonic_regression
 from bulk2sc.calibration.resampling import Measure, resampled, with_interval
 
 BINS = 10
+INFLATED = ("ece", "miscalibration", "discrimination")  # by every draw of lines, see `measured`
 
 
 def bins_of(score: np.ndarray, bins: int = BINS) -> np.ndarray:

@@ -4,7 +4,7 @@ A measure takes many weightings of the cells at once, as `resampled` makes them:
 once, the others are draws of whole lines.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,13 @@ def resampled(groups: Iterable[str], *, n_draws: int = 500, seed: int = 0) -> np
 
 
 def measured(
-    scores: pd.DataFrame, cells: AnnData, measure: Measure, *, against: str = "truth", n_draws: int = 500
+    scores: pd.DataFrame,
+    cells: AnnData,
+    measure: Measure,
+    *,
+    against: str = "truth",
+    n_draws: int = 500,
+    inflated: Collection[str] = (),
 ) -> pd.DataFrame:
     """Apply a measure to every method and seed, with intervals over cell lines.
 
@@ -38,6 +44,9 @@ def measured(
         returns values (n_weightings,) by name.
     n_draws
         Draws of cell lines.
+    inflated
+        Metrics that cannot be negative and that every draw therefore pushes up: their draws are moved back by
+        the mean of that push, and end at 0.
 
     Returns
     -------
@@ -54,6 +63,8 @@ def measured(
         rows += [(method, seed, m, v[0], np.nan, np.nan) for seed, by in found.items() for m, v in by.items()]
         for metric in next(iter(found.values())):
             draws = np.mean([by[metric] for by in found.values()], axis=0)
+            if metric in inflated:
+                draws[1:] = np.maximum(draws[1:] - np.nanmean(draws[1:]) + draws[0], 0)
             rows.append((method, -1, metric, *with_interval(draws, few).values()))
     return pd.DataFrame(rows, columns=["method", "seed", "metric", "value", "low", "high"])
 

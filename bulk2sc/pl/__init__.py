@@ -1,7 +1,8 @@
 """Plots of the book. Each takes tidy data and an optional Axes, and returns the Axes."""
 
+from bulk2sc.pl.calibration import expected_by_chance, fits, reliability, risk_coverage, thinned
 from bulk2sc.pl.cells import WIDTHS, composition, embedding, quality, widths
-from bulk2sc.pl.comparison import by_answer, intervals, reliability
+from bulk2sc.pl.comparison import by_answer, intervals
 from bulk2sc.pl.lines import line_scores, tails, two_measures
 from bulk2sc.pl.look import (
     DEPTH,
@@ -32,6 +33,8 @@ __all__ = [
     "by_value",
     "composition",
     "embedding",
+    "expected_by_chance",
+    "fits",
     "intervals",
     "line_scores",
     "log_counts",
@@ -44,9 +47,11 @@ __all__ = [
     "quality",
     "reliability",
     "response_names",
+    "risk_coverage",
     "short",
     "style",
     "tails",
+    "thinned",
     "two_measures",
     "widths",
 ]

@@ -53,19 +53,6 @@ def intervals(
     return ax
 
 
-def reliability(answer: np.ndarray, score: np.ndarray, *, bins: int = 8, ax: Axes | None = None) -> Axes:
-    """Draw the share of sensitive cells against the predicted probability, in bins of equal size."""
-    ax = ax or plt.subplots(figsize=(3.4, 3.2))[1]
-    table = pd.DataFrame({"answer": answer, "score": score}).dropna()
-    groups = table.groupby(pd.qcut(table["score"], bins, duplicates="drop"), observed=True).mean()
-    ax.plot([0, 1], [0, 1], "--", color="black", linewidth=0.8)
-    ax.plot(groups["score"], groups["answer"], "o-", color=SENSITIVE)
-    ax.set(
-        xlabel="predicted P(sensitive)", ylabel="share sensitive", xlim=(0, 1), ylim=(0, 1), aspect="equal"
-    )
-    return ax
-
-
 def by_answer(
     table: pd.DataFrame,
     metric: str,

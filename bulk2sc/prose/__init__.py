@@ -5,6 +5,14 @@ results. Each function returns one or two sentences of Markdown and has a test f
 """
 
 from bulk2sc.prose.attribution import agreement, association, contrast, free_share
+from bulk2sc.prose.calibration import (
+    calibrated,
+    discrepancy,
+    goes_with,
+    meets_and_predicts,
+    moved,
+    sides,
+)
 from bulk2sc.prose.clustering import (
     compacted,
     cut_short,
@@ -56,6 +64,7 @@ __all__ = [
     "association",
     "best",
     "breaks",
+    "calibrated",
     "cells_of_table1",
     "choice",
     "chosen",
@@ -66,6 +75,7 @@ __all__ = [
     "cut_short",
     "degenerate",
     "difference",
+    "discrepancy",
     "effect_of_exclusion",
     "expected_doublets",
     "false_clusters",
@@ -73,6 +83,7 @@ __all__ = [
     "flipping_runs",
     "found",
     "free_share",
+    "goes_with",
     "implied_answers",
     "interval",
     "joined",
@@ -80,7 +91,9 @@ __all__ = [
     "line_or_sample",
     "listing",
     "looking",
+    "meets_and_predicts",
     "mixed",
+    "moved",
     "origin_of_cells",
     "origin_of_lines",
     "over_runs",
@@ -92,6 +105,7 @@ __all__ = [
     "rule_in_force",
     "separation",
     "share",
+    "sides",
     "spared",
     "spread",
     "steps_in_force",

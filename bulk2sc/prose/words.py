@@ -19,6 +19,11 @@ LABELS = {
     "pearson": "Pearson correlation",
     "explained": "share of variance explained",
     "mixing": "mixing of the domains",
+    "ece": "expected calibration error",
+    "brier_skill": "Brier skill",
+    "domain_auroc": "AUROC of the domain",
+    "mmd": "squared MMD",
+    "gain": "share of the possible gain",
 }
 
 

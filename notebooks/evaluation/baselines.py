@@ -165,24 +165,8 @@ for ax, method in zip(axes[0], drawn, strict=True):
     pl.line_scores(first[method], judged["cell_line"], auc, ax=ax).set_title(method)
 
 # %% [markdown]
-# ## Can the probabilities be believed?
+# Whether these scores can be believed as probabilities is the question of {doc}`/notebooks/evaluation/calibration`.
 #
-# A calibrated 70 % is right seven times out of ten.
-# The curves show the share of truly sensitive cells among cells with similar scores; on the diagonal, the score means what it says.
-
-# %% mystnb={"figure": {"caption": "Reliability of the scores (seed 0), in bins of equal numbers of cells.", "name": "fig-reliability"}, "image": {"alt": "One reliability curve per method beside the diagonal."}} tags=["hide-input"]
-learners = [method for method in methods if not method.startswith("all ")]
-n_rows = -(-len(learners) // 3)
-figure, axes = plt.subplots(n_rows, 3, figsize=(8.5, 2.9 * n_rows), sharey=True, squeeze=False)
-for ax in axes.flat[len(learners) :]:
-    ax.set_axis_off()
-for ax, method in zip(axes.flat, learners, strict=False):
-    pl.reliability(judged["truth"], first[method], ax=ax).set_title(method)
-
-# %% tags=["remove-input"]
-Markdown(prose.best(table[~table["method"].str.startswith("all ")], metric="brier", lowest=True))
-
-# %% [markdown]
 # ## The same scores against the study's labels
 #
 # The paper does not know a line's own response; it labels cells by sample and cluster ([the chapter on labels](../data/labelling.ipynb)).

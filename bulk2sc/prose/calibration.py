@@ -1,0 +1,147 @@
+"""Whether domains meet, scores mean what they say, and uncertainty knows."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from bulk2sc.prose.words import interval, listing
+
+
+def sides(rows: pd.DataFrame, *, above: str, below: str, unclear: str) -> str:
+    """Sort methods by which side of 0 their interval lies on.
+
+    Parameters
+    ----------
+    rows
+        One row a method: method, value, low, high.
+    above, below, unclear
+        What to say of each side, before the names.
+    """
+    rows = rows.dropna(subset="value")
+    if rows["low"].isna().all():
+        if rows.empty:
+            return "There is nothing here to judge."
+        spread = f"from {rows['value'].min():.2f} to {rows['value'].max():.2f}"
+        return (
+            f"There are too few lines for intervals; the values run {spread}, and their signs decide nothing."
+        )
+    higher, lower = rows["low"] > 0, rows["high"] < 0
+    said = ((above, higher), (below, lower), (unclear, ~higher & ~lower))
+    return " ".join(f"{words}: {listing(rows.loc[those, 'method'])}." for words, those in said if those.any())
+
+
+def calibrated(errors: Mapping[str, float], upper: Mapping[str, float]) -> str:
+    """Say whose calibration error is more than chance explains; `upper` is its 95 % point, by method."""
+    text = {m: f"{m} ({e:.2f}; exact scores up to {upper[m]:.2f})" for m, e in errors.items()}
+    more = [m for m, e in errors.items() if e > upper[m]]
+    inside = [text[m] for m in text if m not in more]
+    if not more:
+        return (
+            f"No calibration error is more than exact scores might show on so few lines: {listing(inside)}."
+        )
+    said = f"More than exact scores would show on these lines: {listing([text[m] for m in more])}."
+    return said + (f" No more than that: {listing(inside)}." if inside else "")
+
+
+def discrepancy(view: str, row: Mapping[str, float], upper: float) -> str:
+    """Say whether the MMD of the domains is more than that of lines dealt out at random.
+
+    Parameters
+    ----------
+    row
+        value, low and high.
+    upper
+        95 % point of the null.
+    """
+    if pd.isna(row["value"]):
+        return f"The MMD of the {view} needs at least two lines of cells."
+    found = f"{interval(row['value'], row['low'], row['high'], digits=3)}, against up to {upper:.3f}"
+    if row["value"] > upper:
+        return f"By MMD the domains of the {view} differ: {found} for lines dealt out at random."
+    return f"By MMD the domains of the {view} differ no more than lines dealt out at random: {found}."
+
+
+def moved(code: str, reference: str, gaps: Mapping[str, Mapping[str, float]]) -> str:
+    """Say whether the domains are closer in one view than in another.
+
+    Parameters
+    ----------
+    gaps
+        By measure, of which lower is closer: value, low and high of `code` minus `reference`.
+    """
+    gaps = {m: gap for m, gap in gaps.items() if pd.notna(gap["value"])}
+    if not gaps:
+        return f"How **{code}** compares with {reference} cannot be measured on cells of one line."
+    words = {m: _direction(gap) for m, gap in gaps.items()}
+    clauses = [f"{words[m]} by {m} ({_signed(gap)})" for m, gap in gaps.items()]
+    text = f"Compared with {reference}, the domains in the code of **{code}** are {listing(clauses)}."
+    if {"closer", "further apart"} <= set(words.values()):
+        return f"{text} The measures contradict each other."
+    return text
+
+
+def _direction(gap: Mapping[str, float]) -> str:
+    if gap["high"] < 0:
+        return "closer"
+    return "further apart" if gap["low"] > 0 else "not clearly closer or further apart"
+
+
+def _signed(gap: Mapping[str, float]) -> str:
+    if pd.isna(gap["low"]):
+        return f"{gap['value']:+.3f}, no interval"
+    return f"{gap['value']:+.3f}, 95 % interval {gap['low']:+.3f} to {gap['high']:+.3f}"
+
+
+def goes_with(fits: pd.DataFrame, x: str, y: str, *, names: tuple[str, str]) -> str:
+    """Say whether two measures of the same fits go together, over all fits and within methods.
+
+    Parameters
+    ----------
+    fits
+        One row a fit, of several methods and seeds: ``method`` and the measures.
+    x, y
+        Columns.
+    names
+        What they are called.
+    """
+    if fits[y].isna().any() or fits[x].isna().any():
+        return f"Nothing can be said of {names[0]} and {names[1]} here: one of them is not defined."
+    over_all = stats.spearmanr(fits[x], fits[y]).statistic
+    centred = fits[[x, y]] - fits.groupby("method")[[x, y]].transform("mean")
+    inside = stats.spearmanr(centred[x], centred[y]).statistic
+    clear = np.sign(over_all) == np.sign(inside) and min(abs(over_all), abs(inside)) >= 0.5
+    verdict = (
+        f"fits with a higher {names[0]} have the {'higher' if over_all > 0 else 'lower'} {names[1]}"
+        if clear
+        else "no relation that holds both between methods and within them"
+    )
+    return (
+        f"{names[0]} and {names[1]}: {verdict} (Spearman correlation {over_all:+.2f} over {len(fits)} fits "
+        f"of {fits['method'].nunique()} methods, {inside:+.2f} once each method's mean is taken off)."
+    )
+
+
+def meets_and_predicts(fits: pd.DataFrame, measures: Mapping[str, str], y: str = "auroc") -> str:
+    """Say whether the methods whose domains are closest also predict best, by means over seeds.
+
+    Parameters
+    ----------
+    fits
+        One row a fit: ``method``, the measures and `y`.
+    measures
+        Column -> name, of measures of which lower is closer.
+    """
+    means = fits.groupby("method", sort=False)[[*measures, y]].mean()
+    if means[y].isna().any():
+        return "Which method predicts best cannot be said: the cells have answers of one class only."
+    best = means[y].idxmax()
+    clauses = [
+        f"the lowest {name} has **{means[m].idxmin()}**"
+        for m, name in measures.items()
+        if means[m].notna().any()
+    ]
+    best_is = f"the highest AUROC on the cells has **{best}** ({means.loc[best, y]:.2f})"
+    text = listing([*clauses, best_is])
+    return f"{text[0].upper()}{text[1:]}."

@@ -1,0 +1,58 @@
+"""The distance of domains before and after training, where it is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+
+from bulk2sc.experiments import alignment
+
+GENES = [f"G{i:02d}" for i in range(24)]
+QUICK = {"hidden": 16, "max_epochs": 2, "batch_size": 32}
+
+
+def domain(n, seed, spread=1.0):
+    rng = np.random.default_rng(seed)
+    X = (spread * rng.normal(size=(n, len(GENES)))).astype(np.float32)
+    obs = pd.DataFrame(
+        {"cell_line": [f"l{seed} {i % 20}" for i in range(n)]}, index=[f"{seed}-{i}" for i in range(n)]
+    )
+    obs["response"] = np.where(np.arange(n) % 2, 1.0, 0.0)
+    return AnnData(X, obs=obs, var=pd.DataFrame(index=GENES), layers={"scaled": X})
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return domain(60, 0), domain(80, 1)
+
+
+def test_components_keep_the_distances_of_the_genes(pair):
+    views = alignment.before(*pair, width=24)
+    assert views["genes"].shape == (140, 24) and np.allclose(views["genes"][:60], pair[0].X)
+    of_pair = [np.linalg.norm(views[view][3] - views[view][100]) for view in ("genes", "components")]
+    assert of_pair[0] == pytest.approx(of_pair[1], rel=1e-4)
+    assert alignment.before(*pair, width=5)["components"].shape == (140, 5)
+
+
+def test_a_difference_is_seen_by_both_measures_and_none_by_neither(pair):
+    bulk, cells = pair
+    same = np.concatenate([bulk.X, cells.X])
+    moved = same + 2 * (np.arange(140) >= 60)[:, None]
+    found = alignment.apart({"same": same, "moved": moved}, bulk, cells, seed=7)
+    assert set(found["auroc"]["seed"]) == set(found["mmd"]["seed"]) == {7}
+    areas = found["auroc"].groupby("method")["auroc"].mean()
+    assert areas["moved"] > 0.95 and abs(areas["same"] - 0.5) < 0.2
+    mmd = found["mmd"].query("draw == -1").set_index("method")["mmd"]
+    null = found["mmd"].groupby("method")["null"].quantile(0.99)
+    assert mmd["moved"] > null["moved"] and mmd["same"] < null["same"]
+
+
+def test_views_before_training_come_with_the_first_seed_only(pair):
+    mask = pd.DataFrame(np.kron(np.eye(4), np.ones(6)), columns=GENES, index=list("abcd"))
+    settings, rungs = {"mask": mask, **QUICK}, ["base share AE", "adv share AE"]
+    first, second = (alignment.align(*pair, rungs=rungs, settings=settings, seed=seed) for seed in (0, 1))
+    assert list(first["mmd"]["method"].unique()) == ["genes", "components", *rungs]
+    assert list(second["mmd"]["method"].unique()) == rungs
+    scores = second["scores"]
+    assert scores.groupby("method", sort=False).size().to_dict() == dict.fromkeys(rungs, 80)
+    assert set(scores["seed"]) == {1} and scores["score"].between(0, 1).all()

@@ -1,0 +1,103 @@
+"""Every branch of every computed sentence of the chapter on calibration."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bulk2sc import prose
+
+NAN = np.nan
+SAID = {"above": "Up", "below": "Down", "unclear": "Unclear"}
+
+
+def rows(*values):
+    return pd.DataFrame(values, columns=["method", "value", "low", "high"])
+
+
+def test_sides():
+    up, down, unclear = ("u", 1, 0.5, 1.5), ("d", -1, -1.5, -0.5), ("x", 0, -1, 1)
+    assert (
+        prose.sides(rows(up, down, unclear, ("v", 1, 0.1, 2)), **SAID) == "Up: u and v. Down: d. Unclear: x."
+    )
+    assert prose.sides(rows(unclear), **SAID) == "Unclear: x."
+    assert prose.sides(rows(up, ("gone", NAN, NAN, NAN)), **SAID) == "Up: u."
+    few = prose.sides(rows(("a", -0.5, NAN, NAN), ("b", 0.25, NAN, NAN)), **SAID)
+    assert few.startswith("There are too few lines for intervals; the values run from -0.50 to 0.25")
+    assert prose.sides(rows(), **SAID) == "There is nothing here to judge."
+
+
+def test_calibrated():
+    upper = {"a": 0.2, "b": 0.1}
+    inside = prose.calibrated({"a": 0.1, "b": 0.1}, upper)
+    assert (
+        inside.startswith("No calibration error is more than")
+        and "b (0.10; exact scores up to 0.10)" in inside
+    )
+    both = prose.calibrated({"a": 0.1, "b": 0.3}, upper)
+    assert "these lines: b (0.30; exact scores up to 0.10). No more than that: a (0.10;" in both
+    assert "No more" not in prose.calibrated(pd.Series({"a": 0.3, "b": 0.3}), upper)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (
+            (0.05, 0.01, 0.09),
+            "By MMD the domains of the code differ: 0.050 (95 % interval 0.010 to 0.090), against",
+        ),
+        ((0.01, -0.01, 0.09), "differ no more than lines dealt out at random: 0.010"),
+        ((NAN, NAN, NAN), "needs at least two lines of cells"),
+    ],
+)
+def test_discrepancy(row, words):
+    said = prose.discrepancy("code", dict(zip(("value", "low", "high"), row, strict=True)), 0.02)
+    assert words in said
+
+
+def test_moved():
+    closer, further, unclear, none = (
+        dict(zip(("value", "low", "high"), values, strict=True))
+        for values in ((-0.1, -0.2, -0.05), (0.1, 0.05, 0.2), (0.1, -0.1, 0.2), (0.1, NAN, NAN))
+    )
+    said = prose.moved("a", "*b*", {"X": closer, "Y": further})
+    assert "the domains in the code of **a** are closer by X (-0.100, 95 % interval -0.200 to -0.050)" in said
+    assert "further apart by Y (+0.100" in said and said.endswith("The measures contradict each other.")
+    same = prose.moved("a", "b", {"X": closer, "Y": unclear})
+    assert "not clearly closer or further apart by Y" in same and "contradict" not in same
+    assert "not clearly closer or further apart by Y (+0.100, no interval)" in prose.moved(
+        "a", "b", {"Y": none}
+    )
+    gone = {"value": NAN, "low": NAN, "high": NAN}
+    assert "by Y" not in prose.moved("a", "b", {"X": closer, "Y": gone})
+    assert (
+        prose.moved("a", "b", {"Y": gone})
+        == "How **a** compares with b cannot be measured on cells of one line."
+    )
+
+
+def fits(x, y):
+    return pd.DataFrame({"method": list("aabb"), "x": x, "y": y})
+
+
+def test_goes_with():
+    names = ("X", "Y")
+    up, down = (
+        prose.goes_with(fits([1, 2, 3, 4], y), "x", "y", names=names) for y in ([1, 2, 3, 4], [4, 3, 2, 1])
+    )
+    assert (
+        "with a higher X have the higher Y (Spearman correlation +1.00 over 4 fits of 2 methods, +1.00" in up
+    )
+    assert "have the lower Y" in down
+    between = prose.goes_with(fits([1, 2, 3, 4], [2, 1, 4, 3]), "x", "y", names=names)
+    assert "no relation that holds both" in between and "-1.00 once" in between
+    assert "one of them is not defined" in prose.goes_with(
+        fits([1, 2, 3, 4], [1, 2, 3, NAN]), "x", "y", names=names
+    )
+
+
+def test_meets_and_predicts():
+    table = fits([1, 1, 2, 2], [0.5, 0.6, 0.7, 0.8]).rename(columns={"y": "auroc"})
+    said = prose.meets_and_predicts(table, {"x": "distance"})
+    assert said == "The lowest distance has **a** and the highest AUROC on the cells has **b** (0.75)."
+    assert prose.meets_and_predicts(table.assign(x=NAN), {"x": "distance"}).startswith("The highest AUROC")
+    assert "one class only" in prose.meets_and_predicts(table.assign(auroc=NAN), {"x": "distance"})
