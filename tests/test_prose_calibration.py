@@ -5,25 +5,34 @@ import pandas as pd
 import pytest
 
 from bulk2sc import prose
+from bulk2sc.prose.calibration import QUESTIONS
 
 NAN = np.nan
-SAID = {"above": "Up", "below": "Down", "unclear": "Unclear"}
 
 
 def rows(*values):
     return pd.DataFrame(values, columns=["method", "value", "low", "high"])
 
 
-def test_sides():
-    up, down, unclear = ("u", 1, 0.5, 1.5), ("d", -1, -1.5, -0.5), ("x", 0, -1, 1)
-    assert (
-        prose.sides(rows(up, down, unclear, ("v", 1, 0.1, 2)), **SAID) == "Up: u and v. Down: d. Unclear: x."
-    )
-    assert prose.sides(rows(unclear), **SAID) == "Unclear: x."
-    assert prose.sides(rows(up, ("gone", NAN, NAN, NAN)), **SAID) == "Up: u."
-    few = prose.sides(rows(("a", -0.5, NAN, NAN), ("b", 0.25, NAN, NAN)), **SAID)
-    assert few.startswith("There are too few lines for intervals; the values run from -0.50 to 0.25")
-    assert prose.sides(rows(), **SAID) == "There is nothing here to judge."
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_sides(question):
+    what, above, below, unclear = QUESTIONS[question]
+    up, down, wide = ("u", 1, 0.5, 1.5), ("d", -1, -1.5, -0.5), ("x", 0, -1, 1)
+    said = prose.sides(rows(up, down, wide, ("v", 1, 0.1, 2)), question)
+    assert said == f"{above}: u and v. {below}: d. {unclear}: x."
+    assert prose.sides(rows(wide), question) == f"{unclear}: x."
+    assert prose.sides(rows(up, ("gone", NAN, NAN, NAN)), question) == f"{above}: u."
+    few = prose.sides(rows(("a", -0.5, NAN, NAN), ("b", 0.25, NAN, NAN)), question)
+    assert few.startswith(f"The {what} runs from -0.50 to 0.25, with too few lines for intervals")
+    assert prose.sides(rows(), question) == f"There is nothing to judge the {what} by."
+
+
+def test_each_question_is_put_the_right_way_round():
+    """A Brier score above 0 is worse, a skill, a ranking and a gain above 0 are better."""
+    first = {question: words[1] for question, words in QUESTIONS.items()}
+    assert "worse" in first["estimated"] and "worse" in first["oracle"] and "too high" in first["share"]
+    assert "better" in first["skill"] and "better" in first["ensemble"]
+    assert "right" in first["entropy"] and "right" in first["spread"]
 
 
 def test_calibrated():

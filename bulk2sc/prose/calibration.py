@@ -8,28 +8,71 @@ from scipy import stats
 
 from bulk2sc.prose.words import interval, listing
 
+# Question -> the value, then what to say of methods for which it is clearly above 0, below, or neither.
+QUESTIONS = {
+    "skill": (
+        "Brier skill",
+        "A better Brier score than the mean effect, interval and all, have",
+        "A worse Brier score than the mean effect, interval and all, have",
+        "Not clear of the mean effect in Brier score are",
+    ),
+    "share": (
+        "estimated minus the true share",
+        "The estimated share is too high, interval and all, with the scores of",
+        "The estimated share is too low, interval and all, with the scores of",
+        "The estimated share is not clearly wrong with the scores of",
+    ),
+    "estimated": (
+        "change of the Brier score by the estimated share",
+        "Corrected by the estimated share, the Brier score is worse for",
+        "Corrected by the estimated share, the Brier score is better for",
+        "Corrected by the estimated share, the Brier score does not clearly change for",
+    ),
+    "oracle": (
+        "change of the Brier score by the true share",
+        "Corrected by the true share, the Brier score is worse for",
+        "Corrected by the true share, the Brier score is better for",
+        "Corrected by the true share, the Brier score does not clearly change for",
+    ),
+    "ensemble": (
+        "gain in AUROC of the mean over seeds",
+        "The mean of the seeds ranks the cells better than single seeds do, with",
+        "The mean of the seeds ranks the cells worse than single seeds do, with",
+        "The mean of the seeds ranks the cells neither clearly better nor worse than single seeds, with",
+    ),
+    "entropy": (
+        "share of the possible gain by entropy",
+        "By entropy, the certain calls are more often right than others, interval and all, for",
+        "By entropy, the certain calls are more often *wrong* than others, interval and all, for",
+        "By entropy, the certain calls are not clearly better or worse than others for",
+    ),
+    "spread": (
+        "share of the possible gain by spread",
+        "By spread, the certain calls are more often right than others, interval and all, for",
+        "By spread, the certain calls are more often *wrong* than others, interval and all, for",
+        "By spread, the certain calls are not clearly better or worse than others for",
+    ),
+}
 
-def sides(rows: pd.DataFrame, *, above: str, below: str, unclear: str) -> str:
-    """Sort methods by which side of 0 their interval lies on.
+
+def sides(rows: pd.DataFrame, question: str) -> str:
+    """Answer one of `QUESTIONS`: for which methods the interval is above 0, below, or on both sides.
 
     Parameters
     ----------
     rows
         One row a method: method, value, low, high.
-    above, below, unclear
-        What to say of each side, before the names.
     """
+    what, *words = QUESTIONS[question]
     rows = rows.dropna(subset="value")
+    if rows.empty:
+        return f"There is nothing to judge the {what} by."
     if rows["low"].isna().all():
-        if rows.empty:
-            return "There is nothing here to judge."
         spread = f"from {rows['value'].min():.2f} to {rows['value'].max():.2f}"
-        return (
-            f"There are too few lines for intervals; the values run {spread}, and their signs decide nothing."
-        )
+        return f"The {what} runs {spread}, with too few lines for intervals: its signs decide nothing."
     higher, lower = rows["low"] > 0, rows["high"] < 0
-    said = ((above, higher), (below, lower), (unclear, ~higher & ~lower))
-    return " ".join(f"{words}: {listing(rows.loc[those, 'method'])}." for words, those in said if those.any())
+    found = zip(words, (higher, lower, ~higher & ~lower), strict=True)
+    return " ".join(f"{said}: {listing(rows.loc[those, 'method'])}." for said, those in found if those.any())
 
 
 def calibrated(errors: Mapping[str, float], upper: Mapping[str, float]) -> str:

@@ -214,12 +214,7 @@ _ = pl.expected_by_chance(chance, methods, ax=axes[1])
 of_learners = quality[(quality["seed"] == -1) & quality["method"].isin(learners)]
 skill = of_learners[of_learners["metric"] == "brier_skill"]
 errors = of_learners[of_learners["metric"] == "ece"].set_index("method")["value"]
-said = {
-    "above": "A better Brier score than the mean effect, interval and all, have",
-    "below": "A worse Brier score than the mean effect have",
-    "unclear": "Not clear of the mean effect in Brier score are",
-}
-Markdown(f"{prose.sides(skill, **said)} {prose.calibrated(errors, chance['upper'])}")
+Markdown(f"{prose.sides(skill, 'skill')} {prose.calibrated(errors, chance['upper'])}")
 
 # %% tags=["hide-input"]
 prose.with_intervals(quality, ["brier", "miscalibration", "discrimination", "ece"], methods).assign(
@@ -286,23 +281,11 @@ for ax, metric in zip(axes.flat, ("brier", "ece", "accuracy", "f1"), strict=True
 _ = figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
 # %% tags=["remove-input"]
-mean = shift[shift["seed"] == -1]
-off = mean[mean["metric"] == "share, estimated minus true"]
-said = {
-    "above": "The estimated share is too high, interval and all, with the scores of",
-    "below": "The estimated share is too low, interval and all, with the scores of",
-    "unclear": "The estimated share is not clearly wrong with the scores of",
-}
-sentences = [prose.sides(off, **said)]
+off = shift[(shift["seed"] == -1) & (shift["metric"] == "share, estimated minus true")]
+sentences = [prose.sides(off, "share")]
 for name in kinds:
     change = effects[(effects["against"] == name) & (effects["seed"] == -1) & (effects["metric"] == "brier")]
-    by = "the estimated share" if name == "estimated" else "the true share"
-    said = {
-        "above": f"Corrected by {by}, the Brier score is worse for",
-        "below": f"Corrected by {by}, the Brier score is better for",
-        "unclear": f"Corrected by {by}, the Brier score does not clearly change for",
-    }
-    sentences.append(prose.sides(change, **said))
+    sentences.append(prose.sides(change, name.split()[0]))
 Markdown(" ".join(sentences))
 
 # %% tags=["hide-input"]
@@ -323,12 +306,7 @@ prose.with_intervals(shift, columns, learners)
 # %%
 gains = calibration.ensemble_gains(some, cells, n_draws=n_draws)
 # %% tags=["remove-input"]
-said = {
-    "above": "The mean of the seeds ranks the cells better than single seeds do, with",
-    "below": "The mean of the seeds ranks the cells worse than single seeds do, with",
-    "unclear": "The mean of the seeds ranks the cells neither clearly better nor worse than single seeds, with",
-}
-Markdown(prose.sides(gains[gains["metric"] == "auroc gain"], **said))
+Markdown(prose.sides(gains[gains["metric"] == "auroc gain"], "ensemble"))
 
 # %% tags=["hide-input"]
 gains.set_index(["metric", "method"])[["value", "low", "high"]].round(4)
@@ -360,15 +338,8 @@ pl.by_answer(both, "gain", {"entropy": pl.SENSITIVE, "spread": pl.RESISTANT}, ch
 _ = figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
 
 # %% tags=["remove-input"]
-sentences = []
-for kind in calibration.KINDS:
-    said = {
-        "above": f"By {kind}, the certain calls are more often right, interval and all, for",
-        "below": f"By {kind}, the certain calls are more often *wrong* for",
-        "unclear": f"By {kind}, it cannot be said whether they are for",
-    }
-    sentences.append(prose.sides(rejected[(rejected["metric"] == "gain") & (rejected["by"] == kind)], **said))
-Markdown(" ".join(sentences))
+gain = rejected[rejected["metric"] == "gain"]
+Markdown(" ".join(prose.sides(gain[gain["by"] == kind], kind) for kind in calibration.KINDS))
 
 # %% [markdown]
 # Seeds share their data, so what the data leave open does not show in their spread: it is large where the scores are steep, not where they are wrong.
