@@ -54,11 +54,12 @@ def _corrected(pairs: Pairs, gaps: list[dict[str, float]]) -> pd.DataFrame:
 
 
 def noting_shapes(arms: Iterable[Arm], shapes: list[dict]) -> Iterator[Arm]:
-    """Pass arms on; note of each with a mask its method, genes, pathways and the width of its code."""
+    """Pass arms on; note of each with a mask its method, genes, those named by a pathway, and its rows."""
     for arm in arms:
         mask = getattr(arm.make(0), "mask", None)
         if mask is not None:
-            free = int(mask.index.str.startswith(pathways.FREE).sum())
-            row = {"genes": mask.shape[1], "pathways": len(mask) - free, "code": len(mask)}
-            shapes.append({"method": arm.name} | row)
+            named = mask[~mask.index.str.startswith(pathways.FREE)]
+            rows = {"pathways": len(named), "free": len(mask) - len(named), "code": len(mask)}
+            genes = {"genes": mask.shape[1], "named": int(named.any().sum())}
+            shapes.append({"method": arm.name} | genes | rows)
         yield arm

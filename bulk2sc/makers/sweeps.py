@@ -58,3 +58,36 @@ def sweep(
     shapes: list[dict] = []
     found = trials.run(paired.noting_shapes(arms, shapes), seed=part, k=bulk.uns["labels"]["k"])
     return found | {"shapes": pd.DataFrame(shapes).assign(seed=part)}
+
+
+@artefact("resources.tables", upto="experiments", each="resource_seeds")
+def resources(
+    pair,
+    autoencoder,
+    *,
+    part: int,
+    compared_resources: list[str] = ["go_cc", "reactome", "hallmark", "go_bp", "go_mf"],  # noqa: B006
+    resource_seeds: int = 5,
+    schedule: str = "pretrain-then-classify",
+    resource: str = "go_cc",
+    min_pathway_genes: int = 10,
+    max_pathway_genes: int = 1000,
+    n_free: int = 5,
+):
+    """Compare gene sets as masks of the autoencoder, with random sets of the same sizes, with one seed."""
+    import pandas as pd
+
+    from bulk2sc.experiments import paired, trials
+    from bulk2sc.experiments import resources as experiment
+
+    lines, cells = pair
+    bounds = {"min_pathway_genes": min_pathway_genes, "max_pathway_genes": max_pathway_genes}
+    masks = {
+        name: mask_of(lines, resource=name, n_free=n_free, **bounds)
+        for name in dict.fromkeys(compared_resources)
+    }
+    settings = autoencoder.set_params(schedule=schedule).get_params()
+    arms = experiment.arms(masks, lines, cells, resource, settings)
+    shapes: list[dict] = []
+    found = trials.run(paired.noting_shapes(arms, shapes), seed=part, k=lines.uns["labels"]["k"])
+    return found | {"shapes": pd.DataFrame(shapes).assign(seed=part)}

@@ -39,6 +39,7 @@ from bulk2sc.prose.model import against_components, mixed, own_places, reconstru
 from bulk2sc.prose.origin import classes, counts_used, kind_of_expression, origin_of_cells, origin_of_lines
 from bulk2sc.prose.published import answers_that_look_at_nothing, flipping_runs, implied_answers
 from bulk2sc.prose.quality import expected_doublets, found, spared, uneven
+from bulk2sc.prose.resources import plus_minus, told_from
 from bulk2sc.prose.tuning import SETTINGS, choice, looking, told_apart
 from bulk2sc.prose.words import (
     LABELS,
@@ -99,6 +100,7 @@ __all__ = [
     "over_runs",
     "own_places",
     "percent",
+    "plus_minus",
     "reconstruction",
     "recovery",
     "redundancy",
@@ -110,6 +112,7 @@ __all__ = [
     "spread",
     "steps_in_force",
     "told_apart",
+    "told_from",
     "uneven",
     "widest_of_nothing",
     "width_of_nothing",

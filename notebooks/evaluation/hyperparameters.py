@@ -108,10 +108,10 @@ Markdown(
 # Neither sweep changes one thing only.
 
 # %% tags=["hide-input"]
-shapes = found["shapes"].drop_duplicates("method").drop(columns="seed")
-shown = points.merge(shapes, on="method").drop(columns="method")
+shapes = found["shapes"].drop_duplicates("method")
+shown = points.merge(shapes[["method", "genes", "pathways", "code"]], on="method").drop(columns="method")
 shown["setting"], shown["value"] = shown["setting"].map(prose.SETTINGS), shown["value"].map("{:g}".format)
-shown.set_index(["setting", "value"])
+shown.rename(columns={"code": "width of the code"}).set_index(["setting", "value"])
 
 # %% [markdown]
 # ## What the lines left out say

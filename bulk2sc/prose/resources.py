@@ -1,0 +1,61 @@
+"""Whether it matters which gene sets a decoder keeps to."""
+
+import pandas as pd
+
+from bulk2sc.prose.words import listing
+
+
+def told_from(ground: str, rival: str, tests: pd.DataFrame) -> str:
+    """Say which resources differ from a rival in AUROC.
+
+    Parameters
+    ----------
+    ground
+        Where they were compared: ``lines left out`` or ``the cells``.
+    rival
+        What each was compared with: ``random sets of the same sizes``.
+    tests
+        As `experiments.paired.on_lines` returns them: first, value, low, high, p (corrected).
+    """
+    if tests.empty:
+        return f"On {ground}, nothing was compared with {rival}."
+    if tests["p"].isna().all():
+        return (
+            f"On {ground}, there is too little for a test against {rival}; AUROC differs by "
+            f"{_sizes(tests, intervals=False)}."
+        )
+    clear = tests["p"] < 0.05
+    if not clear.any():
+        return (
+            f"On {ground}, **no resource can be told apart from {rival}**: AUROC differs by {_sizes(tests)}."
+        )
+    groups = {
+        "ahead of": tests[clear & (tests["value"] > 0)],
+        "behind": tests[clear & (tests["value"] < 0)],
+        "not told apart from": tests[~clear],
+    }
+    said = [f"{words} {rival}: {_sizes(part)}" for words, part in groups.items() if len(part)]
+    return f"On {ground}, {'; '.join(said)}."
+
+
+def _sizes(tests: pd.DataFrame, *, intervals: bool = True) -> str:
+    return listing(
+        [
+            f"{row.first} {row.value:+.3f}" + (f" ({row.low:+.3f} to {row.high:+.3f})" if intervals else "")
+            for row in tests.itertuples()
+        ]
+    )
+
+
+def plus_minus(judged: pd.DataFrame, metrics: list[str], order: list[str]) -> pd.DataFrame:
+    """Return methods x metrics as text, ``0.726 ± 0.008``: mean and standard deviation over seeds.
+
+    Parameters
+    ----------
+    judged
+        Tidy, as `evaluate.judge` returns it.
+    """
+    seeds = judged[(judged["seed"] >= 0) & judged["metric"].isin(metrics)]
+    found = seeds.groupby(["method", "metric"])["value"].agg(["mean", "std"])
+    text = found.apply(lambda row: f"{row['mean']:.3f} ± {row['std']:.3f}", axis=1)
+    return text.unstack("metric").loc[order, metrics].rename_axis(columns=None)

@@ -1,0 +1,131 @@
+"""Gene sets against random ones: the arms, the draws, the pairs, the sentences."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+
+from bulk2sc import pathways, prose
+from bulk2sc.errors import Bulk2scError
+from bulk2sc.experiments import paired, resources
+
+GENES = [f"G{i:02d}" for i in range(40)]
+WIDE = {f"T{i}": GENES[3 * i : 3 * i + 6] for i in range(11)}
+NARROW = {"A": GENES[:10], "B": GENES[10:22]}
+NAN = np.nan
+
+
+@pytest.fixture
+def masks():
+    sets = {"go_cc": WIDE, "hallmark": NARROW}
+    return {name: pathways.pathway_mask(s, GENES, min_genes=5, n_free=2) for name, s in sets.items()}
+
+
+@pytest.fixture
+def lines():
+    X = np.zeros((4, len(GENES)), np.float32)
+    return AnnData(X, var=pd.DataFrame(index=GENES), layers={"scaled": X})
+
+
+def test_names_as_tables_have_them():
+    assert [resources.label(r) for r in ("go_mf", "go_cc_2023", "hallmark")] == [
+        "GO:MF",
+        "GO:CC 2023.1",
+        "Hallmark",
+    ]
+
+
+def test_a_narrowed_mask_keeps_some_pathways_as_they_are_and_every_free_row(masks):
+    few = resources.narrowed(masks["go_cc"], 4, seed=1)
+    assert len(few) == 6 and list(few.index[-2:]) == ["free_1", "free_2"]
+    pd.testing.assert_frame_equal(few, masks["go_cc"].loc[few.index])
+    draws = {tuple(resources.narrowed(masks["go_cc"], 4, seed=s).index) for s in range(5)}
+    assert len(draws) > 1
+    with pytest.raises(Bulk2scError, match="has 11 pathways, cannot be narrowed to 12"):
+        resources.narrowed(masks["go_cc"], 12)
+
+
+def test_every_resource_has_random_sets_of_its_sizes_and_the_reference_a_narrow_twin(masks, lines):
+    settings = {"hidden": 7, "mask": None, "seed": 5}
+    arms = {arm.name: arm for arm in resources.arms(masks, lines, lines, "go_cc", settings)}
+    narrow = "GO:CC cut like Hallmark"
+    learners = ["GO:CC", "random like GO:CC", "Hallmark", "random like Hallmark", narrow]
+    assert list(arms) == [*learners, "all sensitive", "all resistant"]
+    made = {name: arms[name].make(3) for name in learners}
+    assert all(model.hidden == 7 and model.seed == 3 for model in made.values())
+    pd.testing.assert_frame_equal(made["GO:CC"].mask, masks["go_cc"])
+    for name, mask in (("random like GO:CC", masks["go_cc"]), ("random like Hallmark", masks["hallmark"])):
+        pd.testing.assert_series_equal(made[name].mask.sum(axis=1), mask.sum(axis=1))
+        assert not made[name].mask.equals(mask)
+        assert not made[name].mask.equals(arms[name].make(4).mask), "each seed draws anew"
+    assert made[narrow].mask.shape == masks["hallmark"].shape
+
+
+def test_the_smallest_resource_needs_no_narrow_twin(masks, lines):
+    names = [arm.name for arm in resources.arms(masks, lines, lines, "hallmark", {})]
+    assert not any("cut like" in name for name in names)
+
+
+def test_the_resource_in_use_has_to_be_compared(masks, lines):
+    with pytest.raises(
+        Bulk2scError, match="go_cc, hallmark do not hold 'reactome', which the study uses; add"
+    ):
+        next(resources.arms(masks, lines, lines, "reactome", {}))
+
+
+def test_shapes_count_rows_and_the_genes_that_pathways_name(masks, lines):
+    noted = []
+    list(paired.noting_shapes(resources.arms(masks, lines, lines, "go_cc", {}), noted))
+    shapes = pd.DataFrame(noted).set_index("method")
+    # Eleven sets of six, each three genes further on, name 36 genes.
+    assert shapes.loc["GO:CC"].to_dict() == {"genes": 40, "named": 36, "pathways": 11, "free": 2, "code": 13}
+    assert shapes.loc["Hallmark", "named"] == 22
+    assert shapes.loc["random like GO:CC", "code"] == 13 and "all sensitive" not in shapes.index
+
+
+def test_pairs_by_question():
+    methods = ["GO:CC", "random like GO:CC", "Hallmark", "random like Hallmark", "GO:CC cut like Hallmark"]
+    pairs = resources.comparisons(methods, ["go_cc", "hallmark"], "go_cc")
+    assert pairs == {
+        "random": [("GO:CC", "random like GO:CC"), ("Hallmark", "random like Hallmark")],
+        "reference": [("Hallmark", "GO:CC")],
+        "width": [("Hallmark", methods[-1]), (methods[-1], "GO:CC")],
+    }
+    assert resources.comparisons(methods[:4], ["go_cc", "hallmark"], "hallmark")["width"] == []
+
+
+def compared(*p):
+    columns = ["first", "value", "low", "high", "p"]
+    rows = [("A", 0.1, 0.05, 0.15, p[0]), ("B", -0.2, -0.3, -0.1, p[1]), ("C", 0.01, -0.1, 0.1, p[2])]
+    return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("tests", "words"),
+    [
+        (
+            compared(0.2, 0.3, 1.0),
+            "On the cells, **no resource can be told apart from chance**: AUROC differs by A +0.100 (+0.05",
+        ),
+        (
+            compared(0.01, 0.02, 1.0),
+            "On the cells, ahead of chance: A +0.100 (+0.050 to +0.150); behind chance: B -0.200 "
+            "(-0.300 to -0.100); "
+            "not told apart from chance: C +0.010 (-0.100 to +0.100).",
+        ),
+        (compared(0.01, 0.3, 1.0), "On the cells, ahead of chance: A +0.100 (+0.050 to +0.150); not told"),
+        (
+            compared(NAN, NAN, NAN),
+            "too little for a test against chance; AUROC differs by A +0.100, B -0.200 and C",
+        ),
+        (compared(1, 1, 1)[:0], "On the cells, nothing was compared with chance."),
+    ],
+)
+def test_told_from(tests, words):
+    assert words in prose.told_from("the cells", "chance", tests)
+
+
+def test_plus_minus_is_over_seeds():
+    rows = [("a", s, "f1", v) for s, v in ((-1, 9.0), (0, 0.5), (1, 0.7))] + [("a", 0, "mcc", 0.1)]
+    table = pd.DataFrame(rows, columns=["method", "seed", "metric", "value"])
+    assert prose.plus_minus(table, ["f1"], ["a"]).loc["a", "f1"] == "0.600 ± 0.141"
