@@ -1,6 +1,6 @@
 """Throughput of training several seeds of the shared autoencoder against a plain loop, in the same run.
 
-    python benchmarks/training_throughput.py --out throughput.json
+    OMP_WAIT_POLICY=PASSIVE python benchmarks/training_throughput.py --out throughput.json
     python benchmarks/training_throughput.py --cells 1000 --seeds 2 --repeats 1       # smaller
 
 The plain loop is what one writes first: a DataLoader per domain, a pass per domain, the difference loss from
@@ -11,7 +11,7 @@ processes, and the package in float32. All build the same networks, hold out the
 same made-up data and validate after every epoch. They alternate, and the fastest run of each counts.
 
 Clock times mean something on a quiet machine only: threads that wait for each other suffer most from
-company. Processor seconds (of all threads) are given beside them.
+company, and spin unless told to be passive. Processor seconds (of all threads) are given beside them.
 """
 
 import argparse
@@ -157,6 +157,7 @@ def measure(runs: dict[str, Callable], epochs: int, seeds: int, repeats: int, ro
             losses, processor = zip(*run(epochs, seeds), strict=True)
             clock = time.perf_counter() - start
             found.append((name, clock, sum(processor), np.mean(losses)))
+            print(f"{name}: {clock:.1f} s, {sum(processor):.1f} processor seconds", flush=True)
     columns = ["contestant", "seconds", "processor_seconds", "held_out_reconstruction"]
     table = pd.DataFrame(found, columns=columns).groupby("contestant", sort=False).min()
     table["samples_per_second"] = rows * epochs * seeds / table["seconds"]
