@@ -122,6 +122,31 @@ def nearest_matrices(accuracy: float, f1: float, sensitive: int, resistant: int)
     return pd.DataFrame(columns | {"distance": distance[near]}).sort_values("distance", ignore_index=True)
 
 
+def implied(printed: pd.DataFrame, sensitive: int, resistant: int) -> pd.DataFrame:
+    """
+    Return what each published accuracy and F1 imply together.
+
+    Parameters
+    ----------
+    printed
+        ``where``, ``method``, ``accuracy``, ``f1``.
+    sensitive, resistant
+        Numbers of cells.
+
+    Returns
+    -------
+    The same columns with those of `nearest_matrices`: ``mcc_lowest`` and ``mcc_highest`` over the matrices
+    near, ``called_sensitive`` and ``distance`` of the nearest.
+    """
+    found = [nearest_matrices(row.accuracy, row.f1, sensitive, resistant) for row in printed.itertuples()]
+    return printed[["where", "method", "accuracy", "f1"]].assign(
+        mcc_lowest=[matrices["mcc"].min() for matrices in found],
+        mcc_highest=[matrices["mcc"].max() for matrices in found],
+        called_sensitive=[matrices["positive_rate"].iloc[0] for matrices in found],
+        distance=[matrices["distance"].iloc[0] for matrices in found],
+    )
+
+
 def share_of_flips(accuracy: float, sensitive: int, resistant: int) -> tuple[float, float]:
     """
     Return what mixture of the two constant answers has this mean accuracy, and the mean F1 it then has.

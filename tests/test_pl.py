@@ -152,3 +152,24 @@ def test_fits_are_points_of_their_method():
     ax = pl.fits(table, "mmd", "auroc", colours={"a": "red", "b": "blue"})
     assert [len(points.get_offsets()) for points in ax.collections] == [1, 2]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("squared MMD", "AUROC")
+
+
+def test_stages_of_training_stand_end_to_end():
+    rows = [
+        (0, stage, epoch, split, "loss", 10 * epoch)
+        for stage, n in (("pretraining", 2), ("adversarial", 3))
+        for epoch in range(1, n + 1)
+        for split in ("train", "validation")
+    ]
+    rows += [(0, "classifier", 1, "train", "cross-entropy", 1.0), (1, "pretraining", 1, "train", "loss", 5.0)]
+    history = pd.DataFrame(rows, columns=["seed", "stage", "epoch", "split", "term", "value"])
+    ax = pl.stages(history, term="loss")
+    drawn = [(line.get_xdata().tolist(), line.get_linestyle(), line.get_color()) for line in ax.lines]
+    first, second = pl.STAGES["pretraining"], pl.STAGES["adversarial"]
+    assert drawn == [
+        ([1, 2], "-", first), ([1, 2], "--", first), ([3, 4, 5], "-", second), ([3, 4, 5], "--", second),
+        ([1], "-", first),
+    ]  # fmt: skip
+    pl.stage_legend(ax.figure)
+    labels = [text.get_text() for text in ax.figure.legends[0].get_texts()]
+    assert labels == ["training of the schedule", "adversarial stage", "training", "validation"]

@@ -63,3 +63,11 @@ def test_every_published_data_set_is_one_of_the_editions():
     assert len(pub.published("five_sets")) == 7
     with pytest.raises(Bulk2scError, match="no table 'table9'; there are table1, five_sets, cisplatin"):
         pub.published("table9")
+
+
+def test_implied_answers_are_those_of_the_nearest_matrices():
+    printed = pd.DataFrame({"where": ["here"], "method": ["a"], "accuracy": [0.75], "f1": [6 / 7]})
+    row = pub.implied(printed, 3, 1).iloc[0]  # all sensitive, or 1 of 4 cells off
+    matrices = pub.nearest_matrices(0.75, 6 / 7, 3, 1)
+    assert (row["called_sensitive"], row["distance"]) == (1, pytest.approx(0))
+    assert (row["mcc_lowest"], row["mcc_highest"]) == (matrices["mcc"].min(), matrices["mcc"].max())

@@ -74,3 +74,13 @@ def test_validation_is_the_mean_over_seeds_and_finds_the_signal(found):
     assert trials.chosen(table) == "signal"
     noise = table.query("method == 'noise' and metric == 'auroc' and seed == -1").iloc[0]
     assert noise["low"] < 0.5 < noise["high"]
+
+
+def test_each_fitted_model_can_be_looked_at(arms):
+    def look(model, lines, cells):
+        return pd.DataFrame({"model": [model.name], "n": [lines.n_obs + cells.n_obs]})
+
+    looks = trials.run(arms, seed=0, k=0.3, look=look)["looks"]
+    assert looks.to_dict("list") == {
+        "model": ["ridge"] * 2, "n": [120 - 22 + 40] * 2, "method": ["signal", "noise"], "seed": [0, 0],
+    }  # fmt: skip

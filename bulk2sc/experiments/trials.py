@@ -27,7 +27,13 @@ class Arm:
     make: Callable[[int], models.Model]
 
 
-def run(arms: Iterable[Arm], *, seed: int, k: float) -> dict[str, pd.DataFrame]:
+def run(
+    arms: Iterable[Arm],
+    *,
+    seed: int,
+    k: float,
+    look: Callable[[models.Model, AnnData, AnnData], pd.DataFrame] | None = None,
+) -> dict[str, pd.DataFrame]:
     """Fit every arm with one seed, and score the lines left out and the cells.
 
     Parameters
@@ -39,14 +45,17 @@ def run(arms: Iterable[Arm], *, seed: int, k: float) -> dict[str, pd.DataFrame]:
         divided into folds anew.
     k
         Fraction of lines in each tail; thresholds come from the lines that are trained on.
+    look
+        Looks at each fitted model, with the lines it was trained on and the cells, and returns a table.
 
     Returns
     -------
     dict
         ``cells``: method (the arm's name), seed, cell, score. ``lines``: method, seed, line, answer (1, 0 or
-        NaN), auc, score. ``curves``: method, seed, and the loss curves of networks (`HISTORY`).
+        NaN), auc, score. ``curves``: method, seed, and the loss curves of networks (`HISTORY`). ``looks``:
+        method, seed, and what `look` returned, if it is given.
     """
-    found: dict[str, list[pd.DataFrame]] = {"cells": [], "lines": [], "curves": []}
+    found: dict[str, list[pd.DataFrame]] = {}
     for arm in arms:
         training, left_out = evaluate.leave_out_fold(arm.bulk, k=k, seed=seed, folds=FOLDS)
         model = arm.make(seed).fit(training, arm.cells)
@@ -60,8 +69,10 @@ def run(arms: Iterable[Arm], *, seed: int, k: float) -> dict[str, pd.DataFrame]:
             },
             "curves": getattr(model, "history_", pd.DataFrame(columns=HISTORY)),
         }
+        if look:
+            tables["looks"] = look(model, training, arm.cells)
         for name, table in tables.items():
-            found[name].append(pd.DataFrame(table).assign(method=arm.name, seed=seed))
+            found.setdefault(name, []).append(pd.DataFrame(table).assign(method=arm.name, seed=seed))
     return {name: _stacked(tables) for name, tables in found.items()}
 
 

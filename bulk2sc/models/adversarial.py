@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from bulk2sc import train
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.models.networks import new_critic
 from bulk2sc.models.transfer import Task
@@ -68,15 +69,15 @@ def against_critic(task: Task, n_latent: int, lr: float) -> Callable[[Pair], dic
     critic = new_critic(n_latent).to(task.x.device)
     of_critic = torch.optim.RMSprop(critic.parameters(), lr=lr)
     of_encoder = torch.optim.RMSprop(task.module.parameters(), lr=lr)
-    others = endless(task.batches)
+    others, loss, codes_of = endless(task.batches), *fast_parts(task)
 
     def play(pair: Pair) -> dict[str, Tensor]:
         for _ in range(CRITIC_STEPS):
             with torch.no_grad():
-                codes = codes_of(task, next(others))
+                codes = codes_of(next(others))
             played = critic_loss(critic, *codes)
             step(of_critic, played["critic"])
-        terms, (_, cells) = task.loss(pair), codes_of(task, pair)
+        terms, (_, cells) = loss(pair), codes_of(pair)
         alignment = -critic(cells).mean()
         total = terms.pop("total") + alignment
         step(of_encoder, total)
@@ -92,9 +93,10 @@ def against_domain_classifier(task: Task, n_latent: int, lr: float) -> Callable[
     """
     classifier = new_critic(n_latent).to(task.x.device)
     optimiser = torch.optim.RMSprop([*task.module.parameters(), *classifier.parameters()], lr=lr)
+    loss, codes_of = fast_parts(task)
 
     def play(pair: Pair) -> dict[str, Tensor]:
-        terms, (bulk, cells) = task.loss(pair), codes_of(task, pair)
+        terms, (bulk, cells) = loss(pair), codes_of(pair)
         logit = classifier(ReverseGradient.apply(torch.cat([bulk, cells])))
         is_bulk = (torch.arange(len(logit), device=logit.device) < len(bulk)).float()
         domain = F.binary_cross_entropy_with_logits(logit, is_bulk)
@@ -148,9 +150,20 @@ def compete(
     return pd.DataFrame(rows, columns=["epoch", "split", "term", "value"])
 
 
-def codes_of(task: Task, pair: Pair) -> tuple[Tensor, Tensor]:
-    """Return the codes of a batch, of its lines and of its cells."""
-    return task.encoder(task.x[torch.cat(pair)]).split([len(rows) for rows in pair])
+def fast_parts(task: Task) -> tuple[Callable[[Pair], dict[str, Tensor]], Callable[[Pair], Pair]]:
+    """Return the loss and the codes of a batch, lines and cells apart, in bf16 products where there are any.
+
+    The adversary itself plays in float32: it differentiates its own gradients.
+    """
+
+    def codes_of(pair: Pair) -> Pair:
+        codes = task.encoder(task.x[torch.cat(pair)]).float()
+        return codes.split([len(rows) for rows in pair])
+
+    if not train.takes_bf16():
+        return task.loss, codes_of
+    autocast = torch.autocast("cpu", torch.bfloat16)
+    return autocast(task.loss), autocast(codes_of)
 
 
 def endless(batches: Callable[[], Iterator[Pair]]) -> Iterator[Pair]:

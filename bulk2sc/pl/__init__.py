@@ -18,7 +18,7 @@ from bulk2sc.pl.look import (
 )
 from bulk2sc.pl.pathways import mask_picture, mask_sizes, pathway_heatmap, pathway_ranking
 from bulk2sc.pl.sweeps import over_settings
-from bulk2sc.pl.training import loss_curves
+from bulk2sc.pl.training import STAGES, loss_curves, stage_legend, stages
 from bulk2sc.pl.tuning import by_value
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "RESISTANT",
     "RESPONSE",
     "SENSITIVE",
+    "STAGES",
     "WIDTHS",
     "by_answer",
     "by_value",
@@ -49,6 +50,8 @@ __all__ = [
     "response_names",
     "risk_coverage",
     "short",
+    "stage_legend",
+    "stages",
     "style",
     "tails",
     "thinned",

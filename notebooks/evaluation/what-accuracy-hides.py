@@ -93,13 +93,7 @@ Markdown(prose.answers_that_look_at_nothing(five, ways, by_set.mean()))
 
 # %% tags=["hide-input"]
 counts = table1.set_index("cells_source").loc["GSE117872", ["sensitive", "resistant"]].astype(int)
-found = [pub.nearest_matrices(row.accuracy, row.f1, *counts) for row in printed.itertuples()]
-implied = printed[["where", "method", "accuracy", "f1"]].assign(
-    mcc_lowest=[m["mcc"].min() for m in found],
-    mcc_highest=[m["mcc"].max() for m in found],
-    called_sensitive=[m["positive_rate"].iloc[0] for m in found],
-    distance=[m["distance"].iloc[0] for m in found],
-)
+implied = pub.implied(printed, *counts)
 implied.round(3)
 
 # %% [markdown]

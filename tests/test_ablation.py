@@ -1,0 +1,203 @@
+"""The ladder of Table 3 as an experiment."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+from scipy import stats
+
+from bulk2sc import models
+from bulk2sc.experiments import ablation
+
+GENES = [f"G{i:02d}" for i in range(20)]
+
+
+def domain(n, seed, shift=0.0):
+    """Return rows whose first eight genes follow a hidden activity; `shift` moves the other genes."""
+    rng = np.random.default_rng(seed)
+    activity = rng.normal(size=n)
+    X = rng.normal(size=(n, len(GENES)))
+    X[:, :8] += activity[:, None]
+    X[:, 8:] += shift
+    X = X.astype(np.float32)
+    obs = pd.DataFrame(
+        {"cell_line": [f"{seed}-{i % 10}" for i in range(n)]}, [f"{seed}-{i}" for i in range(n)]
+    )
+    return AnnData(X, obs=obs, var=pd.DataFrame(index=GENES), layers={"scaled": X}), activity
+
+
+@pytest.fixture(scope="module")
+def data():
+    bulk, activity = domain(80, 0)
+    bulk.obs["auc"] = -activity
+    mask = pd.DataFrame(np.kron(np.eye(4), np.ones(5)), columns=GENES, index=list("abcd"))
+    return bulk, domain(50, 1, shift=1.0)[0], mask
+
+
+@pytest.fixture(scope="module")
+def found(data):
+    bulk, cells, mask = data
+    settings = {"mask": mask, "hidden": 8, "max_epochs": 2, "batch_size": 32, "sparse_relu": False, "seed": 9}
+    return ablation.run(bulk, cells, settings=settings, seed=1, k=0.3)
+
+
+def test_every_rung_is_run_in_both_schedules_and_both_constant_answers_with_them(found):
+    arms = [ablation.arm(rung, schedule) for schedule in ("pretrained", "joint") for rung in ablation.RUNGS]
+    assert set(models.LADDER) < set(ablation.RUNGS)
+    assert list(found["cells"]["method"].unique()) == [*arms, "all sensitive", "all resistant"]
+    assert set(found["cells"]["seed"]) == {1}
+    stages = found["curves"].groupby("method")["stage"].unique().map(list)
+    assert stages["adv AE (joint)"] == ["joint", "adversarial"]
+    assert stages["adv share AE (pretrained)"] == ["pretraining", "adversarial", "classifier"]
+    assert stages["share AE + pathways (pretrained)"] == ["pretraining", "classifier"]
+    assert set(found["looks"]["method"]) == set(arms), "constant answers have no code to look at"
+    wide = found["cells"].pivot(index="cell", columns="method", values="score")
+    assert wide.T.duplicated().sum() == 0, "no two arms are one model"
+
+
+def test_the_run_of_a_rung_is_the_fit_of_its_model(data, found):
+    from bulk2sc import evaluate
+
+    bulk, cells, mask = data
+    training, left_out = evaluate.leave_out_fold(bulk, k=0.3, seed=1)
+    model = models.make("adv AE", mask=mask, hidden=8, max_epochs=2, batch_size=32, schedule="joint", seed=1)
+    lines = found["lines"].query("method == 'adv AE (joint)'")
+    np.testing.assert_allclose(lines["score"], model.fit(training, cells).score_cells(left_out), atol=1e-6)
+
+
+def test_every_step_names_two_rungs_and_every_neighbour_in_table_3_is_one():
+    for rung, below in ablation.STEPS.values():
+        assert {rung, below} <= set(ablation.RUNGS) and rung != below
+    neighbours = set(zip(models.LADDER[1:], models.LADDER[:-1], strict=True))
+    assert neighbours <= set(ablation.STEPS.values())
+    assert ("share AE + pathways (joint)", "adv share AE (joint)") in ablation.step_pairs()
+    assert len(ablation.step_pairs()) == 2 * len(ablation.STEPS)
+    assert ("base AE (joint)", "base AE (pretrained)") in ablation.schedule_pairs()
+
+
+class Coded:
+    """Stands for a model whose code is its first gene."""
+
+    def encode(self, adata):
+        return adata.X[:, -1:]
+
+
+def test_told_apart_is_1_for_codes_that_are_apart_and_near_a_half_for_codes_that_are_not():
+    lines, _ = domain(400, 2)
+    apart, alike = (
+        ablation.told_apart(Coded(), lines, domain(60, 3, shift=9.0)[0]),
+        ablation.told_apart(Coded(), lines, domain(60, 3)[0]),
+    )
+    assert apart["auroc"].min() > 0.99 and abs(alike["auroc"].mean() - 0.5) < 0.2
+    assert ablation.told_apart(object(), lines, lines).empty
+
+
+# --------------------------------------------------------------------------------------------- loss curves
+
+
+def curves(*rows):
+    return pd.DataFrame(rows, columns=["method", "seed", "stage", "epoch", "split", "term", "value"])
+
+
+def stage(method, seed, name, term, train, validation):
+    """Return rows of one stage, with a term that validation does not watch."""
+    for epoch, (t, v) in enumerate(zip(train, validation, strict=True), 1):
+        yield method, seed, name, epoch, "train", "total", 9.0
+        yield method, seed, name, epoch, "train", term, t
+        yield method, seed, name, epoch, "validation", term, v
+
+
+@pytest.fixture
+def history():
+    return curves(
+        *stage("adv", 0, "pretraining", "reconstruction", [5, 4, 3], [6, 5, 7]),
+        *stage("adv", 0, "adversarial", "reconstruction", [3, 2], [4, 8]),
+        *stage("adv", 0, "classifier", "cross-entropy", [0.5, 0.1, 0.0], [0.6, 0.4, 0.9]),
+        *stage("plain", 0, "joint", "cross-entropy", [0.7, 0.6], [0.9, 0.8]),
+    )
+
+
+def test_kept_losses_are_the_best_of_a_stage_and_the_last_of_an_adversarial_one(history):
+    kept = ablation.kept_losses(history).set_index(["method", "stage"])
+    assert kept.loc[("adv", "pretraining"), ["epoch", "train", "validation"]].tolist() == [2, 4, 5]
+    assert kept.loc[("adv", "adversarial"), ["epoch", "train", "validation"]].tolist() == [2, 2, 8]
+    assert kept.loc[("adv", "classifier"), ["term", "train", "validation"]].tolist() == [
+        "cross-entropy",
+        0.1,
+        0.4,
+    ]
+
+
+def test_final_losses_by_hand(history):
+    final = ablation.final_losses(ablation.kept_losses(history)).set_index(["method", "metric"])["value"]
+    assert final.to_dict() == pytest.approx(
+        {
+            ("adv", "validation loss"): 8,
+            ("plain", "validation loss"): 0.8,
+            ("adv", "change by the adversary"): 3,
+            ("adv", "overfitting"): 0.3,
+            ("plain", "overfitting"): 0.2,
+        }
+    )
+
+
+def test_runs_at_the_limit_are_counted_by_their_first_stage(history):
+    assert ablation.at_limit(history, 3) == 0.5  # adv: 3 epochs; plain: 2
+    assert ablation.at_limit(history, 2) == 1 and ablation.at_limit(history, 4) == 0
+
+
+# --------------------------------------------------------------------------------------------------- spread
+
+
+def test_means_over_seeds_have_the_t_interval():
+    values = [1.0, 2.0, 4.0, 5.0]
+    table = pd.DataFrame({"method": "a", "metric": "m", "seed": range(4), "value": values})
+    row = ablation.over_seeds(table).query("seed == -1").iloc[0]
+    expected = stats.t.interval(0.95, 3, np.mean(values), stats.sem(values))
+    assert (row["low"], row["high"]) == pytest.approx(expected) and row["value"] == 3
+    assert np.isnan(ablation.t_interval(pd.Series([1.0]))["low"])
+
+
+def test_the_interval_of_a_spread_covers_it():
+    rng = np.random.default_rng(0)
+    found = [ablation.spread(pd.Series(rng.normal(scale=2.0, size=5))) for _ in range(600)]
+    assert np.mean([row["low"] < 2 < row["high"] for row in found]) == pytest.approx(0.95, abs=0.04)
+    assert np.isnan(ablation.spread(pd.Series([1.0]))["value"])
+
+
+def test_the_ratio_of_paired_spreads_covers_the_truth_and_agrees_with_the_test_of_pitman():
+    rng, covered = np.random.default_rng(0), []
+    for _ in range(200):
+        common = rng.normal(size=6)
+        first, second = pd.Series(3 * (common + rng.normal(size=6))), pd.Series(common + rng.normal(size=6))
+        row = ablation.spread_ratio(first, second)
+        covered.append(row["low"] < 3 < row["high"])
+        p = stats.pearsonr(first + second, first - second).pvalue
+        assert (p < 0.05) == (not row["low"] < 1 < row["high"])
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.04)
+
+
+def test_ratios_of_spreads_that_cannot_be_told():
+    two, still = pd.Series([1.0, 2.0]), pd.Series([1.0, 1.0])
+    assert ablation.spread_ratio(two * 3, two)["value"] == pytest.approx(3)
+    assert np.isnan(ablation.spread_ratio(two * 3, two)["low"])
+    assert np.isnan(ablation.spread_ratio(two, still)["value"])
+
+
+# --------------------------------------------------------------------------------------------------- tables
+
+
+def test_degenerate_runs_are_named_by_their_seeds():
+    rows = [("a", 0, 1.0), ("a", 1, 0.0), ("a", 3, 1.0), ("b", 0, 0.0), ("a", -1, 1.0)]
+    table = pd.DataFrame(rows, columns=["method", "seed", "value"]).assign(metric="degenerate")
+    assert ablation.degenerate_seeds(table, ["b", "a"]).to_dict() == {"b": "", "a": "0, 3"}
+
+
+def test_differences_become_tidy_rows():
+    gaps = pd.DataFrame(
+        {"first": ["a"], "second": ["b"], "value": [0.1], "low": [0.0], "high": [0.2], "p": [0.04]}
+    )
+    row = ablation.tidy(gaps, "lines").iloc[0]
+    assert row[["method", "metric", "seed", "value", "against"]].tolist() == [
+        "a minus b", "difference in auroc", -1, 0.1, "lines",
+    ]  # fmt: skip
