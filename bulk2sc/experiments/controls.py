@@ -1,0 +1,172 @@
+"""Controls: models that must lose their skill, and models that lose a part and may not miss it.
+
+Each control changes one thing. Pretraining sees no labels, so where only labels change, the encoder stays and
+the classifier alone is trained again.
+"""
+
+from collections.abc import Iterator
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from bulk2sc import evaluate, labels, models, pp
+from bulk2sc.experiments import trials
+from bulk2sc.pathways import random_mask
+
+FULL, RIDGE = "full model", "ridge"
+SHUFFLED, LEAKED = "shuffled labels", "tested lines left in"
+RANDOM_MASK, UNTRAINED, NO_CELLS = "random pathways", "untrained encoder", "no single cells"
+PARTS = {  # what each of these controls takes away
+    RANDOM_MASK: "the pathways' own genes",
+    UNTRAINED: "the training of the encoder",
+    NO_CELLS: "single cells in training",
+}
+CONSTANT = ("all sensitive", "all resistant")
+APART = 1000  # between the seeds of two shuffles of one part, whose first has the seed of the part
+
+
+def of_ridge(control: str) -> str:
+    """Return the name of a control's row for ridge regression."""
+    return f"{RIDGE}, {control}"
+
+
+class UntrainedAutoencoder(models.SharedAutoencoder):
+    """The shared autoencoder as it was born: random weights, and a classifier trained on its codes."""
+
+    def _pretrain(self, bulk: AnnData, cells: AnnData) -> None:
+        asked = {"lr": self.lr, "max_epochs": self.max_epochs}
+        self.set_params(lr=0.0, max_epochs=1)  # an epoch that changes no weight, and gives the loss at birth
+        super()._pretrain(bulk, cells)
+        self.set_params(**asked)
+
+
+class InductiveAutoencoder(models.SharedAutoencoder):
+    """The shared autoencoder that learns from no single cell: lines stand in for cells in pretraining."""
+
+    def _pretrain(self, bulk: AnnData, cells: AnnData) -> None:
+        super()._pretrain(bulk, bulk)
+
+
+def with_lines(bulk: AnnData, tested: AnnData, k: float) -> AnnData:
+    """Return the training lines and, with their response, the lines that the cells come from.
+
+    Parameters
+    ----------
+    bulk
+        Training lines, which scale the others and set the tails.
+    tested
+        Lines with `obs["auc"]` and the genes of `bulk`.
+    k
+        Fraction of lines in each tail.
+    """
+    added = pp.scale_like(tested[:, bulk.var_names], bulk)
+    low, high = labels.tails(bulk.obs["auc"].to_numpy(), k)
+    added.obs["response"] = labels.respond(added.obs["auc"].to_numpy(), low, high)
+    return ad.concat([bulk, added])
+
+
+def permuted(bulk: AnnData, rng: np.random.Generator) -> AnnData:
+    """Return lines whose measured responses are dealt out anew among those that have one."""
+    measured = np.flatnonzero(bulk.obs["auc"].notna())
+    order = rng.permutation(measured)
+    dealt = bulk.copy()
+    for column in ("auc", "response"):
+        values = bulk.obs[column].to_numpy(copy=True)
+        values[measured] = values[order]
+        dealt.obs[column] = values
+    return dealt
+
+
+def run(
+    bulk: AnnData,
+    cells: AnnData,
+    tested: AnnData,
+    *,
+    settings: dict,
+    seed: int,
+    k: float,
+    n_shuffles: int,
+) -> dict[str, pd.DataFrame]:
+    """Fit the full model, ridge regression and all their controls with one seed.
+
+    Parameters
+    ----------
+    bulk, cells
+        The pair made by `pp.pair`.
+    tested
+        The lines of the cells, as `with_lines` takes them; may be none.
+    settings
+        Of `models.SharedAutoencoder`, with its mask, in the schedule that pretrains.
+    seed, k
+        As for `trials.run`.
+    n_shuffles
+        How often the labels are shuffled. Each shuffle counts as a run of its own, with a seed `APART` from
+        the one before; on the lines left out, only the first is scored.
+
+    Returns
+    -------
+    dict
+        ``cells`` and ``lines``, as `trials.run` returns them.
+    """
+    full = models.SharedAutoencoder(**settings | {"seed": seed})
+    found = trials.run(_arms(full, bulk, cells, settings), seed=seed, k=k)
+    training, left_out = evaluate.leave_out_fold(bulk, k=k, seed=seed, folds=trials.FOLDS)
+    known = left_out.obs[["response", "auc"]].reset_index(drop=True).rename(columns={"response": "answer"})
+    learn = {
+        "{}": lambda lines, seed: full.set_params(seed=seed).fit_classifier(lines),
+        of_ridge("{}"): lambda lines, seed: models.make(RIDGE, seed=seed).fit(lines, cells),
+    }
+    tables = {name: [found[name]] for name in ("cells", "lines")}
+    for control, own_seed, lines in _taught(training, tested, k, seed, n_shuffles):
+        for name, fit in learn.items():
+            model, label = fit(lines, own_seed), {"method": name.format(control), "seed": own_seed}
+            tables["cells"].append(_scores(model, cells, "cell").assign(**label))
+            if own_seed == seed:
+                tables["lines"].append(_scores(model, left_out, "line").join(known).assign(**label))
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
+
+
+def _arms(full: models.Model, bulk: AnnData, cells: AnnData, settings: dict) -> Iterator[trials.Arm]:
+    """Yield what differs in the encoder, ridge regression, and the constant answers."""
+    makers = {
+        FULL: lambda seed: full,
+        RANDOM_MASK: lambda seed: models.SharedAutoencoder(
+            **settings | {"seed": seed, "mask": random_mask(settings["mask"], seed)}
+        ),
+        UNTRAINED: lambda seed: UntrainedAutoencoder(**settings | {"seed": seed}),
+        NO_CELLS: lambda seed: InductiveAutoencoder(**settings | {"seed": seed}),
+        RIDGE: lambda seed: models.make(RIDGE, seed=seed),
+        "all sensitive": lambda seed: models.AllSensitive(),
+        "all resistant": lambda seed: models.AllResistant(),
+    }
+    return (trials.Arm(name, bulk, cells, make) for name, make in makers.items())
+
+
+def _taught(
+    training: AnnData, tested: AnnData, k: float, seed: int, n_shuffles: int
+) -> Iterator[tuple[str, int, AnnData]]:
+    """Yield the controls that differ in the labels they are taught: name, seed, lines."""
+    for own_seed in range(seed, seed + n_shuffles * APART, APART):
+        yield SHUFFLED, own_seed, permuted(training, np.random.default_rng(own_seed))
+    if tested.n_obs:
+        yield LEAKED, seed, with_lines(training, tested, k)
+
+
+def _scores(model: models.Model, adata: AnnData, unit: str) -> pd.DataFrame:
+    return pd.DataFrame({unit: adata.obs_names, "score": model.score_cells(adata)})
+
+
+def reached(table: pd.DataFrame) -> tuple[int, int]:
+    """Count the shuffles whose AUROC is at least the mean of the full model, and all shuffles.
+
+    Parameters
+    ----------
+    table
+        As `evaluate.judge` returns it.
+    """
+    auroc = table[table["metric"] == "auroc"]
+    mean = auroc[(auroc["method"] == FULL) & (auroc["seed"] == -1)]["value"].iloc[0]
+    shuffles = auroc[(auroc["method"] == SHUFFLED) & (auroc["seed"] >= 0)]["value"].dropna()
+    return int((shuffles >= mean).sum()), len(shuffles)

@@ -1,0 +1,149 @@
+"""Treatment only: which methods take what a drug does to every cell for resistance.
+
+Cells of the same lines are simulated in a control and in a treated sample. Whatever sets the samples apart is
+the drug's shift, which is drawn without regard to response: labels of the experiment, control sensitive and
+treated resistant, then carry no answer at all.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from bulk2sc import datasets, evaluate, labels, models, pp
+
+EXPOSURE = "exposure, in truly sensitive cells"
+TREATED, CONTROL = "response, among treated cells", "response, among control cells"
+COLUMNS = ["method", "seed", "shift", "cell", "cell_line", "treated", "truth", "score"]
+
+
+def experiment(
+    bulk: AnnData,
+    genes: Sequence[str],
+    *,
+    shift: float,
+    seed: int,
+    n_cells: int,
+    n_lines_per_tail: int,
+    depth: float,
+) -> tuple[AnnData, AnnData]:
+    """Simulate an experiment in which both samples hold the same lines, and pair it with the others.
+
+    Parameters
+    ----------
+    bulk
+        All lines, labelled by `labels.label_bulk`; those of the cells leave the training lines.
+    genes
+        Genes of the study.
+    shift
+        Size of what the drug does to every treated cell, as in `datasets.simulate`.
+    seed
+        Of lines, drug programme and cells; the same for every shift.
+
+    Returns
+    -------
+    Training lines and cells, as `pp.pair` makes them.
+    """
+    asked = {name: bulk.uns["labels"][name] for name in ("drug", "k", "measure")}
+    balanced = {"hidden_resistant": 0.5, "surviving_sensitive": 0.5}
+    clean = {"normal": 0.0, "low_quality": 0.0, "doublets": 0.0}
+    size = {"n_cells": n_cells, "n_lines_per_tail": n_lines_per_tail, "depth": depth}
+    cells = datasets.simulate(
+        bulk, drug=asked["drug"], k=asked["k"], shift=shift, seed=seed, **size, **balanced, **clean
+    )
+    lines = labels.label_bulk(pp.train_lines(bulk, cells.uns["held_out"]), **asked)
+    genes = list(genes)
+    return pp.pair(lines[:, genes], pp.normalise(cells)[:, genes], n_hvg=0)
+
+
+def score(
+    bulk: AnnData,
+    genes: Sequence[str],
+    *,
+    methods: Sequence[str],
+    settings: dict,
+    shifts: Sequence[float],
+    seed: int,
+    **size,
+) -> pd.DataFrame:
+    """Score one simulated drug's cells at every size of its shift.
+
+    A method that learns from lines alone is fitted once: the shift changes nothing of what it sees.
+
+    Parameters
+    ----------
+    bulk, genes, size
+        As for `experiment`.
+    methods, settings
+        Names, and settings for `models.make`.
+    shifts
+        Sizes of the shift.
+    seed
+        Of the experiment and of the models.
+
+    Returns
+    -------
+    DataFrame
+        One row a method, shift and cell: `COLUMNS`; truth is the line's response, score P(sensitive).
+    """
+    fitted, tables = {}, []
+    for shift in shifts:
+        lines, cells = experiment(bulk, genes, shift=shift, seed=seed, **size)
+        for method in methods:
+            if method not in fitted or models.takes(method, "mask"):
+                fitted[method] = models.make(method, **settings | {"seed": seed}).fit(lines, cells)
+            table = cells.obs[["cell_line", "treated", "truth"]].rename_axis("cell").reset_index()
+            found = {"method": method, "seed": seed, "shift": shift}
+            tables.append(table.assign(score=fitted[method].score_cells(cells), **found))
+    return pd.concat(tables, ignore_index=True)[COLUMNS]
+
+
+def judge(scores: pd.DataFrame, *, n_draws: int = 1000) -> pd.DataFrame:
+    """Ask of each method whether it tells treated from control cells, and sensitive from resistant ones.
+
+    Parameters
+    ----------
+    scores
+        As `score` returns them.
+    n_draws
+        Bootstrap draws over cell lines; a line is drawn with its cells of both samples.
+
+    Returns
+    -------
+    DataFrame
+        method, seed (the simulated drug), shift, question, value (AUROC), low, high (95 % interval over
+        lines). The question `EXPOSURE` takes control cells for sensitive and treated ones for resistant, as
+        the labels of an experiment do, among truly sensitive cells: .5 means blind to exposure. `TREATED` and
+        `CONTROL` ask for the lines' own response within one sample.
+    """
+    rows = []
+    for key, table in scores.groupby(["method", "seed", "shift"], sort=False):
+        treated, truth = table["treated"].astype(bool), table["truth"]
+        questions = {
+            EXPOSURE: (1.0 - treated).where(truth == 1),
+            TREATED: truth.where(treated),
+            CONTROL: truth.where(~treated),
+        }
+        for question, answer in questions.items():
+            asked = answer.notna()
+            parts = (column[asked].to_numpy() for column in (answer, table["score"], table["cell_line"]))
+            found = evaluate.bootstrap(*parts, n_draws=n_draws).loc["auroc"]
+            rows.append((*key, question, *found[["value", "low", "high"]]))
+    return pd.DataFrame(rows, columns=["method", "seed", "shift", "question", "value", "low", "high"])
+
+
+def called_resistant(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of truly sensitive cells called resistant, by method, shift and sample.
+
+    Returns
+    -------
+    DataFrame
+        Index: method, shift. Columns: control, treated; means over simulated drugs.
+    """
+    sensitive = scores[scores["truth"] == 1]
+    called = sensitive.assign(
+        resistant=sensitive["score"] < 0.5, sample=np.where(sensitive["treated"], "treated", "control")
+    )
+    by_drug = called.groupby(["method", "shift", "sample", "seed"], sort=False)["resistant"].mean()
+    return by_drug.groupby(level=["method", "shift", "sample"], sort=False).mean().unstack("sample")
