@@ -1,0 +1,231 @@
+"""What the controls say: what skill is left without the answers, and what looks like skill."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from bulk2sc.prose.words import interval, listing, percent
+
+CHANCE = 0.5
+
+
+def clear_of_shuffled(
+    full: Mapping[str, float],
+    shuffled: Mapping[str, float],
+    gap: Mapping[str, float],
+    reached: tuple[int, int],
+) -> str:
+    """Say whether the full model's interval is clear of the control whose labels are shuffled.
+
+    Parameters
+    ----------
+    full, shuffled
+        AUROC over cells: value, low, high (NaN where there are too few lines).
+    gap
+        Full minus shuffled, as `evaluate.paired_difference` returns it, p corrected.
+    reached
+        Number of shuffles that reach the full model's mean, and number of all shuffles.
+    """
+    text = (
+        f"The full model has an AUROC of {interval(full['value'], full['low'], full['high'])}; with shuffled "
+        f"labels it is {interval(shuffled['value'], shuffled['low'], shuffled['high'])}. "
+    )
+    if pd.isna(full["value"]):
+        return (
+            "The cells have answers of one class only: no AUROC can be set against that of shuffled labels."
+        )
+    if pd.isna(full["low"]):
+        text += "**The lines are too few to say whether the two differ.** "
+    elif full["low"] > shuffled["high"]:
+        text += "**The full model's interval is clear of the shuffled-label control.** "
+    elif gap["low"] > 0 and gap["p"] < 0.05:
+        text += (
+            "**The full model's interval is not clear of the shuffled-label control**: they overlap. The "
+            f"difference on the same lines is above zero: {interval(gap['value'], gap['low'], gap['high'])}. "
+        )
+    else:
+        text += (
+            "**The full model's interval is not clear of the shuffled-label control**, and the difference on "
+            f"the same lines is no clearer: {interval(gap['value'], gap['low'], gap['high'])}. "
+        )
+    n, of = reached
+    return (
+        text
+        + f"Of {of} shuffles, {n} reach the full model's mean (permutation p = {(n + 1) / (of + 1):.2g})."
+    )
+
+
+def parts_that_matter(gaps: Mapping[str, Mapping[str, float]], parts: Mapping[str, str], where: str) -> str:
+    """Say which parts of the model are missed when a control takes them away.
+
+    Parameters
+    ----------
+    gaps
+        Full model minus the control of each part: value, low, high and, where corrected, p.
+    parts
+        What each control takes away.
+    where
+        Grounds of the comparison: ``"On the cells"``.
+    """
+    unknown = [parts[name] for name, gap in gaps.items() if pd.isna(gap["low"])]
+    if unknown:
+        return f"{where}, there are too few lines to say whether {listing(unknown)} matter."
+    clear = {name: gap for name, gap in gaps.items() if not gap.get("p", 0) >= 0.05}
+    missed = [parts[name] for name, gap in clear.items() if gap["low"] > 0]
+    harmful = [parts[name] for name, gap in clear.items() if gap["high"] < 0]
+    idle = [what for what in (parts[name] for name in gaps) if what not in missed + harmful]
+    clauses = [f"the model is clearly worse without {what}" for what in missed]
+    clauses += [f"it is clearly **better** without {what}" for what in harmful]
+    if idle:
+        clauses.append(f"no difference can be shown without {listing(idle)}")
+    return f"{where}: {'; '.join(clauses)}."
+
+
+def leakage(method: str, gap: Mapping[str, float]) -> str:
+    """Say what a method gains where the tested lines stay in training; `gap` is left in minus left out."""
+    if pd.isna(gap["low"]):
+        return (
+            f"For {method}, there are too few lines to say what leaving them in does ({gap['value']:+.2f})."
+        )
+    size = interval(gap["value"], gap["low"], gap["high"])
+    if gap["low"] > 0 and not gap.get("p", 0) >= 0.05:
+        return f"**Leaving the tested lines in training flatters {method}**: its AUROC rises by {size}."
+    return f"For {method}, no rise can be shown where the tested lines are left in: {size}."
+
+
+def nothing_to_leak() -> str:
+    """Say why no tested lines can be left in training."""
+    return (
+        "None of the lines that these cells come from has a measured response among the bulk lines, so none "
+        "can be left in training by mistake: that control is left out."
+    )
+
+
+def confounding(table: pd.DataFrame, fitted: str, answers: str) -> str:
+    """Say which measures of quality go with the answers.
+
+    Parameters
+    ----------
+    table
+        As `evaluate.judge` returns it, covariates as methods.
+    fitted
+        Name of the regression on all covariates.
+    answers
+        What they were held against: ``"the lines' response"``.
+    """
+    rows = table[(table["metric"] == "auroc") & (table["seed"] == -1)].set_index("method")
+    if rows.empty:
+        return f"The cells have no measures of quality to hold against {answers}."
+    if rows["low"].isna().all():
+        return f"Against {answers}, there are too few lines for any interval."
+    single = rows.drop(index=fitted, errors="ignore")
+    clear = single[(single["low"] > CHANCE) | (single["high"] < CHANCE)]
+    named = [
+        f"{name} ({'higher' if row['value'] > CHANCE else 'lower'} in sensitive cells, AUROC "
+        f"{interval(row['value'], row['low'], row['high'])})"
+        for name, row in clear.iterrows()
+    ]
+    text = f"Against {answers}, " + (
+        f"these go with the answer: {listing(named)}." if named else "no single measure goes with the answer."
+    )
+    if fitted not in rows.index:
+        return f"{text} There are too few lines to fit all of them together."
+    row = rows.loc[fitted]
+    size = interval(row["value"], row["low"], row["high"])
+    return text + (
+        f" All of them together, fitted to the answers of other lines, reach {size}: quality and answer are "
+        "**confounded**, and a method could score that much without knowing any gene."
+        if row["low"] > CHANCE
+        else f" All of them together, fitted to the answers of other lines, are not clear of .5: {size}."
+    )
+
+
+def mistakes_exposure(method: str, rows: pd.DataFrame, shift: float) -> str:
+    """Say whether a method takes exposure to a drug for resistance; no value here is praise.
+
+    Parameters
+    ----------
+    rows
+        Of one method and one size of the shift, a row a simulated drug: value, low, high of the AUROC of
+        control against treated cells, all truly sensitive.
+    shift
+        That size.
+    """
+    n = len(rows)
+    resistant, sensitive = int((rows["low"] > CHANCE).sum()), int((rows["high"] < CHANCE).sum())
+    span = f"shift {shift:g}: AUROC {rows['value'].min():.2f} to {rows['value'].max():.2f}"
+    if not resistant + sensitive:
+        return f"**{method}** shows no clear trace of exposure with any of {n} simulated drugs ({span})."
+    counts = {"resistance": resistant, "sensitivity": sensitive}
+    taken = listing([f"for {what} with {hits} of {n}" for what, hits in counts.items() if hits])
+    return f"**{method}** takes exposure {taken} simulated drugs ({span})."
+
+
+def unshifted(rows: pd.DataFrame) -> str:
+    """Say what is found where the drug does nothing: how many intervals miss .5 by chance alone."""
+    off = int(((rows["low"] > CHANCE) | (rows["high"] < CHANCE)).sum())
+    return (
+        f"Where the drug does nothing (shift 0) the samples differ by chance only; {off} of {len(rows)} "
+        "intervals miss .5 there. One in twenty should; methods share the cells, so they miss it together."
+    )
+
+
+def within_samples(table: pd.DataFrame, question: str, shift: float) -> str:
+    """Say how far methods order the lines of one sample by their response; exposure is then no help.
+
+    Parameters
+    ----------
+    table
+        As `exposure.judge` returns it, constant answers left out.
+    question
+        Of its column `question`: response among the cells of one sample.
+    shift
+        Size of the shift.
+    """
+    rows = table[(table["question"] == question) & (table["shift"] == shift)]
+    named = [
+        f"{method} {part['value'].mean():.2f} ({part['value'].min():.2f} to {part['value'].max():.2f})"
+        for method, part in rows.groupby("method", sort=False)
+    ]
+    return (
+        f"At shift {shift:g}, {question}, mean AUROC over simulated drugs, with the lowest and the highest: "
+        f"{listing(named)}."
+    )
+
+
+def calls_of_exposed(shares: pd.DataFrame, shift: float) -> str:
+    """Say how many truly sensitive cells are called resistant, without and with the drug.
+
+    Parameters
+    ----------
+    shares
+        As `exposure.called_resistant` returns them, constant answers left out.
+    shift
+        Size of the shift.
+    """
+    rows = shares.xs(shift, level="shift")
+    named = [f"{m} {percent(row['control'])} and {percent(row['treated'])}" for m, row in rows.iterrows()]
+    return (
+        f"Of the truly sensitive cells, these shares are called resistant without and with exposure at shift "
+        f"{shift:g}: {listing(named)}."
+    )
+
+
+def no_exposure(source: str) -> str:
+    """Say why a page of real cells holds no cells that differ in exposure alone."""
+    return (
+        f"Only a simulation knows which change is exposure and which resistance. The cells of this page are "
+        f"real (`{source}`), so this control is left out here; the edition with simulated cells has it."
+    )
+
+
+def cost_of_controls(seeds: int, shuffles: int, drugs: int, shifts: Sequence[float]) -> str:
+    """Say how much was fitted in this edition."""
+    text = (
+        f"Here every control is fitted with {seeds} seeds, and labels are shuffled {seeds * shuffles} times "
+        "in all"
+    )
+    if not drugs:
+        return f"{text}."
+    sizes = listing([f"{shift:g}" for shift in shifts])
+    return f"{text}; {drugs} drugs are simulated, with shifts of {sizes}."

@@ -1,0 +1,188 @@
+"""Every branch of the sentences on controls."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bulk2sc import pl, prose
+
+NAN = {"value": 0.7, "low": np.nan, "high": np.nan, "p": np.nan}
+PRAISE = (
+    "good",
+    "well",
+    "best",
+    "better",
+    "ahead",
+    "win",
+    "accura",
+    "skill",
+    "right",
+    "detects",
+    "clear lead",
+)
+
+
+def row(value, low, high, p=0.01):
+    return {"value": value, "low": low, "high": high, "p": p}
+
+
+@pytest.mark.parametrize(
+    ("full", "shuffled", "gap", "said"),
+    [
+        (row(0.8, 0.7, 0.9), row(0.5, 0.4, 0.6), row(0.3, 0.1, 0.4), "interval is clear of the"),
+        (row(0.8, 0.55, 0.9), row(0.5, 0.4, 0.6), row(0.3, 0.1, 0.4), "they overlap. The difference on the"),
+        (row(0.8, 0.55, 0.9), row(0.5, 0.4, 0.6), row(0.3, 0.1, 0.4, p=0.2), "is no clearer: 0.30"),
+        (row(0.6, 0.4, 0.7), row(0.5, 0.4, 0.6), row(0.1, -0.1, 0.3), "is no clearer: 0.10"),
+        (NAN, NAN, NAN, "**The lines are too few to say whether the two differ.**"),
+    ],
+)
+def test_clear_of_shuffled(full, shuffled, gap, said):
+    text = prose.clear_of_shuffled(full, shuffled, gap, (3, 99))
+    assert said in text and text.endswith(
+        "Of 99 shuffles, 3 reach the full model's mean (permutation p = 0.04)."
+    )
+    assert ("is not clear" in text) == (full["low"] <= shuffled["high"])
+
+
+def test_one_class_cannot_be_set_against_shuffles():
+    nothing = dict.fromkeys(("value", "low", "high", "p"), np.nan)
+    text = prose.clear_of_shuffled(nothing, nothing, nothing, (0, 0))
+    assert (
+        text
+        == "The cells have answers of one class only: no AUROC can be set against that of shuffled labels."
+    )
+
+
+@pytest.mark.parametrize(
+    ("gaps", "said"),
+    [
+        ({"a": row(0.2, 0.1, 0.3)}, "Here: the model is clearly worse without A."),
+        ({"a": row(-0.2, -0.3, -0.1)}, "Here: it is clearly **better** without A."),
+        ({"a": row(0.2, 0.1, 0.3, p=0.06)}, "Here: no difference can be shown without A."),
+        (
+            {"a": row(0.0, -0.1, 0.1), "b": row(0.1, -0.1, 0.2)},
+            "Here: no difference can be shown without A and B.",
+        ),
+        (
+            {"a": row(0.2, 0.1, 0.3), "b": row(0.0, -0.1, 0.1)},
+            "Here: the model is clearly worse without A; no difference can be shown without B.",
+        ),
+        ({"a": NAN, "b": NAN}, "Here, there are too few lines to say whether A and B matter."),
+    ],
+)
+def test_parts_that_matter(gaps, said):
+    assert prose.parts_that_matter(gaps, {"a": "A", "b": "B"}, "Here") == said
+
+
+@pytest.mark.parametrize(
+    ("gap", "said"),
+    [
+        (
+            row(0.1, 0.05, 0.2),
+            "**Leaving the tested lines in training flatters ridge**: its AUROC rises by 0.10",
+        ),
+        (row(0.1, 0.05, 0.2, p=0.1), "no rise can be shown"),
+        (row(0.0, -0.1, 0.1), "For ridge, no rise can be shown where the tested lines are left in: 0.00"),
+        (NAN, "For ridge, there are too few lines to say what leaving them in does (+0.70)."),
+    ],
+)
+def test_leakage(gap, said):
+    assert said in prose.leakage("ridge", gap)
+
+
+def quality(**methods):
+    rows = [(name, -1, "auroc", *values) for name, values in methods.items()]
+    return pd.DataFrame(rows, columns=["method", "seed", "metric", "value", "low", "high"])
+
+
+def test_confounding():
+    both = quality(size=(0.7, 0.6, 0.8), mito=(0.3, 0.2, 0.4), genes=(0.5, 0.4, 0.6), fit=(0.7, 0.6, 0.8))
+    text = prose.confounding(both, "fit", "X")
+    assert "Against X, these go with the answer: size (higher in sensitive cells, AUROC 0.70" in text
+    assert (
+        "and mito (lower in sensitive cells, AUROC 0.30" in text and "genes" not in text.split("knowing")[0]
+    )
+    assert "**confounded**" in text
+    none = prose.confounding(quality(size=(0.5, 0.4, 0.6), fit=(0.5, 0.4, 0.6)), "fit", "X")
+    assert "no single measure goes with the answer" in none and "are not clear of .5: 0.50" in none
+    assert "too few lines to fit all" in prose.confounding(quality(size=(0.5, 0.4, 0.6)), "fit", "X")
+    few = quality(size=(0.5, np.nan, np.nan))
+    assert prose.confounding(few, "fit", "X") == "Against X, there are too few lines for any interval."
+    assert (
+        prose.confounding(few[:0], "fit", "X") == "The cells have no measures of quality to hold against X."
+    )
+
+
+def drugs(*rows):
+    return pd.DataFrame(rows, columns=["value", "low", "high"])
+
+
+def test_mistaking_exposure():
+    high, low, blind = (0.9, 0.8, 1.0), (0.1, 0.0, 0.2), (0.5, 0.4, 0.6)
+    text = prose.mistakes_exposure("LR", drugs(high, low, blind), 2.0)
+    assert text == (
+        "**LR** takes exposure for resistance with 1 of 3 and for sensitivity with 1 of 3 simulated drugs "
+        "(shift 2: AUROC 0.10 to 0.90)."
+    )
+    assert "sensitivity" not in prose.mistakes_exposure("LR", drugs(high), 2.0)
+    assert "resistance" not in prose.mistakes_exposure("LR", drugs(low), 2.0)
+    assert "no clear trace of exposure with any of 2" in prose.mistakes_exposure(
+        "LR", drugs(blind, blind), 2.0
+    )
+
+
+@pytest.mark.parametrize("value", np.linspace(0, 1, 21))
+@pytest.mark.parametrize("half", [0.0, 0.05, 0.5])
+def test_no_method_is_called_good_for_what_it_makes_of_exposure(value, half):
+    for n in (1, 3):
+        rows = drugs(*[(value, value - half, value + half)] * n)
+        text = prose.mistakes_exposure("LR", rows, 1.0).lower()
+        assert not [word for word in PRAISE if word in text]
+
+
+def test_the_shift_of_size_zero():
+    text = prose.unshifted(drugs((0.6, 0.52, 0.7), (0.4, 0.3, 0.45), (0.5, 0.4, 0.6)))
+    assert "2 of 3 intervals miss .5 there" in text
+
+
+def test_response_within_a_sample_and_calls():
+    rows = [
+        ("LR", 0, 2.0, "q", 0.7),
+        ("LR", 1, 2.0, "q", 0.9),
+        ("LR", 0, 0.5, "q", 0.1),
+        ("LR", 0, 2.0, "z", 0.2),
+    ]
+    table = pd.DataFrame(rows, columns=["method", "seed", "shift", "question", "value"])
+    text = prose.within_samples(table, "q", 2.0)
+    assert text.startswith("At shift 2, q, mean AUROC") and text.endswith(": LR 0.80 (0.70 to 0.90).")
+    index = pd.MultiIndex.from_tuples([("LR", 0.5), ("LR", 2.0)], names=["method", "shift"])
+    shares = pd.DataFrame({"control": [0.5, 0.1], "treated": [0.6, 0.3]}, index=index)
+    assert prose.calls_of_exposed(shares, 2.0).endswith(
+        "without and with exposure at shift 2: LR 10 % and 30 %."
+    )
+
+
+def test_what_an_edition_leaves_out_and_what_it_fits():
+    assert "`GSE1`" in prose.no_exposure("GSE1") and "left out" in prose.nothing_to_leak()
+    assert prose.cost_of_controls(5, 10, 0, [1.0]) == (
+        "Here every control is fitted with 5 seeds, and labels are shuffled 50 times in all."
+    )
+    assert prose.cost_of_controls(5, 10, 3, [0.5, 2.0]).endswith(
+        "; 3 drugs are simulated, with shifts of 0.5 and 2."
+    )
+
+
+def test_every_simulated_drug_is_drawn_at_its_shifts():
+    rows = [
+        (method, seed, shift, question, 0.1 * seed + 0.2 * shift, 0.0, 1.0)
+        for method in ("LR", "SVM")
+        for question in ("exposure, a", "response, b")
+        for seed in (0, 1)
+        for shift in (0.5, 2.0)
+    ]
+    table = pd.DataFrame(rows, columns=["method", "seed", "shift", "question", "value", "low", "high"])
+    axes = pl.exposures(table, ["exposure, a", "response, b"], ["LR", "SVM"])
+    assert axes.shape == (2, 2) and [ax.get_title() for ax in axes[0]] == ["LR", "SVM"]
+    drawn = [line.get_ydata().tolist() for line in axes[1, 1].lines[1:]]
+    np.testing.assert_allclose(drawn, [[0.1, 0.4], [0.2, 0.5]])
+    assert [text.get_text() for text in axes[1, 0].get_xticklabels()] == ["0.5", "2"]
