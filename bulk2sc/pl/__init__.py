@@ -3,7 +3,6 @@
 from bulk2sc.pl.calibration import expected_by_chance, fits, reliability, risk_coverage, thinned
 from bulk2sc.pl.cells import WIDTHS, composition, embedding, quality, widths
 from bulk2sc.pl.comparison import by_answer, intervals
-from bulk2sc.pl.comparison import by_answer, intervals, reliability
 from bulk2sc.pl.controls import exposures
 from bulk2sc.pl.lines import line_scores, tails, two_measures
 from bulk2sc.pl.look import (
