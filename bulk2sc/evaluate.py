@@ -4,7 +4,7 @@ Methods never see the answers of the cells; here they meet the scores. Scores ar
 sensitive, answers are 1 (sensitive), 0 (resistant) or NaN (not judged).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import comb
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import stats
 from sklearn.model_selection import KFold, RepeatedKFold
+from statsmodels.stats.multitest import multipletests
 
 from bulk2sc import labels, models, pp
 from bulk2sc.errors import Bulk2scError
@@ -238,25 +239,38 @@ def judge(
     -------
     DataFrame
         Tidy: method, seed (-1 for the mean over seeds, which carries the interval), metric, value, low, high.
+        Without any answer, all values are NaN but those that need none, of all cells: positive_rate and
+        degenerate.
 
     Raises
     ------
     Bulk2scError
-        If the column is missing or holds no answer.
+        If the column is missing.
     """
     if against not in cells.obs:
         raise Bulk2scError(f"judge: cells have no column obs['{against}']; metrics need known answers")
     answer, groups = cells.obs[against].to_numpy(float), cells.obs["cell_line"].astype(str)
-    rows = []
+    known, rows = not np.isnan(answer).all(), []
     for method, table in scores.groupby("method", sort=False):
         wide = table.pivot(index="seed", columns="cell", values="score").reindex(columns=cells.obs_names)
         for seed, score in wide.iterrows():
-            rows += [
-                (method, seed, m, v, np.nan, np.nan) for m, v in metrics(answer, score.to_numpy()).items()
-            ]
+            found = metrics(answer, score.to_numpy()) if known else _without_answers(score.to_numpy())
+            rows += [(method, seed, m, v, np.nan, np.nan) for m, v in found.items()]
+        if not known:
+            rows += [(method, -1, m, v, np.nan, np.nan) for m, v in _without_answers(wide.to_numpy()).items()]
+            continue
         interval = bootstrap(answer, wide.to_numpy(), groups, n_draws=n_draws)
         rows += [(method, -1, *row) for row in interval.itertuples()]
     return pd.DataFrame(rows, columns=["method", "seed", "metric", "value", "low", "high"])
+
+
+def _without_answers(score: np.ndarray) -> dict[str, float]:
+    """Return the metrics of scores, (n_cells,) or (n_seeds, n_cells): NaN where they need answers."""
+    names = metrics(np.array([1.0, 0.0]), np.array([1.0, 0.0]))
+    rates = np.mean(np.atleast_2d(score) >= 0.5, axis=1)
+    degenerate = np.mean((rates < DEGENERATE) | (rates > 1 - DEGENERATE))
+    told = {"positive_rate": rates.mean(), "degenerate": degenerate, "n_cells": 0}
+    return dict.fromkeys(names, np.nan) | told
 
 
 def paired_difference(
@@ -277,18 +291,68 @@ def paired_difference(
         value (first minus second on all cells), low, high (95 % interval), and p: the two-sided bootstrap
         p-value; all but value are NaN where `too_few_lines`.
     """
+    options = {"metric": metric, "against": against, "n_draws": n_draws}
+    return paired_differences(scores, cells, [(first, second)], **options).iloc[0].drop("holm").to_dict()
+
+
+def paired_differences(
+    scores: pd.DataFrame,
+    cells: AnnData,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    metric: str = "auroc",
+    against: str = "truth",
+    n_draws: int = 1000,
+) -> pd.DataFrame:
+    """Compare pairs of methods on the same bootstrap draws of cell lines.
+
+    Parameters
+    ----------
+    scores, cells, metric, against, n_draws
+        As for `judge`.
+    pairs
+        All comparisons that are made: p-values are corrected for their number.
+
+    Returns
+    -------
+    DataFrame
+        One row a pair, indexed by ``first`` and ``second``: value (first minus second on all cells), low,
+        high (95 % interval), p, the two-sided bootstrap p-value, and ``holm``, p corrected by Holm's method;
+        all but value are NaN where `too_few_lines`, and value too where no cell has an answer.
+
+    Raises
+    ------
+    Bulk2scError
+        If so few draws are asked for that no p-value could be below .05 after the correction.
+    """
+    if len(pairs) / n_draws >= 0.05:
+        raise Bulk2scError(
+            f"n_draws is {n_draws}: corrected for {len(pairs)} comparisons, no p-value could be below .05; "
+            f"ask for more than {20 * len(pairs)}"
+        )
     answer, groups = cells.obs[against].to_numpy(float), cells.obs["cell_line"].astype(str)
-    point, draws = [], []
-    for method in (first, second):
+    index = pd.MultiIndex.from_tuples(pairs, names=["first", "second"])
+    if np.isnan(answer).all():
+        return pd.DataFrame(np.nan, index, ["value", "low", "high", "p", "holm"])
+    points, draws = {}, {}
+    for method in dict.fromkeys(name for pair in pairs for name in pair):
         table = scores[scores["method"] == method].pivot(index="seed", columns="cell", values="score")
         wide = table.reindex(columns=cells.obs_names).to_numpy()
-        draws.append(bootstrap_draws(answer, wide, groups, n_draws=n_draws)[metric])
-        point.append(np.mean([metrics(answer, s)[metric] for s in wide]))
-    gap = (draws[0] - draws[1]).dropna()
+        draws[method] = bootstrap_draws(answer, wide, groups, n_draws=n_draws)[metric]
+        points[method] = np.mean([metrics(answer, s)[metric] for s in wide])
+    rows = [{"value": points[a] - points[b], **_of_gap(draws[a] - draws[b])} for a, b in pairs]
+    table = pd.DataFrame(rows, index=index, columns=["value", "low", "high", "p"])
+    tested = table["p"].notna()
+    corrected = multipletests(table["p"][tested], method="holm")[1] if tested.any() else []
+    return table.assign(holm=pd.Series(corrected, index=table.index[tested], dtype=float))
+
+
+def _of_gap(gap: pd.Series) -> dict[str, float]:
+    """Return the interval of a difference from its bootstrap draws, and its two-sided p-value."""
+    gap = gap.dropna()
     tail = min((gap <= 0).mean(), (gap >= 0).mean())
     p = min(1.0, max(2 * tail, 1 / len(gap))) if len(gap) else np.nan
-    low, high = gap.quantile([0.025, 0.975])
-    return {"value": point[0] - point[1], "low": low, "high": high, "p": p}
+    return {"low": gap.quantile(0.025), "high": gap.quantile(0.975), "p": p}
 
 
 def cross_validate(

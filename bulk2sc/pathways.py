@@ -52,7 +52,7 @@ def pathway_mask(
         raise Bulk2scError(
             f"None of {len(gene_sets)} pathways is left: {len(members)} have up to {max_size} genes, at "
             f"most {most} of one are among the {len(genes)} chosen; "
-            f"lower min_genes={min_genes} or raise n_hvg."
+            f"lower min_genes={min_genes} or raise n_hvg (in chapters: min_pathway_genes)."
         )
     kept |= {f"{FREE}{i}": np.ones(len(genes), bool) for i in range(1, n_free + 1)}
     return pd.DataFrame(np.stack(list(kept.values())).astype("float32"), index=list(kept), columns=genes)

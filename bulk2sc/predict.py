@@ -22,6 +22,11 @@ SCALE_NOTE = {
     "z-scores": "z-scores: used as they are",
 }
 
+NO_METRICS = (
+    "no metrics: a prediction is not held against answers; cells with known answers are judged by "
+    "bulk2sc run baselines -p cells_source CELLS.h5ad"
+)
+
 
 @dataclass
 class Prediction:
@@ -139,6 +144,7 @@ def predict_cells(
         f"model: {model}, {seeds} seed{'s' if seeds > 1 else ''}, trained on {lines.n_obs} lines",
         f"called sensitive to {drug}: {(scores.mean(axis=0) >= 0.5).mean():.1%} of {given.n_obs} cells",
     ]
+    notes.append(NO_METRICS)
     if own:
         notes.append(
             f"warning: trained on the cells' own lines ({', '.join(own)}); leave them out by --exclude-lines"

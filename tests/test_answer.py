@@ -32,6 +32,13 @@ def test_without_samples_all_cells_are_one_observation():
     assert labels.answer(cells(response=[1.0, 1, 0, 0])).obs["cell_line"].unique().tolist() == ["all cells"]
 
 
+@pytest.mark.parametrize("truth", [{}, {"truth": [np.nan] * 4}])
+def test_cells_of_which_nothing_is_known_have_no_answer(truth):
+    found = labels.answer(cells(response=[np.nan] * 4, sample=["s1", "s1", "s2", "s3"], **truth))
+    assert found.uns["answer"] == "none" and found.obs["truth"].isna().all()
+    assert found.obs["cell_line"].tolist() == ["s1", "s1", "s2", "s3"]
+
+
 def test_one_class_of_lines_by_a_rule_of_lines_stays_that():
     given = cells(response=[0.0] * 4, truth=[0.0] * 4, cell_line=["a", "b", "b", "c"], sample="s")
     found = labels.answer(given)

@@ -15,7 +15,7 @@ from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.models import LADDER, METHODS, base, load_model, make
+from bulk2sc.models import LADDER, METHODS, base, described, load_model, make, makers
 from bulk2sc.models.regressions import PENALTIES, CorrelationWeights, calibrate
 from bulk2sc.models.trees import GRID, stacked, sum_of_leaves
 
@@ -210,8 +210,31 @@ def test_the_penalty_of_ridge_is_chosen_on_bulk(data, fitted):
     best = max(penalties, key=correlation)
     assert np.allclose(PENALTIES, penalties)
     assert fitted["ridge CV"].alpha_ == pytest.approx(best)
+    sweep = fitted["ridge CV"].sweep_
+    assert sweep.shape == (9, 5) and sweep.mean(axis=1).idxmax() == pytest.approx(best)
+    assert np.allclose(sweep.mean(axis=1), [correlation(alpha) for alpha in penalties], atol=1e-6)
     fixed = make("ridge", alpha=best).fit(*data[:2])
     assert np.allclose(fitted["ridge CV"].score_cells(data[1]), fixed.score_cells(data[1]), atol=1e-9)
+
+
+def test_methods_say_how_they_are_set(data):
+    table = described(["RF", "ridge", "ridge CV", "tuned XGBoost", "shared AE"], mask=data[2], alpha=7.0)
+    assert table.loc["RF", "settings"] == "n_estimators 500" and table.loc["ridge", "settings"] == "alpha 7"
+    assert table.loc["ridge", "what it is"].startswith("Ridge regression on AUC with a fixed penalty")
+    assert (
+        table.loc["tuned XGBoost", "chosen on bulk lines"]
+        == "max_depth from 1, 3, 5; learning_rate from 0.05, 0.2"
+    )
+    assert table.loc["ridge CV", "chosen on bulk lines"].startswith("alpha from 100, 316, 1000, 3160, ")
+    assert (
+        "lr 0.001" in table.loc["shared AE", "settings"] and "mask" not in table.loc["shared AE", "settings"]
+    )
+    assert (table.loc[["RF", "ridge", "shared AE"], "chosen on bulk lines"] == "").all()
+
+
+def test_makers_take_the_seed_last_and_keep_their_method():
+    made = makers(["RF", "LR"], C=0.5, n_estimators=3, seed=9)
+    assert (made["RF"](4).seed, made["RF"](4).n_estimators, made["LR"](4).C) == (4, 3, 0.5)
 
 
 def test_signature_weights_are_correlations_and_the_limit_of_ridge(data, fitted):

@@ -160,6 +160,47 @@ def test_paired_difference_sees_a_better_method_and_no_difference_to_itself(plan
     assert (same["value"], same["low"], same["high"], same["p"]) == (0, 0, 0, 1)
 
 
+def test_scores_without_answers_have_no_metrics_but_their_rate(planted):
+    bulk, cells = planted
+    scores = evaluate.score_methods(bulk, cells, methods=METHODS, seeds=[0, 1])
+    blank = cells.copy()
+    blank.obs["truth"] = np.nan
+    table = evaluate.judge(scores, blank).set_index(["method", "seed", "metric"])["value"]
+    assert set(table.index) >= {(m, s, "auroc") for m in METHODS for s in (-1, 0, 1)}
+    told = table[table.notna()].unstack("metric")
+    assert set(told) == {"positive_rate", "degenerate", "n_cells"}
+    assert told.loc["all sensitive", "positive_rate"].tolist() == [1, 1, 1]
+    share = (scores[scores["method"] == "ridge"]["score"] >= 0.5).mean()
+    assert told.loc[("ridge", -1), "positive_rate"] == pytest.approx(share)
+    assert told["degenerate"].groupby("method").mean().to_dict() == {
+        "all resistant": 1,
+        "all sensitive": 1,
+        "ridge": 0,
+    }
+    assert evaluate.paired_differences(scores, blank, [("ridge", "all sensitive")]).isna().all(axis=None)
+
+
+def test_paired_differences_are_corrected_for_all_comparisons(planted):
+    bulk, cells = planted
+    scores = evaluate.score_methods(bulk, cells, methods=METHODS)
+    pairs = [("ridge", "all sensitive"), ("ridge", "all resistant"), ("all sensitive", "all resistant")]
+    table = evaluate.paired_differences(scores, cells, pairs, n_draws=200)
+    assert list(table.index) == pairs
+    for pair, row in table.iterrows():
+        alone = evaluate.paired_difference(scores, cells, *pair, n_draws=200)
+        assert row.drop("holm").to_dict() == alone
+    small = table["p"].iloc[0]
+    assert table["holm"].tolist() == pytest.approx([3 * small, 3 * small, 1.0])  # Holm's steps by hand
+    assert evaluate.paired_differences(scores, cells, []).empty
+    with pytest.raises(
+        Bulk2scError, match=r"n_draws is 60: corrected for 3 comparisons.* ask for more than 60"
+    ):
+        evaluate.paired_differences(scores, cells, pairs, n_draws=60)
+    few = cells[cells.obs["cell_line"].isin(["C0", "C7"])].copy()
+    unknown = evaluate.paired_differences(scores, few, pairs)
+    assert unknown["value"].notna().all() and unknown[["low", "high", "p", "holm"]].isna().all(axis=None)
+
+
 def test_cross_validation_finds_the_planted_signal_on_unseen_lines(planted):
     bulk, cells = planted
     table = evaluate.cross_validate(METHODS["ridge"], bulk, cells, folds=4)

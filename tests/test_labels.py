@@ -226,9 +226,10 @@ def test_without_a_treated_sample_the_response_is_the_truth():
     assert (obs["label_reason"] == "line").all()
 
 
-def test_labels_need_a_design_or_a_truth():
-    with pytest.raises(Bulk2scError, match=r"reads obs\['treated'\] or obs\['truth'\]; obs has cell_line"):
-        labels.label_cells(cells_of(["A", "B"]))
+def test_cells_of_which_nothing_is_known_have_no_response():
+    obs = labels.label_cells(cells_of(["A", "B"])).obs
+    assert obs["response"].isna().all() and obs["response_unfiltered"].isna().all()
+    assert (obs["label_reason"] == "not named by the rule").all()
 
 
 def rule_of(**form):

@@ -78,6 +78,15 @@ def test_degenerate():
     assert "SVM (1 of 2 runs)" in prose.degenerate(table(constant, fine, flagged))
 
 
+def test_judged_cells():
+    obs = pd.DataFrame({"truth": [1.0, 1.0, 0.0, 1.0], "cell_line": ["a", "b", "c", "a"]})
+    assert prose.judged_cells(obs) == (
+        "4 cells are judged; they come from 2 sensitive and 1 resistant lines. 75 % of them are sensitive."
+    )
+    assert prose.judged_cells(obs.head(2)).startswith("**No line is resistant**, all that are judged are ")
+    assert prose.judged_cells(obs.head(0)) == "No cell is judged."
+
+
 def test_best():
     rows = table(("a", -1, "auroc", 0.7, 0.6, 0.8), ("b", -1, "auroc", 0.6, 0.5, 0.7))
     assert prose.best(rows) == "The highest AUROC is that of **a**: 0.70 (95 % interval 0.60 to 0.80)."
@@ -118,6 +127,7 @@ def test_kind_of_expression(uns, words):
     [
         ({}, {}, "are real, from the source `GSE118767`."),
         ({"answer": "lines"}, {}, "are real, from the source `GSE118767`."),
+        ({"answer": "none"}, {}, "**No cell has an answer**, neither by"),
         ({"answer": "labels"}, {}, "`GSE118767`. No response of their own lines sets them apart, so **the"),
         (
             {"simulated": np.True_, "held_out": ["A", "B"]},

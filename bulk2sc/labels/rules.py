@@ -21,6 +21,8 @@ A rule is one YAML file, `data/rules/<data set>.yml`:
           reference: who states this
       - about: cells of known lines
         lines: true                    # the response is the truth of a cell's line
+      - about: cells of which nothing is known
+        unlabelled: true               # they are scored and not judged; fits any cells, so it comes last
 """
 
 from collections.abc import Mapping, Sequence
@@ -91,6 +93,8 @@ class Form:
         See these.
     lines
         Whether the response is the truth of a cell's line, obs["truth"].
+    unlabelled
+        Whether no cell has a response: it can be scored, not judged.
     dominance
         Share of treated cells, 0.5 to 1, from which on a cluster is theirs; 0: clusters decide nothing.
     markers
@@ -101,6 +105,7 @@ class Form:
     arms: Arms | None = None
     literature: Literature | None = None
     lines: bool = False
+    unlabelled: bool = False
     dominance: float = 0.0
     markers: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
@@ -192,8 +197,11 @@ def _form(content: Any, where: str) -> Form:
         if "markers" in form:
             form["markers"] = _markers(form["markers"], where)
     form = _build(Form, form, where)
-    if not form.columns or (form.arms and form.lines):
-        raise Bulk2scError(f"{where}: give 'arms', 'literature' or 'lines: true', not arms and lines.")
+    if bool(form.columns) == form.unlabelled or (form.arms and form.lines):
+        raise Bulk2scError(
+            f"{where}: give 'arms', 'literature', 'lines: true' or 'unlabelled: true'; arms and lines "
+            "exclude each other, and unlabelled all others."
+        )
     if form.dominance and not (form.arms and 0.5 <= form.dominance <= 1):
         raise Bulk2scError(f"{where}: 'dominance' is {form.dominance:g}; it needs 'arms' and is 0.5 to 1.")
     return form

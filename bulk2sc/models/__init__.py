@@ -1,7 +1,10 @@
 """Every method under its name, with one interface: ``fit``, ``score_cells``, ``save`` and ``load``."""
 
 import inspect
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+import pandas as pd
 
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.models.base import Model, read_about
@@ -50,8 +53,10 @@ __all__ = [
     "LADDER",
     "METHODS",
     "Model",
+    "described",
     "load_model",
     "make",
+    "makers",
     "takes",
     *sorted(method.__name__ for method in METHODS.values()),
 ]
@@ -74,6 +79,11 @@ def make(name: str, **settings) -> Model:
     return _method(name)(**{setting: value for setting, value in settings.items() if takes(name, setting)})
 
 
+def makers(names: Iterable[str], **settings) -> dict[str, Callable[[int], Model]]:
+    """Return, by name, a function of the seed that makes the method with `settings` as `make` does."""
+    return {name: lambda seed, name=name: make(name, **settings | {"seed": seed}) for name in names}
+
+
 def takes(name: str, setting: str) -> bool:
     """Tell whether the method called `name` has a setting; those with `mask` also learn from the cells.
 
@@ -85,9 +95,36 @@ def takes(name: str, setting: str) -> bool:
     return setting in _settings_of(_method(name))
 
 
+def described(names: Iterable[str], **settings) -> pd.DataFrame:
+    """Say how methods are set, as read from the methods made with `settings` themselves.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by method: what it is (the first line of its documentation), its settings but seed and mask,
+        and what it chooses by itself on bulk lines, each as text.
+    """
+    rows = {}
+    for name in names:
+        model = make(name, **settings)
+        fixed = {s: v for s, v in model.get_params().items() if s not in ("seed", "mask")}
+        rows[name] = {
+            "what it is": inspect.getdoc(type(model)).splitlines()[0],
+            "settings": ", ".join(f"{s} {_short(v)}" for s, v in fixed.items()),
+            "chosen on bulk lines": "; ".join(
+                f"{s} from {', '.join(map(_short, values))}" for s, values in model.swept.items()
+            ),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+
+
 def load_model(folder: str | Path) -> Model:
     """Read any saved model; raises `Bulk2scError` if `folder` holds none or a damaged one."""
     return _method(read_about(Path(folder))["method"]).load(folder)
+
+
+def _short(value: object) -> str:
+    return f"{float(f'{value:.3g}'):g}" if isinstance(value, float) else str(value)
 
 
 def _settings_of(method: type[Model]) -> set[str]:

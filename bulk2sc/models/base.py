@@ -1,7 +1,9 @@
 """What every method has in common: settings, blinded fitting and scoring, saving without pickle."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -29,11 +31,14 @@ class Model(BaseEstimator):
     ----------
     name
         Name of the method in tables and in `bulk2sc.models.METHODS`.
+    swept
+        Setting -> values that the method chooses from by itself, on bulk lines.
     genes_
         Genes of the fitted model, in order.
     """
 
     name: str
+    swept: Mapping[str, Sequence[float]] = MappingProxyType({})
 
     def fit(self, bulk: AnnData, cells: AnnData) -> "Model":
         """Learn from labelled bulk lines and unlabelled cells.

@@ -1,6 +1,9 @@
 """Linear predictors of AUC on all tested lines; a logistic calibration makes them probabilities."""
 
+from types import MappingProxyType
+
 import numpy as np
+import pandas as pd
 import sklearn.linear_model
 from anndata import AnnData
 from scipy.special import expit, logit
@@ -89,6 +92,7 @@ class RidgeCV(Ridge):
     """
 
     name = "ridge CV"
+    swept = MappingProxyType({"alpha": PENALTIES})
 
     def __init__(self, *, seed: int = 0):
         self.seed = seed
@@ -98,12 +102,17 @@ class RidgeCV(Ridge):
         """The chosen penalty."""
         return float(self.arrays_["alpha"])
 
+    @property
+    def sweep_(self) -> pd.DataFrame:
+        """Correlation with AUC on the lines left out, penalties (the index) x folds."""
+        return pd.DataFrame(self.arrays_["sweep"], index=pd.Index(PENALTIES, name="penalty"))
+
     def _regressor(self, X: np.ndarray, auc: np.ndarray, folds: KFold) -> BaseEstimator:
-        swept = {"alpha": PENALTIES}
         search = GridSearchCV(
-            sklearn.linear_model.Ridge(), swept, scoring=_correlation, cv=folds, refit=False
-        )
-        self.arrays_["alpha"] = search.fit(X, auc).best_params_["alpha"]
+            sklearn.linear_model.Ridge(), dict(self.swept), scoring=_correlation, cv=folds, refit=False
+        ).fit(X, auc)
+        by_fold = [search.cv_results_[f"split{fold}_test_score"] for fold in range(FOLDS)]
+        self.arrays_ |= {"alpha": search.best_params_["alpha"], "sweep": np.transpose(by_fold)}
         return sklearn.linear_model.Ridge(alpha=self.alpha_)
 
 

@@ -76,24 +76,19 @@ class GradientBoosting(ArrayModel):
     ----------
     n_estimators, max_depth, learning_rate
         Number and depth of the trees and the weight of each: the defaults of scikit-learn's exact form.
-    seed
-        Seed of the generator, which decides nothing as long as lines and genes are not sampled.
     """
 
     name = "GB"
 
-    def __init__(
-        self, *, n_estimators: int = 100, max_depth: int = 3, learning_rate: float = 0.1, seed: int = 0
-    ):
+    def __init__(self, *, n_estimators: int = 100, max_depth: int = 3, learning_rate: float = 0.1):
         self.n_estimators = n_estimators
         self.max_depth = max_depth
         self.learning_rate = learning_rate
-        self.seed = seed
 
     def _fit(self, bulk: AnnData, cells: AnnData) -> None:
         settings = {"max_depth": self.max_depth, "learning_rate": self.learning_rate}
         boosted = HistGradientBoostingClassifier(
-            max_iter=self.n_estimators, early_stopping=False, random_state=self.seed, **settings
+            max_iter=self.n_estimators, early_stopping=False, **settings
         ).fit(*labelled_lines(bulk))
         trees = stacked([_of_histogram(tree.nodes) for (tree,) in boosted._predictors])
         self.arrays_ = trees | {"start": boosted._baseline_prediction.ravel()}
@@ -154,13 +149,16 @@ class TunedXGBoost(XGBoost):
     """Gradient-boosted trees whose depth and learning rate are chosen on bulk lines.
 
     Of the pairs in `GRID` the one with the highest mean AUROC in a 5-fold cross-validation over the labelled
-    lines is fitted on all of them. All else is as `XGBoost` has it by default, but genes are cut into 32 bins
-    and not 256: enough for some hundred lines, and four times as fast.
+    lines is fitted on all of them.
 
     Parameters
     ----------
     n_estimators
         Number of trees.
+    subsample, colsample_bytree
+        Share of lines and of genes that each tree sees.
+    max_bin
+        Number of bins that genes are cut into: enough for some hundred lines, and four times as fast as 256.
     seed
         Seed of the sampling and of the folds.
 
@@ -171,16 +169,28 @@ class TunedXGBoost(XGBoost):
     """
 
     name = "tuned XGBoost"
+    swept = GRID
 
-    def __init__(self, *, n_estimators: int = 150, seed: int = 0):
+    def __init__(
+        self,
+        *,
+        n_estimators: int = 150,
+        subsample: float = 0.8,
+        colsample_bytree: float = 0.1,
+        max_bin: int = 32,
+        seed: int = 0,
+    ):
         self.n_estimators = n_estimators
+        self.subsample = subsample
+        self.colsample_bytree = colsample_bytree
+        self.max_bin = max_bin
         self.seed = seed
 
     def _fit(self, bulk: AnnData, cells: AnnData) -> None:
-        settings = XGBoost(n_estimators=self.n_estimators).get_params() | {"seed": self.seed}
-        trees = XGBClassifier(n_jobs=1, max_bin=32, random_state=settings.pop("seed"), **settings)
+        settings = self.get_params()
+        trees = XGBClassifier(n_jobs=1, random_state=settings.pop("seed"), **settings)
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=self.seed)
-        search = GridSearchCV(trees, GRID, scoring="roc_auc", cv=folds).fit(*labelled_lines(bulk))
+        search = GridSearchCV(trees, self.swept, scoring="roc_auc", cv=folds).fit(*labelled_lines(bulk))
         self.trees_, self.chosen_ = search.best_estimator_, search.best_params_
 
     def _write(self, folder: Path) -> None:

@@ -4,6 +4,7 @@ from bulk2sc.pl.calibration import expected_by_chance, fits, reliability, risk_c
 from bulk2sc.pl.cells import WIDTHS, composition, embedding, quality, widths
 from bulk2sc.pl.comparison import by_answer, intervals
 from bulk2sc.pl.controls import exposures
+from bulk2sc.pl.comparison import by_answer, intervals, over_studies
 from bulk2sc.pl.lines import line_scores, tails, two_measures
 from bulk2sc.pl.look import (
     DEPTH,
@@ -20,6 +21,8 @@ from bulk2sc.pl.look import (
 from bulk2sc.pl.pathways import mask_picture, mask_sizes, pathway_heatmap, pathway_ranking
 from bulk2sc.pl.sweeps import over_settings
 from bulk2sc.pl.training import STAGES, loss_curves, stage_legend, stages
+from bulk2sc.pl.sweeps import curve, over_settings
+from bulk2sc.pl.training import loss_curves
 from bulk2sc.pl.tuning import by_value
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "by_answer",
     "by_value",
     "composition",
+    "curve",
     "embedding",
     "expected_by_chance",
     "exposures",
@@ -45,6 +49,7 @@ __all__ = [
     "mask_picture",
     "mask_sizes",
     "over_settings",
+    "over_studies",
     "pathway_heatmap",
     "pathway_ranking",
     "quality",

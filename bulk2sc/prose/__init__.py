@@ -60,11 +60,20 @@ from bulk2sc.prose.labelling import (
     steps_in_force,
 )
 from bulk2sc.prose.model import against_components, mixed, own_places, reconstruction, redundancy, separation
-from bulk2sc.prose.origin import classes, counts_used, kind_of_expression, origin_of_cells, origin_of_lines
+from bulk2sc.prose.origin import (
+    NOT_JUDGED,
+    classes,
+    counts_used,
+    judged_cells,
+    kind_of_expression,
+    origin_of_cells,
+    origin_of_lines,
+)
 from bulk2sc.prose.published import answers_that_look_at_nothing, flipping_runs, implied_answers
 from bulk2sc.prose.quality import expected_doublets, found, spared, uneven
 from bulk2sc.prose.resources import plus_minus, told_from
 from bulk2sc.prose.tuning import SETTINGS, choice, looking, told_apart
+from bulk2sc.prose.verdict import best_simple, over_studies, penalty, standings, verdict
 from bulk2sc.prose.words import (
     LABELS,
     interval,
@@ -79,6 +88,7 @@ from bulk2sc.prose.words import (
 
 __all__ = [
     "LABELS",
+    "NOT_JUDGED",
     "SETTINGS",
     "SWEPT",
     "above_chance",
@@ -91,6 +101,7 @@ __all__ = [
     "beside_table_3",
     "best",
     "better_schedule",
+    "best_simple",
     "breaks",
     "calibrated",
     "calls_of_exposed",
@@ -120,6 +131,7 @@ __all__ = [
     "implied_answers",
     "interval",
     "joined",
+    "judged_cells",
     "kind_of_expression",
     "leakage",
     "line_or_sample",
@@ -137,6 +149,8 @@ __all__ = [
     "overfits",
     "own_places",
     "parts_that_matter",
+    "over_studies",
+    "penalty",
     "percent",
     "plus_minus",
     "reconstruction",
@@ -151,12 +165,14 @@ __all__ = [
     "spared",
     "spread",
     "spreads",
+    "standings",
     "steps_in_force",
     "told_apart",
     "told_from",
     "under_adversary",
     "uneven",
     "unshifted",
+    "verdict",
     "widest_of_nothing",
     "width_of_nothing",
     "widths_of_studies",

@@ -6,6 +6,8 @@ import pandas as pd
 
 from bulk2sc.prose.words import LABELS, interval, listing
 
+CONSTANT = ("all sensitive", "all resistant", "mean effect")  # the same answer for every cell, by design
+
 
 def difference(first: str, second: str, gap: Mapping[str, float], *, metric: str = "auroc") -> str:
     """Say which of two methods is ahead, given what `evaluate.paired_difference` returns.
@@ -48,7 +50,7 @@ def above_chance(table: pd.DataFrame, *, metric: str = "auroc", chance: float = 
     return text.strip()
 
 
-def degenerate(table: pd.DataFrame, *, constant: Sequence[str] = ("all sensitive", "all resistant")) -> str:
+def degenerate(table: pd.DataFrame, *, constant: Sequence[str] = CONSTANT) -> str:
     """Say which runs call nearly every cell the same; `table` is that of `evaluate.judge`."""
     runs = table[(table["metric"] == "degenerate") & (table["seed"] >= 0) & ~table["method"].isin(constant)]
     flagged = runs[runs["value"] > 0].groupby("method", sort=False).size()

@@ -2,6 +2,15 @@
 
 from collections.abc import Mapping
 
+import pandas as pd
+
+from bulk2sc.prose.words import percent
+
+NOT_JUDGED = (
+    "**No cell has an answer**, neither by the measured response of its line nor by a label: the cells are "
+    "scored, and there are no metrics, since these hold scores against answers."
+)
+
 
 def classes(sensitive: int, resistant: int) -> str:
     """Warn, given the numbers of lines, where truth has one class only; empty where it has both."""
@@ -14,6 +23,18 @@ def classes(sensitive: int, resistant: int) -> str:
         + (f", all that are judged are {found}" if found != missing else "")
         + ": with this drug nothing on these cells can be called right or wrong, only ranked."
     )
+
+
+def judged_cells(judged: pd.DataFrame) -> str:
+    """Say how many cells and lines scores are held against, given the `obs` of cells with an answer."""
+    if judged.empty:
+        return "No cell is judged."
+    lines = judged.groupby("truth", observed=True)["cell_line"].nunique()
+    sensitive, resistant = lines.get(1.0, 0), lines.get(0.0, 0)
+    return (
+        f"{classes(sensitive, resistant)} {len(judged)} cells are judged; they come from {sensitive} "
+        f"sensitive and {resistant} resistant lines. {percent(judged['truth'].mean())} of them are sensitive."
+    ).strip()
 
 
 def origin_of_lines(uns: Mapping) -> str:
@@ -40,6 +61,8 @@ def origin_of_cells(cells: Mapping, lines: Mapping, source: str) -> str:
     """Say whether cells are measured or simulated, and from what, given the `uns` of cells and lines."""
     if not cells.get("simulated", False):
         real = f"The cells on this page are real, from the source `{source}`."
+        if cells.get("answer") == "none":
+            real += f" {NOT_JUDGED}"
         if cells.get("answer") == "labels":
             real += (
                 " No response of their own lines sets them apart, so **the answer of a cell is its label in "

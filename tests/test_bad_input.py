@@ -1,0 +1,159 @@
+"""Data and settings that cannot be used end in one line: what was found, and what to do about it."""
+
+import anndata as ad
+import numpy as np
+import pytest
+import small_book
+
+from bulk2sc import cli, datasets, evaluate, models
+from bulk2sc.errors import Bulk2scError
+from bulk2sc.study import Study
+
+TINY = {"n_hvg": 200, "resource": "hallmark", "min_pathway_genes": 3, "hidden": 16, "max_epochs": 2}
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    """Return a small book of made-up lines, with a file of cells of one's own that nobody has labelled."""
+    folder = small_book.write_book(tmp_path_factory.mktemp("book"))
+    bulk = datasets.made_up_bulk(n_lines=120, seed=0)
+    cells = datasets.simulate(bulk, drug="Lapatinib", n_cells=200, seed=0)
+    mine = ad.AnnData(cells.layers["counts"], obs=cells.obs[["sample"]], var=cells.var[[]])
+    mine.write_h5ad(folder / "own.h5ad")
+    return folder
+
+
+@pytest.fixture
+def root(book, tmp_path, monkeypatch):
+    """Return the folder of the book; what all tests need is made once."""
+    monkeypatch.setenv("BULK2SC_ROOT", str(book))
+    monkeypatch.setenv("BULK2SC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("BULK2SC_RESULTS", raising=False)
+    return book
+
+
+def study(**settings):
+    return Study("small", **TINY | settings)
+
+
+def with_responses(monkeypatch, change):
+    """Let the made-up lines respond to lapatinib as `change` says, given their AUC."""
+    bulk = datasets.load_bulk("made-up", seed=0)
+    column = list(bulk.uns["drugs"]).index("Lapatinib")
+    bulk.obsm["auc"][:, column] = change(np.array(bulk.obsm["auc"][:, column]))
+    monkeypatch.setattr(datasets, "load_bulk", lambda source, seed=0: bulk.copy())
+
+
+def first(n):
+    return lambda auc: np.where(np.arange(len(auc)) < n, auc, np.nan)
+
+
+@pytest.mark.parametrize(
+    ("settings", "artefact", "message"),
+    [
+        ({"k": 0.0}, "bulk", r"k is 0.0: the fraction .* lies between 0 and 0.5 \(say 0.3\)"),
+        ({"k": 0.7}, "bulk", r"k is 0.7: the fraction .* lies between 0 and 0.5 \(say 0.3\)"),
+        ({"drug": "Lapatinb"}, "bulk", "Unknown drug 'Lapatinb'.*Did you mean 'Lapatinib'"),
+        (
+            {"min_pathway_genes": 190},
+            "mask",
+            r"None of 50 pathways is left: .*lower min_genes=190 .* \(in chapters: min_pathway_genes\)",
+        ),
+        ({"batch_size": 1}, "autoencoder", "batch_size=1 must be at least 2, such as 256"),
+        (
+            {"lr": 1e12},
+            "autoencoder",
+            r"pretraining: the loss was .*nan.* in epoch .*lower the learning rate lr \(now 1e\+12\)",
+        ),
+        (
+            {"methods": ["rigde"]},
+            "scores",
+            "unknown method 'rigde', use one of shared AE.*Did you mean 'ridge'",
+        ),
+        ({"cells_source": "owm.h5ad"}, "raw_cells", "owm.h5ad: there is no such file"),
+        ({"n_seeds": 0}, "scores", "setting 'n_seeds' is 0: nothing to do; ask for at least one"),
+    ],
+)
+def test_a_setting_out_of_range_is_named(root, settings, artefact, message):
+    with pytest.raises(Bulk2scError, match=message) as error:
+        study(**settings).read(artefact)
+    assert "\n" not in str(error.value)
+    assert not list(root.rglob(".unfinished*")), "nothing half-made is left"
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "artefact", "message"),
+    [
+        (
+            first(16),
+            {},
+            "bulk",
+            "Only 15 lines were tested with Lapatinib; choose a drug with at least 20",
+        ),
+        (
+            first(30),
+            {"k": 0.1, "cells_source": "own.h5ad", "methods": ["ridge"]},
+            "scores",
+            r"has 2 sensitive and 2 resistant lines, at least 5 of each are needed; raise k or choose",
+        ),
+        (
+            lambda auc: np.ones_like(auc),
+            {},
+            "bulk",
+            "The tails of Lapatinib meet at 1, a value of many lines; lower k=0.3 or choose another drug",
+        ),
+    ],
+)
+def test_a_drug_whose_lines_cannot_be_told_apart_is_named(
+    root, monkeypatch, change, settings, artefact, message
+):
+    with_responses(monkeypatch, change)
+    with pytest.raises(Bulk2scError, match=message) as error:
+        study(data_seed=7, **settings).read(artefact)  # other data than were kept
+    assert "\n" not in str(error.value)
+
+
+def test_one_class_alone_cannot_be_learnt_from(root):
+    bulk, cells = study().read("pair")
+    bulk.obs["response"] = bulk.obs["response"].where(bulk.obs["response"] == 1)
+    n = int(bulk.obs["response"].sum())
+    for method in ("ridge", "LR", "RF"):
+        with pytest.raises(
+            Bulk2scError, match=rf"has {n} sensitive and 0 resistant lines, at least 5 of each"
+        ):
+            models.make(method).fit(bulk, cells)
+
+
+def test_batches_larger_than_the_data_are_all_of_them(root):
+    large, larger = (study(batch_size=size) for size in (1000, 10**6))
+    scores = [s.read("model").score_cells(s.read("pair")[1]) for s in (large, larger)]
+    np.testing.assert_array_equal(*scores)
+
+
+# ----------------------------------------------------------------------------- cells that nobody has labelled
+
+
+def test_cells_without_answers_are_scored_and_have_no_metrics(root):
+    own = study(cells_source="own.h5ad", methods=["ridge", "all sensitive"], n_seeds=1)
+    cells, scores = own.read("pair")[1], own.read("scores")
+    assert cells.uns["answer"] == "none"
+    assert scores["score"].between(0, 1).all() and len(scores) == 2 * cells.n_obs
+    table = evaluate.judge(scores, cells, n_draws=20)
+    assert table[table["metric"].isin(["auroc", "accuracy", "f1"])]["value"].isna().all()
+
+
+def test_a_prediction_says_why_it_has_no_metrics(root, monkeypatch, capsys):
+    lines = datasets.made_up_bulk(n_lines=120, seed=0)
+    monkeypatch.setattr(datasets, "load_bulk", lambda source, seed=0: lines)
+    own, out = str(root / "own.h5ad"), root / "out.h5ad"
+    assert cli.main(["predict", own, "--drug", "Lapatinib", "--model", "ridge", "--out", str(out)]) == 0
+    assert "no metrics: a prediction is not held against answers" in capsys.readouterr().out
+    assert ad.read_h5ad(out).obs["bulk2sc_score"].notna().all()
+
+
+@pytest.mark.slow
+def test_a_run_says_what_is_wrong_in_one_line(root, capsys):
+    assert cli.main(["run", "alpha", "--edition", "small", "-p", "k", "0.5"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith("bulk2sc: error: chapter 'alpha', cell [3]: Bulk2scError: k is 0.5: the fraction")
