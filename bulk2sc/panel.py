@@ -5,16 +5,24 @@ Cells of a line are pseudo-replicates, so the lines are the unit of the null and
 bootstrap.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import permutations
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from sklearn.kernel_ridge import KernelRidge
 
-from bulk2sc import labels, models, pp
+from bulk2sc import pp
 from bulk2sc.errors import Bulk2scError
+
+CELLS, CEILING = "cells", "bulk profiles (ceiling)"
+DISCRIMINATING, ALL, NAMED = "discriminating drugs", "drugs", "named drugs"  # sets of drugs
+MAX_ORDERS = 720  # of more than 6 lines so many are drawn
+
+
+# ------------------------------------------------------------------------------------ drugs, lines, samples
 
 
 def truth(bulk: AnnData, lines: Sequence[str]) -> pd.DataFrame:
@@ -46,80 +54,44 @@ def drugs(bulk: AnnData, lines: Sequence[str], *, min_lines: int = 4, min_total:
     DataFrame
         Index: drug. Columns: n_lines (of those asked), n_total, spread (population standard deviation of the
         lines' AUC) and discriminating (spread > 0.1: the lines differ enough to be ranked).
+
+    Raises
+    ------
+    Bulk2scError
+        If no drug was tested on so many lines.
     """
     answer = truth(bulk, lines)
     table = pd.DataFrame({"n_lines": answer.notna().sum(), "spread": answer.std(ddof=0)})
     table["n_total"] = (~np.isnan(bulk.obsm["auc"])).sum(axis=0)
     table["discriminating"] = table["spread"] > 0.1
-    return table[(table["n_lines"] >= min_lines) & (table["n_total"] >= min_total)].rename_axis("drug")
+    chosen = table[(table["n_lines"] >= min_lines) & (table["n_total"] >= min_total)].rename_axis("drug")
+    if chosen.empty:
+        raise Bulk2scError(
+            f"panel: no drug was tested on {min_lines} of the {len(lines)} lines and on {min_total} lines in "
+            "all; lower panel_min_lines or panel_min_total"
+        )
+    return chosen
 
 
-def ridge_weights(bulk: AnnData, drugs: Sequence[str], *, penalty: float = 2000.0) -> pd.DataFrame:
-    """Fit a ridge regression of centred AUC on scaled genes for each drug.
+def few(drugs: pd.DataFrame, n: int) -> list[str]:
+    """Return the `n` discriminating drugs that were tested on most lines, ties by name, from `drugs`' table.
 
-    One kernel matrix of the lines serves all drugs, which makes the panel a matter of seconds.
-
-    Parameters
-    ----------
-    bulk
-        Training lines with `layers["scaled"]` (n_lines, n_genes) and `obsm["auc"]`.
-    drugs
-        Names of drugs.
-    penalty
-        Penalty on the squared weights, as `alpha` of scikit-learn's `Ridge`.
-
-    Returns
-    -------
-    DataFrame
-        Weights (n_genes, n_drugs); ``-(Z @ weights)`` ranks samples from resistant to sensitive.
+    The rule looks at no method's result. Where fewer discriminate, the others follow by the same rule.
     """
-    scaled = np.asarray(bulk.layers["scaled"], dtype=np.float64)
-    kernel = scaled @ scaled.T
-    column = {drug: j for j, drug in enumerate(bulk.uns["drugs"])}
-    weights = {}
-    for drug in drugs:
-        auc = bulk.obsm["auc"][:, column[drug]].astype(float)
-        tested = ~np.isnan(auc)
-        ridge = KernelRidge(alpha=penalty, kernel="precomputed")
-        ridge.fit(kernel[np.ix_(tested, tested)], auc[tested] - auc[tested].mean())
-        weights[drug] = scaled[tested].T @ ridge.dual_coef_
-    return pd.DataFrame(weights, index=bulk.var_names)
+    by_rule = drugs.assign(name=drugs.index).sort_values(
+        ["discriminating", "n_total", "name"], ascending=[False, False, True]
+    )
+    return list(by_rule.index[:n])
 
 
-def shared_autoencoder_scores(
-    model: models.SharedAutoencoder,
-    bulk: AnnData,
-    samples: Sequence[AnnData],
-    drugs: Sequence[str],
-    *,
-    k: float = 0.3,
-    progress: Callable[[str], None] = lambda message: None,
-) -> list[pd.DataFrame]:
-    """Score samples for many drugs with one pretrained encoder and one classifier a drug.
-
-    Parameters
-    ----------
-    model
-        A `SharedAutoencoder` after `pretrain`.
-    bulk
-        Training lines with `layers["scaled"]` and `obsm["auc"]`; each drug's tails come from these lines.
-    samples
-        AnnData objects to score, for example the cells and the bulk profiles of their lines.
-    drugs, k, progress
-        Names of drugs, fraction of lines in each tail, and a function that is called with each drug's name.
-
-    Returns
-    -------
-    list of DataFrame
-        One for each of `samples`: P(sensitive), (n_samples, n_drugs).
-    """
-    scores = [pd.DataFrame(index=sample.obs_names, columns=list(drugs), dtype=float) for sample in samples]
-    for drug in drugs:
-        progress(drug)
-        model.fit_classifier(labels.label_bulk(bulk, drug=drug, k=k))
-        for table, sample in zip(scores, samples, strict=True):
-            table[drug] = model.score_cells(sample)
-    return scores
+def sets(drugs: pd.DataFrame, n_few: int) -> dict[str, list[str]]:
+    """Return the sets of drugs over which means are taken, from `drugs`' table; none of them empty."""
+    named = {
+        DISCRIMINATING: list(drugs.index[drugs["discriminating"]]),
+        ALL: list(drugs.index),
+        NAMED: few(drugs, n_few),
+    }
+    return {name: chosen for name, chosen in named.items() if chosen}
 
 
 def bulk_profiles(bulk: AnnData, training: AnnData, lines: Sequence[str]) -> AnnData:
@@ -127,84 +99,220 @@ def bulk_profiles(bulk: AnnData, training: AnnData, lines: Sequence[str]) -> Ann
     return pp.scale_like(bulk[list(lines), training.var_names], training)
 
 
-def line_means(scores: pd.DataFrame, lines: Sequence[str]) -> pd.DataFrame:
-    """Average the scores of each line's cells: (n_cells, n_drugs) -> (n_lines, n_drugs)."""
-    return scores.groupby(np.asarray(lines, str)).mean()
+def samples(cells: AnnData, profiles: AnnData) -> AnnData:
+    """Join cells and bulk profiles of the same genes; ``obs`` says the input and the line of each."""
+    parts = {CELLS: (cells, cells.obs["cell_line"].astype(str)), CEILING: (profiles, profiles.obs_names)}
+    joined = [
+        AnnData(
+            obs=pd.DataFrame({"input": name, "line": np.asarray(line)}, index=adata.obs_names),
+            var=adata.var[[]],
+            layers={"scaled": adata.layers["scaled"]},
+        )
+        for name, (adata, line) in parts.items()
+    ]
+    return ad.concat(joined, index_unique=":", keys=list(parts))
 
 
-def rank_correlation(score: pd.DataFrame, auc: pd.DataFrame) -> pd.Series:
-    """Correlate the lines' scores with their sensitivity (minus AUC), drug by drug, by Spearman's rho.
+def line_means(scores: pd.DataFrame, samples: AnnData) -> pd.DataFrame:
+    """Average scores (n_samples, n_drugs) over each line's samples: tidy drug, input, line, score."""
+    of = [samples.obs["input"].to_numpy(), samples.obs["line"].to_numpy()]
+    means = scores.groupby(of).mean().rename_axis(["input", "line"]).rename_axis("drug", axis=1)
+    return means.stack().rename("score").reset_index()[["drug", "input", "line", "score"]]
+
+
+# ------------------------------------------------------------------------------------------------- ranking
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How well one method ranks the lines, drug by drug, as a mean over its seeds.
+
+    Attributes
+    ----------
+    rho
+        Spearman's correlation of the lines' scores with their sensitivity (minus AUC), a Series by drug; 0
+        where the score is the same for all lines, which ranks nothing.
+    permuted
+        The same with the lines' scores dealt out in other orders, (n_orders, n_drugs); the first order is
+        that of the data.
+    without
+        The same without each line in turn, (n_lines, n_drugs).
+    """
+
+    rho: pd.Series
+    permuted: pd.DataFrame
+    without: pd.DataFrame
+
+    def minus(self, other: "Ranking") -> "Ranking":
+        """Return the differences to another method, drug by drug, for the drugs that both have."""
+        both = [drug for drug in self.rho.index if drug in other.rho.index]
+        pairs = ((getattr(self, name), getattr(other, name)) for name in ("permuted", "without"))
+        return Ranking(self.rho[both] - other.rho[both], *(a[both] - b[both] for a, b in pairs))
+
+    def of(self, drugs: Sequence[str]) -> "Ranking":
+        """Return the ranking for some drugs only."""
+        drugs = list(drugs)
+        return Ranking(self.rho[drugs], self.permuted[drugs], self.without[drugs])
+
+
+def ranking(scores: Sequence[pd.DataFrame], auc: pd.DataFrame) -> Ranking:
+    """Rank the lines by their scores under every order, and without each line.
+
+    A permutation moves a line's whole row of scores, so that correlation among drugs stays as it is.
 
     Parameters
     ----------
-    score
-        Score of each line (n_lines, n_drugs), higher = more sensitive.
+    scores
+        Score of each line, higher = more sensitive, (n_lines, n_drugs): one table a seed.
     auc
-        Measured AUC, same lines (in any order) and at least the same drugs; lines with NaN are left out of
-        that drug.
-
-    Returns
-    -------
-    Series
-        Spearman's rho by drug, in [-1, 1]; 0 where the score is the same for all lines (it ranks nothing).
+        Measured AUC, the same lines (in any order) and at least the same drugs; lines with NaN are left out
+        of that drug.
     """
-    sensitivity = -auc.loc[score.index, score.columns]
-    rho = score.where(sensitivity.notna()).corrwith(sensitivity, method="spearman")
-    return rho.fillna(0.0).rename("rho").rename_axis("drug")
+    means = [_one_seed(score, -auc.loc[score.index, score.columns]) for score in scores]
+    rho, permuted, without = (sum(tables) / len(means) for tables in zip(*means, strict=True))
+    return Ranking(rho.iloc[0].rename("rho").rename_axis("drug"), permuted, without)
 
 
-def permutation_null(score: pd.DataFrame, auc: pd.DataFrame) -> np.ndarray:
-    """Return the mean rho under every reassignment of the lines: the exact null of the panel.
+def _one_seed(score: pd.DataFrame, sensitivity: pd.DataFrame) -> list[pd.DataFrame]:
+    values, answer = score.to_numpy(float), sensitivity.to_numpy(float)
+    moved = values[orders(len(score))]
+    left_out = np.where(np.eye(len(score), dtype=bool)[:, :, None], np.nan, values)
+    tables = (spearman(kind, answer) for kind in (values[None], moved, left_out))
+    return [pd.DataFrame(table, columns=score.columns) for table in tables]
 
-    A permutation moves a line's whole row of scores, so that correlation among drugs stays as it is. Of more
-    than 6 lines, 720 reassignments are drawn at random instead.
 
-    Returns
-    -------
-    ndarray
-        Shape (n_lines!,), at most 720; the first value belongs to the data as they are.
+def orders(n: int) -> np.ndarray:
+    """Return all orders of `n` lines, (n!, n), the first as they are; of more than 6, 720 random ones."""
+    if n <= 6:
+        return np.array(list(permutations(range(n))))
+    rng = np.random.default_rng(0)
+    return np.array([np.arange(n), *(rng.permutation(n) for _ in range(MAX_ORDERS - 1))])
+
+
+def spearman(scores: np.ndarray, sensitivity: np.ndarray) -> np.ndarray:
+    """Correlate ranks down the lines: (m, n_lines, n_drugs) with (n_lines, n_drugs) -> (m, n_drugs).
+
+    A line where either is NaN is left out. 0 where all scores are the same.
     """
-    rng, n = np.random.default_rng(0), len(score)
-    drawn = [range(n), *(rng.permutation(n) for _ in range(719))]
-    means = []
-    for order in permutations(range(n)) if n <= 6 else drawn:
-        moved = pd.DataFrame(score.to_numpy()[list(order)], index=score.index, columns=score.columns)
-        means.append(rank_correlation(moved, auc).mean())
-    return np.array(means)
+    known = ~np.isnan(scores) & ~np.isnan(sensitivity)
+    ranks = [_centred_ranks(np.where(known, values, np.nan)) for values in (scores, sensitivity)]
+    norms = [np.sqrt((rank**2).sum(axis=1)) for rank in ranks]
+    size = norms[0] * norms[1]
+    product = (ranks[0] * ranks[1]).sum(axis=1)
+    return np.divide(product, size, out=np.zeros_like(size), where=size > 0)
 
 
-def leave_one_line_out(score: pd.DataFrame, auc: pd.DataFrame) -> pd.Series:
-    """Return the mean rho without each line in turn: how much hangs on a single line."""
-    return pd.Series(
-        {line: rank_correlation(score.drop(line), auc).mean() for line in score.index}, name="rho"
-    )
+def _centred_ranks(values: np.ndarray) -> np.ndarray:
+    """Return ranks along axis 1 minus their mean, ties averaged, 0 for NaN."""
+    m, n, n_drugs = values.shape
+    flat = pd.DataFrame(values.transpose(1, 0, 2).reshape(n, -1)).rank()
+    return (flat - flat.mean()).fillna(0.0).to_numpy().reshape(n, m, n_drugs).transpose(1, 0, 2)
+
+
+def rankings(scores: pd.DataFrame, auc: pd.DataFrame) -> dict[tuple[str, str], Ranking]:
+    """Rank the lines by every method and input: the tidy scores of the artefact `panel_scores` -> Ranking."""
+    found = {}
+    for who, table in scores.groupby(["method", "input"], sort=False):
+        wide = [part.pivot(index="line", columns="drug", values="score") for _, part in table.groupby("seed")]
+        found[who] = ranking(wide, auc)
+    return found
+
+
+def of_seeds(scores: pd.DataFrame, auc: pd.DataFrame) -> pd.DataFrame:
+    """Return tidy rho of every method, seed, drug and input."""
+    rows = []
+    for (method, seed, kind), table in scores.groupby(["method", "seed", "input"], sort=False):
+        wide = table.pivot(index="line", columns="drug", values="score")
+        answer = -auc.loc[wide.index, wide.columns].to_numpy(float)
+        rho = spearman(wide.to_numpy(float)[None], answer)[0]
+        rows.append(
+            pd.DataFrame({"drug": wide.columns, "value": rho}).assign(method=method, seed=seed, input=kind)
+        )
+    return pd.concat(rows, ignore_index=True)[["method", "seed", "input", "drug", "value"]]
+
+
+# ------------------------------------------------------------------------------------------------ judging
 
 
 def summary(
-    score: pd.DataFrame, auc: pd.DataFrame, *, n_draws: int = 2000, seed: int = 0
+    found: Ranking, *, two_sided: bool = False, n_draws: int = 2000, seed: int = 0
 ) -> dict[str, float]:
-    """Summarise a panel: mean rho with three intervals, each for what it is.
+    """Summarise a panel: mean rho over drugs with three kinds of uncertainty, each for what it is.
+
+    Parameters
+    ----------
+    found
+        Of one method, or of the difference of two.
+    two_sided
+        Whether the null is asked for values as far from 0 as the mean, or for values as high.
 
     Returns
     -------
     dict
-        mean: mean rho over drugs. low, high: 95 % bootstrap interval over drugs (the lines held fixed).
-        null_sd, null_high: standard deviation and 97.5 % point of the exact permutation null of the lines,
-        and p: the share of that null at or above the mean. without_line_low, without_line_high: range when
-        one line is left out.
+        n_drugs; value: mean over drugs. low, high: 95 % bootstrap interval over drugs (the lines held fixed).
+        null_sd, null_low, null_high: standard deviation, 2.5 and 97.5 % point of the permutation null of the
+        lines, and p: the share of that null that is as extreme as the mean. without_low, without_high: range
+        when one line is left out.
     """
-    rho = rank_correlation(score, auc)
-    draws = np.random.default_rng(seed).choice(rho.to_numpy(), (n_draws, len(rho))).mean(axis=1)
-    null = permutation_null(score, auc)
-    without = leave_one_line_out(score, auc)
+    rho, null = found.rho.to_numpy(), found.permuted.mean(axis=1).to_numpy()
+    draws = np.random.default_rng(seed).choice(rho, (n_draws, len(rho))).mean(axis=1)
+    without = found.without.mean(axis=1)
+    far = np.abs(null) >= abs(null[0]) - 1e-12 if two_sided else null >= null[0] - 1e-12
     return {
         "n_drugs": len(rho),
-        "mean": rho.mean(),
+        "value": rho.mean(),
         "low": np.quantile(draws, 0.025),
         "high": np.quantile(draws, 0.975),
         "null_sd": null.std(),
+        "null_low": np.quantile(null, 0.025),
         "null_high": np.quantile(null, 0.975),
-        "p": float(np.mean(null >= null[0] - 1e-12)),
-        "without_line_low": without.min(),
-        "without_line_high": without.max(),
+        "p": float(far.mean()),
+        "without_low": without.min(),
+        "without_high": without.max(),
     }
+
+
+def judge(
+    found: dict[tuple[str, str], Ranking], sets: dict[str, Sequence[str]], *, n_draws: int = 2000
+) -> pd.DataFrame:
+    """Summarise every method and input over sets of drugs; a method lacks a set of which it lacks a drug.
+
+    Returns
+    -------
+    DataFrame
+        Columns drugs (name of the set), method, input, and those of `summary`.
+    """
+    rows = [
+        {"drugs": name, "method": method, "input": kind, **summary(one.of(chosen), n_draws=n_draws)}
+        for name, chosen in sets.items()
+        for (method, kind), one in found.items()
+        if set(chosen) <= set(one.rho.index)
+    ]
+    return pd.DataFrame(rows)
+
+
+def against(
+    found: dict[tuple[str, str], Ranking],
+    pairs: Sequence[tuple[str, str]],
+    drugs: Sequence[str],
+    *,
+    kind: str = CELLS,
+    n_draws: int = 2000,
+) -> pd.DataFrame:
+    """Compare pairs of methods drug by drug, corrected for the number of comparisons by Holm's method.
+
+    The null deals the lines out in the same order for both methods: neither knows which line is which.
+
+    Returns
+    -------
+    DataFrame
+        Columns first, second, those of `summary` (two-sided; value is first minus second) and p_holm.
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    rows = []
+    for first, second in pairs:
+        difference = found[first, kind].of(drugs).minus(found[second, kind].of(drugs))
+        rows.append({"first": first, "second": second} | summary(difference, two_sided=True, n_draws=n_draws))
+    table = pd.DataFrame(rows)
+    return table.assign(p_holm=multipletests(table["p"], method="holm")[1]) if rows else table

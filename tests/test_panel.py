@@ -9,10 +9,9 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.linear_model import Ridge
 
-from bulk2sc import panel, pp
-from bulk2sc.artefacts import ARTEFACTS
+from bulk2sc import makers, panel, pp
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.models import SharedAutoencoder
+from bulk2sc.experiments import drug_panel
 
 
 @pytest.fixture
@@ -26,9 +25,14 @@ def ranked():
     return score, auc
 
 
+def one(score, auc):
+    return panel.ranking([score], auc)
+
+
 def test_rank_correlation_equals_scipy(ranked):
     score, auc = ranked
-    rho = panel.rank_correlation(score, auc.loc[list("EDCBA")])
+    score.iloc[1, 5] = score.iloc[2, 5]  # a tie
+    rho = one(score, auc.loc[list("EDCBA")]).rho
     for drug in score:
         known = auc[drug].notna()
         assert rho[drug] == pytest.approx(spearmanr(score[drug][known], -auc[drug][known])[0])
@@ -36,32 +40,100 @@ def test_rank_correlation_equals_scipy(ranked):
 
 def test_a_constant_score_ranks_nothing(ranked):
     score, auc = ranked
-    assert (panel.rank_correlation(score * 0 + 0.5, auc) == 0).all()
+    constant = one(score * 0 + 0.5, auc)
+    assert (constant.rho == 0).all() and (constant.permuted == 0).all(axis=None)
+    assert panel.summary(constant)["p"] == 1
 
 
 def test_permutation_null_is_exact(ranked):
     score, auc = ranked
-    null = panel.permutation_null(score, auc)
-    assert len(null) == 120
-    assert null[0] == pytest.approx(panel.rank_correlation(score, auc).mean())
-    complete = panel.permutation_null(score.drop(columns="drug3"), auc)
+    found = one(score, auc)
+    assert len(found.permuted) == 120
+    np.testing.assert_allclose(found.permuted.iloc[0], found.rho)
+    order = list(panel.orders(5)[77])
+    moved = pd.DataFrame(score.to_numpy()[order], score.index, score.columns)
+    np.testing.assert_allclose(found.permuted.iloc[77], one(moved, auc).rho)
+    complete = found.of([drug for drug in score if drug != "drug3"]).permuted.mean(axis=1)
     assert complete.mean() == pytest.approx(0, abs=1e-12)  # over all permutations, ranks correlate by nothing
+
+
+def test_leaving_a_line_out_equals_dropping_it(ranked):
+    score, auc = ranked
+    without = one(score, auc).without
+    for i, line in enumerate(score.index):
+        np.testing.assert_allclose(without.iloc[i], one(score.drop(line), auc.drop(line)).rho)
 
 
 def test_the_null_of_many_lines_is_drawn():
     rng = np.random.default_rng(0)
-    score = pd.DataFrame(rng.random((9, 2)))
-    null = panel.permutation_null(score, pd.DataFrame(rng.random((9, 2))))
-    assert len(null) == 720 and abs(null[1:].mean()) < 0.05
+    found = one(pd.DataFrame(rng.random((9, 2))), pd.DataFrame(rng.random((9, 2))))
+    assert len(found.permuted) == 720 and abs(found.permuted[1:].mean(axis=None)) < 0.05
+
+
+def test_seeds_are_averaged(ranked):
+    score, auc = ranked
+    both = panel.ranking([score, 1 - score], auc)
+    assert both.rho.abs().max() < 1e-12 and both.without.abs().max(axis=None) < 1e-12
 
 
 def test_summary_of_a_perfect_and_of_a_reversed_panel(ranked):
     _, auc = ranked
-    perfect = panel.summary(-auc.fillna(0.5), auc)
-    assert (perfect["mean"], perfect["low"], perfect["high"]) == pytest.approx((1, 1, 1))
+    perfect = panel.summary(one(-auc.fillna(0.5), auc))
+    assert (perfect["value"], perfect["low"], perfect["high"]) == pytest.approx((1, 1, 1))
     assert perfect["p"] == pytest.approx(1 / 120)
-    assert perfect["without_line_low"] == pytest.approx(1)
-    assert panel.summary(auc.fillna(0.5), auc)["mean"] == pytest.approx(-1)
+    assert perfect["without_low"] == pytest.approx(1)
+    assert panel.summary(one(auc.fillna(0.5), auc))["value"] == pytest.approx(-1)
+
+
+def tidy(tables):
+    """(method, seed, input) -> lines x drugs, as the tidy scores of the artefact."""
+    rows = [
+        table.rename_axis("line")
+        .reset_index()
+        .melt("line", var_name="drug", value_name="score")
+        .assign(method=method, seed=seed, input=kind)
+        for (method, seed, kind), table in tables.items()
+    ]
+    return pd.concat(rows, ignore_index=True)
+
+
+@pytest.fixture
+def judged(ranked):
+    """A perfect method, a reversed one, one of two seeds, and one that has two of the drugs."""
+    score, auc = ranked
+    perfect = -auc.fillna(0.5)
+    tables = {("perfect", 0, "cells"): perfect, ("reversed", 0, "cells"): -perfect}
+    tables |= {("seeds", 0, "cells"): score, ("seeds", 1, "cells"): -perfect}
+    tables |= {("few", 0, "cells"): score[["drug0", "drug1"]]}
+    return tidy(tables), auc
+
+
+def test_methods_are_judged_over_the_drugs_they_have(judged):
+    scores, auc = judged
+    found = panel.rankings(scores, auc)
+    sets = {"all": list(auc), "two": ["drug0", "drug1"]}
+    table = panel.judge(found, sets, n_draws=50).set_index(["drugs", "method"])["value"]
+    assert list(table["all"].index) == ["perfect", "reversed", "seeds"] and len(table["two"]) == 4
+    assert (table["all", "perfect"], table["all", "reversed"]) == pytest.approx((1, -1))
+    seeds = panel.of_seeds(scores, auc)
+    assert seeds.query("method == 'reversed'")["value"].tolist() == pytest.approx([-1.0] * 12)
+    assert table["all", "seeds"] == pytest.approx(seeds.query("method == 'seeds'")["value"].mean())
+
+
+def test_differences_are_paired_and_corrected(judged):
+    scores, auc = judged
+    found = panel.rankings(scores, auc)
+    pairs = [("perfect", "reversed"), ("perfect", "few"), ("seeds", "seeds")]
+    table = panel.against(found, pairs, ["drug0", "drug1"], n_draws=50)
+    rho = {who: one.rho[["drug0", "drug1"]].mean() for (who, _), one in found.items()}
+    assert table["value"].tolist() == pytest.approx([2, 1 - rho["few"], 0])
+    assert table.loc[2, "p"] == 1 and table.loc[0, ["low", "high"]].tolist() == pytest.approx([2, 2])
+    gap = found["perfect", "cells"].minus(found["few", "cells"])
+    null = gap.permuted.mean(axis=1).abs()
+    assert table.loc[1, "p"] == pytest.approx((null >= null[0] - 1e-12).mean())
+    smallest = table["p"].min()
+    assert table["p_holm"].min() == pytest.approx(3 * smallest)
+    assert panel.against(found, [], ["drug0"]).empty
 
 
 def made_up(n_lines=60, n_genes=25):
@@ -78,27 +150,13 @@ def made_up(n_lines=60, n_genes=25):
 
 def test_ridge_weights_equal_scikit_learns_primal_solution():
     bulk = made_up()
-    weights = panel.ridge_weights(bulk, ["a", "b"], penalty=50.0)
+    weights = drug_panel.ridge_weights(bulk, ["a", "b"], penalty=50.0)
     for j, drug in enumerate(["a", "b"]):
         auc = bulk.obsm["auc"][:, j].astype(float)
         tested = ~np.isnan(auc)
         ridge = Ridge(alpha=50.0, fit_intercept=False)
         ridge.fit(bulk.layers["scaled"][tested], auc[tested] - auc[tested].mean())
         np.testing.assert_allclose(weights[drug], ridge.coef_, atol=1e-6)
-
-
-def test_one_encoder_and_a_classifier_for_each_drug():
-    bulk = made_up(n_lines=200)
-    mask = pd.DataFrame(np.ones((12, 25), "float32"), [f"free_{i}" for i in range(12)], bulk.var_names)
-    model = SharedAutoencoder(mask=mask, hidden=32, dropout=0.0, max_epochs=60).pretrain(bulk, bulk)
-    before, asked = model.encode(bulk), []
-    (scores,) = panel.shared_autoencoder_scores(model, bulk, [bulk], ["a", "c"], progress=asked.append)
-    assert asked == ["a", "c"] and scores.shape == (200, 2) and scores.stack().between(0, 1).all()
-    np.testing.assert_array_equal(model.encode(bulk), before)
-    auc = pd.DataFrame(bulk.obsm["auc"], bulk.obs_names, list("abc"))
-    own = {drug: spearmanr(scores[drug], -auc[drug])[0] for drug in "ac"}
-    other = spearmanr(scores["a"], -auc["c"])[0]
-    assert min(own.values()) > 0.3 > abs(other)
 
 
 def test_drugs_are_chosen_by_lines_tested_and_spread():
@@ -110,15 +168,33 @@ def test_drugs_are_chosen_by_lines_tested_and_spread():
     assert table.loc["a", "spread"] == pytest.approx(np.std(values), abs=1e-6)
     with pytest.raises(Bulk2scError, match="no bulk data for cell line NOLINE"):
         panel.drugs(bulk, ["L0", "NOLINE"])
+    with pytest.raises(Bulk2scError, match="no drug was tested on 3 of the 2 lines"):
+        panel.drugs(bulk, ["L0", "L1"], min_lines=3, min_total=50)
+
+
+def test_named_drugs_are_chosen_by_a_rule_that_sees_no_result():
+    table = pd.DataFrame(
+        {"discriminating": [True, False, True, True], "n_total": [500, 900, 600, 600]}, index=list("dcba")
+    )
+    assert panel.few(table, 2) == ["a", "b"] and panel.few(table, 4) == ["a", "b", "d", "c"]
+    sets = panel.sets(table, 2)
+    assert sets == {"discriminating drugs": ["d", "b", "a"], "drugs": list("dcba"), "named drugs": ["a", "b"]}
+    assert list(panel.sets(table.assign(discriminating=False), 2)) == ["drugs", "named drugs"]
 
 
 def test_line_means_and_bulk_profiles():
-    scores = pd.DataFrame({"a": [1.0, 3.0, 5.0]})
-    assert panel.line_means(scores, ["x", "x", "y"])["a"].to_dict() == {"x": 2, "y": 5}
     bulk = made_up()
     profiles = panel.bulk_profiles(bulk, bulk[10:], ["L0", "L1"])
     expected = (bulk.X[:2] - bulk.X[10:].mean(0)) / bulk.X[10:].std(0)
     np.testing.assert_allclose(profiles.layers["scaled"], expected, atol=1e-5)
+    cells = bulk[20:23].copy()
+    cells.obs["cell_line"] = ["L0", "L0", "L1"]
+    samples = panel.samples(cells, profiles)
+    np.testing.assert_array_equal(samples.layers["scaled"][:3], cells.layers["scaled"])
+    scores = pd.DataFrame({"a": [1.0, 3.0, 5.0, 7.0, 9.0]}, index=samples.obs_names)
+    means = panel.line_means(scores, samples).set_index(["input", "line"])["score"].to_dict()
+    ceiling = {("bulk profiles (ceiling)", "L0"): 7, ("bulk profiles (ceiling)", "L1"): 9}
+    assert means == {("cells", "L0"): 2, ("cells", "L1"): 5} | ceiling
 
 
 EXPECTED = Path(__file__).parent / "data" / "panel_ridge_2000.csv"
@@ -128,16 +204,15 @@ EXPECTED = Path(__file__).parent / "data" / "panel_ridge_2000.csv"
 def real_panel(gdsc, mixology):
     """Ridge with penalty 2000 on the 269 drugs, for the lines' cells and for their bulk profiles."""
     cells = pp.resolve_symbols(pp.check_cells(mixology, "GSE118767"))
-    cells = ARTEFACTS["cells"].make(cells, remove_doublets=False)  # as in the edition: gone by genotype
+    cells = makers.data.cells(cells, remove_doublets=False)  # as in the edition: gone by genotype
     lines = sorted(set(cells.obs["cell_line"]))
     training, cells = pp.pair(pp.train_lines(gdsc, lines), cells, n_hvg=0)
     drugs = panel.drugs(gdsc, lines)
-    weights = panel.ridge_weights(training, drugs.index)
-    on_cells = panel.line_means(-(cells.to_df(layer="scaled") @ weights), cells.obs["cell_line"])
-    profiles = panel.bulk_profiles(gdsc, training, lines)
-    on_bulk = -(profiles.to_df(layer="scaled") @ weights)
-    truth = panel.truth(gdsc, lines)
-    rho = {"cells": panel.rank_correlation(on_cells, truth), "bulk": panel.rank_correlation(on_bulk, truth)}
+    weights = drug_panel.ridge_weights(training, drugs.index)
+    samples = panel.samples(cells, panel.bulk_profiles(gdsc, training, lines))
+    scores = panel.line_means(-(samples.to_df(layer="scaled") @ weights), samples)
+    found = panel.rankings(scores.assign(method="ridge", seed=0), panel.truth(gdsc, lines))
+    rho = {"cells": found["ridge", panel.CELLS].rho, "bulk": found["ridge", panel.CEILING].rho}
     return drugs.assign(**rho)
 
 

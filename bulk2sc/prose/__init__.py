@@ -16,14 +16,7 @@ from bulk2sc.prose.ablation import (
     under_adversary,
 )
 from bulk2sc.prose.attribution import agreement, association, contrast, free_share
-from bulk2sc.prose.calibration import (
-    calibrated,
-    discrepancy,
-    goes_with,
-    meets_and_predicts,
-    moved,
-    sides,
-)
+from bulk2sc.prose.calibration import calibrated, discrepancy, goes_with, meets_and_predicts, moved, sides
 from bulk2sc.prose.clustering import (
     compacted,
     cut_short,
@@ -69,6 +62,18 @@ from bulk2sc.prose.origin import (
     origin_of_cells,
     origin_of_lines,
 )
+from bulk2sc.prose.panel import (
+    ahead_on_panel,
+    beats_on_panel,
+    ceiling_reached,
+    gap_table,
+    not_beaten,
+    one_line_decides,
+    panel_table,
+    penalties_chosen,
+    place_on_panel,
+    reach_of_orders,
+)
 from bulk2sc.prose.published import answers_that_look_at_nothing, flipping_runs, implied_answers
 from bulk2sc.prose.quality import expected_doublets, found, spared, uneven
 from bulk2sc.prose.resources import plus_minus, told_from
@@ -96,15 +101,18 @@ __all__ = [
     "against_components",
     "against_table1",
     "agreement",
+    "ahead_on_panel",
     "answers_that_look_at_nothing",
     "association",
+    "beats_on_panel",
     "beside_table_3",
     "best",
-    "better_schedule",
     "best_simple",
+    "better_schedule",
     "breaks",
     "calibrated",
     "calls_of_exposed",
+    "ceiling_reached",
     "cells_of_table1",
     "choice",
     "chosen",
@@ -126,6 +134,7 @@ __all__ = [
     "flipping_runs",
     "found",
     "free_share",
+    "gap_table",
     "goes_with",
     "harder_to_tell",
     "implied_answers",
@@ -142,17 +151,23 @@ __all__ = [
     "mixed",
     "moved",
     "no_exposure",
+    "not_beaten",
     "nothing_to_leak",
+    "one_line_decides",
     "origin_of_cells",
     "origin_of_lines",
     "over_runs",
+    "over_studies",
     "overfits",
     "own_places",
+    "panel_table",
     "parts_that_matter",
-    "over_studies",
+    "penalties_chosen",
     "penalty",
     "percent",
+    "place_on_panel",
     "plus_minus",
+    "reach_of_orders",
     "reconstruction",
     "recovery",
     "redundancy",

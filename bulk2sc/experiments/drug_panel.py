@@ -1,0 +1,307 @@
+"""Every method on hundreds of drugs: its scores of the same samples, made cheap by what the drugs share.
+
+What drugs share is computed once: the kernel of the lines for regressions and the support vector machine, the
+pretrained encoder for networks. The others are fitted drug by drug, as everywhere in the book.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from scipy.linalg import cho_factor, cho_solve
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.model_selection import KFold, StratifiedKFold
+from sklearn.svm import SVC
+
+from bulk2sc import labels, models, panel
+from bulk2sc.models.base import FOLDS, labelled_lines, scaled
+from bulk2sc.models.regressions import PENALTIES, CorrelationWeights
+
+# What boosted trees and forests give up for speed: genes in fewer bins, as "tuned XGBoost", and fewer trees.
+CHEAPER = {"GB": {"bins": 32}, "XGBoost": {"bins": 32}, "RF": {"n_estimators": 200}}
+JOINT = " (joint)"  # after the name of a network: all of it is trained for each drug, in the joint schedule
+ONE_PENALTY = "ridge CV, one penalty"
+CONSTANT = (models.MeanEffect.name, models.AllSensitive.name, models.AllResistant.name)
+CHOSEN = ["drug", "setting", "value", "validation"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What every method gets.
+
+    Attributes
+    ----------
+    bulk
+        Training lines with ``layers["scaled"]``, ``obsm["auc"]`` and ``uns["drugs"]``.
+    cells
+        Cells to learn from without labels, the same genes.
+    samples
+        What is scored, as `panel.samples` returns it: cells and profiles of the panel's lines.
+    drugs
+        Names of drugs.
+    k
+        Fraction of lines in each tail.
+    settings
+        Settings of the networks by name.
+    """
+
+    bulk: AnnData
+    cells: AnnData
+    samples: AnnData
+    drugs: list[str]
+    k: float = 0.3
+    settings: dict = field(default_factory=dict)
+
+    def auc(self, drug: str) -> np.ndarray:
+        """Return the AUC of the training lines (n_lines,), NaN where untested."""
+        return labels.response_of(self.bulk, drug).to_numpy(dtype=float)
+
+    def labelled(self, drug: str) -> AnnData:
+        """Return the training lines labelled by the tails of a drug."""
+        return labels.label_bulk(self.bulk, drug=drug, k=self.k)
+
+
+@dataclass
+class Scored:
+    """Scores of the samples, (n_samples, n_drugs), and what a method chose on bulk lines (`CHOSEN`)."""
+
+    scores: pd.DataFrame
+    chosen: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CHOSEN))
+
+
+def end_to_end(method: str) -> bool:
+    """Tell whether a method trains so long for each drug that it runs on few of them."""
+    return method.endswith(JOINT) or method == models.TunedXGBoost.name
+
+
+def is_network(method: str) -> bool:
+    """Tell whether a method learns a code from lines and cells."""
+    return models.takes(method.removesuffix(JOINT), "mask")
+
+
+def all_seeds(method: str, inputs: Inputs, *, n_seeds: int) -> dict[str, pd.DataFrame]:
+    """Score the samples with one method, seed by seed, and average over the samples of each line.
+
+    Returns
+    -------
+    dict
+        ``scores``: method, seed, drug, input, line, score. ``chosen``: method, seed and `CHOSEN`. Networks
+        and what trains end to end have `n_seeds` seeds, the others one.
+    """
+    found: dict[str, list[pd.DataFrame]] = {"scores": [], "chosen": []}
+    for seed in range(n_seeds if is_network(method) or end_to_end(method) else 1):
+        for name, scored in score(method, inputs, seed=seed):
+            means = panel.line_means(scored.scores, inputs.samples)
+            found["scores"].append(means.assign(method=name, seed=seed))
+            found["chosen"].append(scored.chosen.assign(method=name, seed=seed))
+    return {name: pd.concat(tables, ignore_index=True) for name, tables in found.items()}
+
+
+def score(method: str, inputs: Inputs, *, seed: int = 0) -> Iterator[tuple[str, Scored]]:
+    """Train one method for every drug and score the samples.
+
+    Parameters
+    ----------
+    method
+        A name of `models.METHODS`, or of a network followed by `JOINT`. "ridge CV" gives `ONE_PENALTY` too,
+        which follows from the same sweep.
+
+    Returns
+    -------
+    Iterator
+        Name and `Scored`. Regressions score minus the predicted AUC, classifiers P(sensitive).
+    """
+    if method == models.RidgeCV.name:
+        yield from _swept(inputs, seed)
+    elif method in LINEAR:
+        yield method, Scored(_linear(inputs, LINEAR[method](inputs.bulk, inputs.drugs)))
+    elif method == models.SVM.name:
+        yield method, Scored(svm_scores(inputs, seed=seed))
+    elif is_network(method) and not end_to_end(method):
+        yield method, Scored(encoder_scores(inputs, method, seed=seed))
+    else:
+        yield method, drug_by_drug(inputs, method, seed=seed)
+
+
+def drug_by_drug(inputs: Inputs, method: str, *, seed: int = 0) -> Scored:
+    """Fit a new model for each drug, as `models.make` gives it but for `CHEAPER`."""
+    if method in CONSTANT:  # they look at no gene, so one is enough
+        data = [adata[:, :1].copy() for adata in (inputs.bulk, inputs.cells, inputs.samples)]
+        inputs = Inputs(*data, inputs.drugs, inputs.k)
+    settings = inputs.settings | {"seed": seed} | CHEAPER.get(method, {})
+    if method.endswith(JOINT):
+        settings["schedule"] = "joint"
+    scores, chosen = {}, []
+    for drug in inputs.drugs:
+        model = models.make(method.removesuffix(JOINT), **settings)
+        scores[drug] = model.fit(inputs.labelled(drug), inputs.cells).score_cells(inputs.samples)
+        chosen += [(drug, name, value, np.nan) for name, value in getattr(model, "chosen_", {}).items()]
+    return Scored(pd.DataFrame(scores, inputs.samples.obs_names), pd.DataFrame(chosen, columns=CHOSEN))
+
+
+def encoder_scores(inputs: Inputs, method: str, *, seed: int = 0) -> pd.DataFrame:
+    """Pretrain one encoder without labels, then train a classifier for each drug on its code."""
+    model = models.make(method, **inputs.settings, seed=seed).pretrain(inputs.bulk, inputs.cells)
+    tails = {}
+    for drug in inputs.drugs:
+        auc = inputs.auc(drug)
+        tails[drug] = labels.respond(auc, *labels.tails(auc, inputs.k, drug))
+    responses = pd.DataFrame(tails, index=inputs.bulk.obs_names)
+    return model.fit_classifiers(inputs.bulk, responses).score(inputs.samples)
+
+
+def svm_scores(inputs: Inputs, *, seed: int = 0) -> pd.DataFrame:
+    """Fit `models.SVM` for each drug on kernels that are cut from one matrix of distances.
+
+    The folds of the calibration share the kernel width of all the drug's lines, where `models.SVM` takes each
+    fold's own: the order of the scores is the same, their values differ in the third decimal.
+    """
+    lines, samples = (scaled(adata).astype(float) for adata in (inputs.bulk, inputs.samples))
+    within = euclidean_distances(lines, squared=True)
+    across = euclidean_distances(samples, lines, squared=True)
+    scores = {}
+    for drug in inputs.drugs:
+        labelled = inputs.labelled(drug)
+        X, y = labelled_lines(labelled)
+        chosen = np.flatnonzero(labelled.obs["response"].notna())
+        gamma = 1 / (X.shape[1] * X.var())
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+        svc = SVC(kernel="precomputed", C=models.SVM().C)
+        platt = CalibratedClassifierCV(svc, method="sigmoid", cv=folds, ensemble=False)
+        platt.fit(np.exp(-gamma * within[np.ix_(chosen, chosen)]), y)
+        scores[drug] = platt.predict_proba(np.exp(-gamma * across[:, chosen]))[:, 1]
+    return pd.DataFrame(scores, inputs.samples.obs_names)
+
+
+# ------------------------------------------------------------------------------------------ regressions
+
+
+def ridge_weights(
+    bulk: AnnData, drugs: Sequence[str], *, penalty: float = models.Ridge().alpha
+) -> pd.DataFrame:
+    """Fit a ridge regression of centred AUC on scaled genes for each drug.
+
+    One kernel matrix of the lines serves all drugs, which makes the panel a matter of seconds.
+
+    Parameters
+    ----------
+    bulk
+        Training lines with `layers["scaled"]` (n_lines, n_genes) and `obsm["auc"]`.
+    drugs
+        Names of drugs.
+    penalty
+        Penalty on the squared weights, as `alpha` of scikit-learn's `Ridge`.
+
+    Returns
+    -------
+    DataFrame
+        Weights (n_genes, n_drugs); ``-(Z @ weights)`` ranks samples from resistant to sensitive.
+    """
+    genes = scaled(bulk).astype(float)
+    kernel, weights = genes @ genes.T, {}
+    for drug in drugs:
+        auc = labels.response_of(bulk, drug).to_numpy(dtype=float)
+        tested = ~np.isnan(auc)
+        ridge = KernelRidge(alpha=penalty, kernel="precomputed")
+        ridge.fit(kernel[np.ix_(tested, tested)], auc[tested] - auc[tested].mean())
+        weights[drug] = genes[tested].T @ ridge.dual_coef_
+    return pd.DataFrame(weights, index=bulk.var_names)
+
+
+def signature_weights(bulk: AnnData, drugs: Sequence[str]) -> pd.DataFrame:
+    """Correlate every gene with the AUC over the tested lines, for each drug: (n_genes, n_drugs)."""
+    genes, weights = scaled(bulk), {}
+    for drug in drugs:
+        auc = labels.response_of(bulk, drug).to_numpy(dtype=float)
+        tested = ~np.isnan(auc)
+        weights[drug] = CorrelationWeights().fit(genes[tested], auc[tested]).coef_
+    return pd.DataFrame(weights, index=bulk.var_names)
+
+
+LINEAR: dict[str, Callable] = {models.Ridge.name: ridge_weights, models.Signature.name: signature_weights}
+
+
+def _linear(inputs: Inputs, weights: pd.DataFrame) -> pd.DataFrame:
+    return -(inputs.samples.to_df(layer="scaled") @ weights)
+
+
+def penalty_sweep(bulk: AnnData, drugs: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
+    """Cross-validate ridge regression over `PENALTIES` for each drug, on the folds of `models.RidgeCV`.
+
+    Drugs that were tested on the same lines share the factors of the kernel.
+
+    Returns
+    -------
+    DataFrame
+        Correlation with AUC on held-out lines, mean over folds (n_drugs, n_penalties).
+    """
+    kernel, rows = _kernel(bulk), {}
+    for tested, auc in _by_lines_tested(bulk, drugs):
+        within, folds = kernel[np.ix_(tested, tested)], KFold(FOLDS, shuffle=True, random_state=seed)
+        found = np.zeros((len(PENALTIES), auc.shape[1]))
+        for fitting, held_out in folds.split(within):
+            across, answer = within[np.ix_(held_out, fitting)], auc.to_numpy()
+            for i, penalty in enumerate(PENALTIES):
+                dual = _dual(within[np.ix_(fitting, fitting)], answer[fitting], penalty)
+                found[i] += _correlation(across @ dual, answer[held_out]) / FOLDS
+        rows |= dict(zip(auc.columns, found.T, strict=True))
+    return pd.DataFrame(rows, index=PENALTIES).T.loc[list(drugs)]
+
+
+def weights_of(bulk: AnnData, penalties: pd.Series) -> pd.DataFrame:
+    """Fit ridge regressions with an intercept, a penalty for each drug; return weights (n_genes, n_drugs)."""
+    genes, kernel, weights = scaled(bulk).astype(float), _kernel(bulk), {}
+    for tested, auc in _by_lines_tested(bulk, penalties.index):
+        within = kernel[np.ix_(tested, tested)]
+        for drug in auc:
+            weights[drug] = genes[tested].T @ _dual(within, auc[[drug]].to_numpy(), penalties[drug])[:, 0]
+    return pd.DataFrame(weights, index=bulk.var_names)[list(penalties.index)]
+
+
+def _swept(inputs: Inputs, seed: int) -> Iterator[tuple[str, Scored]]:
+    """Give each drug the penalty that bulk lines favour, then all drugs the one that is best on average."""
+    sweep = penalty_sweep(inputs.bulk, inputs.drugs, seed=seed)
+    one = pd.Series(sweep.mean().idxmax(), sweep.index)
+    for name, penalties in ((models.RidgeCV.name, sweep.idxmax(axis=1)), (ONE_PENALTY, one)):
+        reached = [sweep.loc[drug, penalty] for drug, penalty in penalties.items()]
+        chosen = pd.DataFrame(
+            {
+                "drug": penalties.index,
+                "setting": "penalty",
+                "value": penalties.to_numpy(),
+                "validation": reached,
+            }
+        )
+        yield name, Scored(_linear(inputs, weights_of(inputs.bulk, penalties)), chosen)
+
+
+def _kernel(bulk: AnnData) -> np.ndarray:
+    genes = scaled(bulk).astype(float)
+    return genes @ genes.T
+
+
+def _by_lines_tested(bulk: AnnData, drugs: Sequence[str]) -> Iterator[tuple[np.ndarray, pd.DataFrame]]:
+    """Yield the lines, as numbers, and the AUC (n_lines, n_drugs) of all drugs tested on just these."""
+    auc = pd.DataFrame({drug: labels.response_of(bulk, drug).astype(float) for drug in drugs})
+    pattern = auc.notna().T.apply(lambda row: row.to_numpy().tobytes(), axis=1)
+    for _, same in pattern.groupby(pattern, sort=False):
+        tested = np.flatnonzero(auc[same.index[0]].notna())
+        yield tested, auc.iloc[tested][list(same.index)]
+
+
+def _dual(kernel: np.ndarray, auc: np.ndarray, penalty: float) -> np.ndarray:
+    """Return dual coefficients (n_lines, n_drugs) of ridge regressions with an intercept; they sum to 0."""
+    centred = kernel - kernel.mean(axis=0) - kernel.mean(axis=1, keepdims=True) + kernel.mean()
+    centred[np.diag_indices_from(centred)] += penalty
+    factor = cho_factor(centred, lower=True, overwrite_a=True, check_finite=False)
+    return cho_solve(factor, auc - auc.mean(axis=0), check_finite=False)
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Correlate columns with columns, Pearson: (n, n_drugs) twice -> (n_drugs,)."""
+    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+    return (a * b).sum(axis=0) / np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))

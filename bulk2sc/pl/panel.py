@@ -1,0 +1,98 @@
+"""The drug panel: methods with their null, and drug by drug."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from bulk2sc.panel import CELLS
+from bulk2sc.pl.look import NEUTRAL, SENSITIVE
+
+
+def panel_forest(
+    summary: pd.DataFrame,
+    seeds: pd.DataFrame,
+    name: str,
+    drugs: Sequence[str],
+    *,
+    kind: str = CELLS,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw every method's mean rho over one set of drugs, best on top, on its permutation null.
+
+    Parameters
+    ----------
+    summary
+        As `panel.judge` returns it: intervals over drugs, null of the lines, all inputs.
+    seeds
+        As `panel.of_seeds` returns it; the mean over `drugs` of each seed becomes a point.
+    name, drugs
+        The set of drugs: its name in `summary`, and which they are.
+    kind
+        Input by which methods are sorted and whose intervals and null are drawn; others are open circles.
+    """
+    table = summary[summary["drugs"] == name]
+    rows = table[table["input"] == kind].sort_values("value", ascending=False, kind="stable")
+    order = {method: i for i, method in enumerate(rows["method"])}
+    ax = ax or plt.subplots(figsize=(7, 0.32 * len(order) + 1.2))[1]
+    y = np.arange(len(order))
+    ax.barh(
+        y,
+        rows["null_high"] - rows["null_low"],
+        left=rows["null_low"],
+        height=0.7,
+        color=NEUTRAL,
+        alpha=0.25,
+        label="95 % of the permuted lines",
+    )
+    ax.hlines(y, rows["low"], rows["high"], color=SENSITIVE, linewidth=2)
+    ax.scatter(rows["value"], y, s=34, color=SENSITIVE, zorder=3, label=f"{kind}, interval over drugs")
+    points = seeds[(seeds["input"] == kind) & seeds["drug"].isin(drugs) & seeds["method"].isin(order)]
+    points = points.groupby(["method", "seed"])["value"].mean().reset_index()
+    ax.scatter(
+        points["value"], points["method"].map(order) + 0.24, s=9, color="black", alpha=0.6, linewidth=0
+    )
+    for other, ceiling in table[table["input"] != kind].groupby("input"):
+        where = ceiling["method"].map(order)
+        ax.scatter(ceiling["value"], where, s=34, facecolor="none", edgecolor="black", label=other)
+    ax.axvline(0, color="black", linestyle="--", linewidth=0.8)
+    ax.use_sticky_edges = False
+    ax.set(yticks=y, yticklabels=list(order), ylim=(len(order) - 0.5, -0.5), xlabel="mean rho")
+    ax.set_title(f"{len(drugs)} {name}")
+    ax.figure.legend(loc="outside lower center", ncols=3, fontsize="small")
+    return ax
+
+
+def panel_heatmap(rho: pd.DataFrame, methods: Sequence[str], *, ax: Axes | None = None) -> Axes:
+    """Draw rho of every drug and method, drugs sorted by their mean over methods.
+
+    Parameters
+    ----------
+    rho
+        Drugs x methods, in [-1, 1].
+    methods
+        Methods from top to bottom.
+    """
+    ax = ax or plt.subplots(figsize=(max(5, 0.26 * len(rho) + 3), 0.28 * len(methods) + 2))[1]
+    shown = rho[list(methods)].loc[rho[list(methods)].mean(axis=1).sort_values(ascending=False).index].T
+    label = {"label": "rho"}
+    sns.heatmap(
+        shown, cmap="RdBu", vmin=-1, vmax=1, xticklabels=True, yticklabels=True, cbar_kws=label, ax=ax
+    )
+    ax.tick_params(axis="x", labelsize=7, rotation=90)
+    ax.set(xlabel="", ylabel="")
+    return ax
+
+
+def penalties(chosen: pd.Series, reference: float, *, ax: Axes | None = None) -> Axes:
+    """Draw how many drugs got each of the `chosen` penalties; a dotted line marks the `reference`."""
+    ax = ax or plt.subplots(figsize=(5, 2.6))[1]
+    counts = chosen.value_counts().sort_index()
+    ax.bar(np.log10(counts.index), counts, width=0.3, color=SENSITIVE)
+    ax.axvline(np.log10(reference), color="black", linestyle=":", linewidth=1)
+    exponents = np.arange(2, 7)
+    ax.set(xticks=exponents, xticklabels=[f"$10^{e}$" for e in exponents], xlabel="penalty", ylabel="drugs")
+    return ax

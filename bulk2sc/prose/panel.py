@@ -1,0 +1,148 @@
+"""What a panel of drugs says of methods: who is ahead, and what so few lines can tell."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from bulk2sc.prose.words import interval, listing
+
+
+def ahead_on_panel(table: pd.DataFrame, *, what: str) -> str:
+    """Say which method ranks the lines best, and how many are beyond permuted lines.
+
+    Parameters
+    ----------
+    table
+        Rows of `panel.judge` for one set of drugs and one input.
+    what
+        The set of drugs in words, such as ``discriminating drugs``.
+    """
+    first = table.loc[table["value"].idxmax()]
+    n, beyond = int(first["n_drugs"]), int((table["value"] > table["null_high"]).sum())
+    if first["value"] <= 0:
+        return (
+            f"Over {n} {what} no method ranks the lines better than a constant answer, whose mean rho is 0."
+        )
+    size = interval(first["value"], first["low"], first["high"])
+    return (
+        f"Over {n} {what}, **{first['method']}** is ahead with a mean rho of {size} over drugs, "
+        f"p = {first['p']:.3f} by permuted lines. "
+        f"Beyond the 97.5 % point of permuted lines: {beyond} of {len(table)} methods."
+    )
+
+
+def place_on_panel(method: str, table: pd.DataFrame, *, role: str) -> str:
+    """Say what a method of interest reaches and which place it takes among those of `ahead_on_panel`."""
+    if method not in set(table["method"]):
+        return f"{role}, {method}, is not among the methods."
+    row = table.set_index("method").loc[method]
+    place = int((table["value"] > row["value"]).sum()) + 1
+    verdict = "beyond" if row["value"] > row["null_high"] else "within"
+    return (
+        f"{role}, **{method}**, takes place {place} of {len(table)}: "
+        f"{interval(row['value'], row['low'], row['high'])}, {verdict} what permuted lines reach."
+    )
+
+
+def beats_on_panel(row: Mapping[str, float]) -> str:
+    """Say whether the first of two methods beats the second, given a row of `panel.against`.
+
+    It does where it is ahead, the interval over drugs is clear of 0, and the permutation test of the lines,
+    corrected, is below .05.
+    """
+    first, second = row["first"], row["second"]
+    size = interval(row["value"], row["low"], row["high"])
+    size += f", corrected p {row['p_holm']:.2f} by permuted lines"
+    clear = row["p_holm"] < 0.05
+    if row["value"] > 0 and row["low"] > 0 and clear:
+        return f"It beats {second}: the mean rho differs by {size}."
+    if row["value"] < 0 and row["high"] < 0 and clear:
+        return f"It does not beat {second} but is behind it: the mean rho differs by {size}."
+    if row["value"] > 0:
+        return f"It is ahead of {second}, though not clearly: the mean rho of {first} differs by {size}."
+    if row["value"] == 0:
+        return f"It does not beat {second}: the mean rho is the same."
+    return f"It does not beat {second}: the mean rho differs by {size}."
+
+
+def reach_of_orders(n_lines: int, n_orders: int, n_comparisons: int) -> str:
+    """Say how small a corrected p-value can become with so many orders of the lines."""
+    smallest = min(1.0, n_comparisons / n_orders)
+    drawn = "have" if n_lines <= 6 else "are dealt out in"
+    text = f"The {n_lines} lines {drawn} {n_orders} orders, so the smallest p-value is {1 / n_orders:.4f}"
+    text += f", and {smallest:.3f} after Holm's correction for {n_comparisons} comparisons."
+    if smallest >= 0.05:
+        text += " No difference among so many can become clear, however large it is."
+    return text
+
+
+def one_line_decides(row: Mapping[str, float], *, what: str) -> str:
+    """Say whether leaving out a single line changes the sign of a mean or a difference (`panel.summary`)."""
+    span = f"between {row['without_low']:.2f} and {row['without_high']:.2f}"
+    if row["without_low"] > 0 or row["without_high"] < 0:
+        return f"With any one line left out, {what} lies {span}: its sign hangs on no single line."
+    return f"With one line left out, {what} lies {span}: its sign hangs on a single line."
+
+
+def penalties_chosen(values: Sequence[float], one: float, reference: float) -> str:
+    """Say which penalties bulk lines favour: each drug's, the one for all, and the fixed reference."""
+    values = pd.Series(values, dtype=float)
+    below, above = (values < reference).sum(), (values > reference).sum()
+    return (
+        f"Chosen drug by drug, penalties lie between {values.min():,.0f} and {values.max():,.0f}, with a "
+        f"median of {values.median():,.0f}; {below} of {len(values)} are below the reference "
+        f"{reference:,.0f} and {above} above. "
+        f"The one penalty that is best on average is {one:,.0f}."
+    )
+
+
+def ceiling_reached(table: pd.DataFrame, cells: str, ceiling: str, method: str) -> str:
+    """Say how much of its ceiling a method keeps on cells; `table` is of `panel.judge`, one set of drugs."""
+    rows = table[table["method"] == method].set_index("input")["value"]
+    top, reached = rows[ceiling], rows[cells]
+    if top <= 0:
+        return (
+            f"On the lines' own bulk profiles **{method}** ranks nothing ({top:.2f}), so there is no ceiling."
+        )
+    if reached >= top:
+        return (
+            f"**{method}** loses nothing on the way to the cells: "
+            f"{reached:.2f} there, {top:.2f} on bulk profiles."
+        )
+    return f"**{method}** reaches {top:.2f} on the lines' own bulk profiles and {reached:.2f} on cells."
+
+
+def not_beaten(table: pd.DataFrame, reference: str) -> str:
+    """Say which methods are clearly better or worse than the reference, given `panel.against`."""
+    clear = (table["p_holm"] < 0.05) & ((table["low"] > 0) | (table["high"] < 0))
+    better, worse = (table[clear & sign]["first"] for sign in (table["value"] > 0, table["value"] < 0))
+    nominal = table[(table["value"] > 0) & ~clear]["first"]
+    return (
+        f"Clearly better than {reference}: {listing(better)}. Clearly worse: {listing(worse)}. "
+        f"Ahead of it without being clear: {listing(nominal)}."
+    )
+
+
+def panel_table(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Show rows of `panel.judge` for one set of drugs: a row a method, best on the input `kind` on top."""
+    mean = rows.pivot(index="method", columns="input", values="value").round(2)
+    of_kind = (
+        rows[rows["input"] == kind].set_index("method").sort_values("value", ascending=False, kind="stable")
+    )
+    table = pd.DataFrame({"mean rho": of_kind["value"].round(2)})
+    for name, ends in (
+        ("95 % over drugs", ("low", "high")),
+        ("without a line", ("without_low", "without_high")),
+    ):
+        table[name] = [f"{low:.2f} to {high:.2f}" for low, high in of_kind[[*ends]].to_numpy()]
+    table["p by permuted lines"] = of_kind["p"].round(3)
+    return table.join(mean.drop(columns=kind))
+
+
+def gap_table(gaps: pd.DataFrame) -> pd.DataFrame:
+    """Show what `panel.against` returns: difference, interval over drugs, range without a line, p-values."""
+    if gaps.empty:
+        return gaps
+    shown = gaps.set_index("first").rename_axis("method")
+    shown = shown.rename(columns={"second": "minus", "p_holm": "p (Holm)"})
+    return shown[["minus", "value", "low", "high", "without_low", "without_high", "p", "p (Holm)"]].round(3)

@@ -1,0 +1,148 @@
+"""Fast forms of the drug panel equal the plain methods, drug by drug."""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+from sklearn.linear_model import Ridge
+
+from bulk2sc import labels, models, panel
+from bulk2sc.experiments import drug_panel
+from bulk2sc.models.regressions import PENALTIES
+
+DRUGS = ["a", "b", "c"]
+
+
+def domain(n, prefix, seed, n_genes=40):
+    rng = np.random.default_rng(seed)
+    adata = ad.AnnData(
+        obs=pd.DataFrame(index=[f"{prefix}{i}" for i in range(n)]),
+        var=pd.DataFrame(index=[f"G{i:02d}" for i in range(n_genes)]),
+    )
+    adata.layers["scaled"] = rng.normal(size=(n, n_genes)).astype("float32")
+    return adata
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    """Two drugs that follow a gene each, the second not tested on all, and a noisy one of ten genes."""
+    bulk, cells = domain(150, "L", 0), domain(60, "c", 1)
+    noise, genes = np.random.default_rng(2).normal(size=(150, 4)), bulk.layers["scaled"]
+    genes[:, 30:] += 2 * noise[:, 3:]
+    activity = np.c_[genes[:, :2], noise[:, 3]]
+    auc = (0.7 + 0.1 * activity + noise[:, :3] * [0.05, 0.05, 0.2]).astype("float32")
+    auc[:17, 1] = np.nan
+    bulk.obsm["auc"], bulk.uns["drugs"] = auc, np.array(DRUGS)
+    cells.obs["cell_line"] = np.tile(["X", "Y", "Z"], 20)
+    samples = panel.samples(cells, domain(3, "P", 3))
+    mask = pd.DataFrame(1.0, index=[f"P{i}" for i in range(6)], columns=bulk.var_names)
+    network = {"mask": mask, "hidden": 16, "max_epochs": 15, "dropout": 0.0}
+    return drug_panel.Inputs(bulk, cells, samples, DRUGS, settings=network)
+
+
+def plain(inputs, method, drug, **settings):
+    """The scores and the model of `models.make`, fitted to one drug."""
+    model = models.make(method, **inputs.settings | settings).fit(inputs.labelled(drug), inputs.cells)
+    return model.score_cells(inputs.samples), model
+
+
+def test_the_sweep_of_ridge_chooses_as_grid_search_does(inputs):
+    sweep = drug_panel.penalty_sweep(inputs.bulk, DRUGS, seed=4)
+    found = dict(drug_panel.score("ridge CV", inputs, seed=4))
+    for drug in DRUGS:
+        score, model = plain(inputs, "ridge CV", drug, seed=4)
+        assert sweep.loc[drug].idxmax() == model.alpha_
+        tested = inputs.labelled(drug)[inputs.labelled(drug).obs["auc"].notna()]
+        ridge = Ridge(alpha=model.alpha_).fit(tested.layers["scaled"].astype(float), tested.obs["auc"])
+        fast = found["ridge CV"].scores[drug]
+        np.testing.assert_allclose(fast, -(inputs.samples.layers["scaled"] @ ridge.coef_), atol=1e-5)
+        assert np.corrcoef(pd.Series(score).rank(), fast.rank())[0, 1] > 0.999  # calibration keeps the order
+    assert sweep.idxmax(axis=1).nunique() > 1  # there is something to choose
+    one = found[drug_panel.ONE_PENALTY].chosen["value"].unique()
+    assert list(one) == [sweep.mean().idxmax()] and one[0] in PENALTIES
+
+
+def test_correlations_of_the_sweep_are_those_of_held_out_lines(inputs):
+    from sklearn.model_selection import KFold, cross_val_score
+
+    from bulk2sc.models.regressions import _correlation
+
+    tested = inputs.labelled("b")[17:]
+    folds = KFold(5, shuffle=True, random_state=0)
+    data = tested.layers["scaled"].astype(float), tested.obs["auc"].astype(float)
+    expected = [
+        cross_val_score(Ridge(alpha=a), *data, scoring=_correlation, cv=folds).mean() for a in PENALTIES
+    ]
+    sweep = drug_panel.penalty_sweep(inputs.bulk, ["c", "b"])
+    np.testing.assert_allclose(sweep.loc["b"], expected, atol=1e-6)
+
+
+def test_the_machine_with_precomputed_kernels_is_the_plain_one(inputs):
+    scores = drug_panel.svm_scores(inputs, seed=3)
+    for drug in DRUGS:
+        expected = plain(inputs, "SVM", drug, seed=3)[0]
+        np.testing.assert_allclose(scores[drug], expected, atol=5e-3)  # calibrated with the folds' own widths
+        assert spearmanr(scores[drug], expected)[0] > 0.9999
+    assert scores.std().min() > 0.01
+
+
+def test_signature_weights_are_correlations(inputs):
+    weights = drug_panel.signature_weights(inputs.bulk, DRUGS)
+    genes, auc = inputs.bulk.to_df(layer="scaled"), inputs.auc("b")
+    expected = [np.corrcoef(genes.iloc[17:, j], auc[17:])[0, 1] for j in range(5)]
+    np.testing.assert_allclose(weights["b"].iloc[:5], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["shared AE", "base AE"])
+def test_one_encoder_has_the_classifiers_of_one_drug_at_a_time(inputs, method):
+    ((_, scored),) = drug_panel.score(method, inputs, seed=1)
+    model = models.make(method, **inputs.settings, seed=1).pretrain(inputs.bulk, inputs.cells)
+    for drug in DRUGS:
+        alone = model.fit_classifier(inputs.labelled(drug)).score_cells(inputs.samples)
+        # Drugs with fewer lines share the batches of the others, so they may differ a little.
+        np.testing.assert_allclose(scored.scores[drug], alone, atol=5e-3)
+
+
+@pytest.mark.parametrize(
+    "method", ["LR", "DT", "XGBoost", "mean effect", "all resistant", "shared AE (joint)"]
+)
+def test_other_methods_are_fitted_drug_by_drug(inputs, method):
+    ((name, scored),) = drug_panel.score(method, inputs, seed=2)
+    assert name == method and list(scored.scores) == DRUGS
+    settings = drug_panel.CHEAPER.get(method, {}) | {"seed": 2}
+    if method.endswith("(joint)"):
+        settings["schedule"] = "joint"
+    expected = plain(inputs, method.removesuffix(" (joint)"), "a", **settings)[0]
+    np.testing.assert_allclose(scored.scores["a"], expected, atol=1e-6)
+
+
+def test_seeds_are_those_of_networks_and_of_what_trains_end_to_end(inputs):
+    assert [
+        m for m in ("LR", "RF", "adv AE", "shared AE (joint)", "tuned XGBoost") if drug_panel.end_to_end(m)
+    ] == [
+        "shared AE (joint)",
+        "tuned XGBoost",
+    ]
+    network = drug_panel.all_seeds("shared AE", inputs, n_seeds=2)["scores"]
+    assert sorted(network["seed"].unique()) == [0, 1]
+    linear = drug_panel.all_seeds("signature", inputs, n_seeds=2)["scores"]
+    assert set(linear["seed"]) == {0} and set(linear["line"]) == {*"XYZ", "P0", "P1", "P2"}
+    first = -(inputs.cells.to_df(layer="scaled") @ drug_panel.signature_weights(inputs.bulk, ["a"]))["a"]
+    row = linear.query("drug == 'a' and line == 'Y' and input == 'cells'")["score"].item()
+    assert row == pytest.approx(first[1::3].mean())
+
+
+def test_what_was_chosen_on_bulk_is_kept(inputs):
+    few = drug_panel.Inputs(inputs.bulk, inputs.cells, inputs.samples, ["a"])
+    found = drug_panel.drug_by_drug(few, "tuned XGBoost").chosen
+    assert set(found["setting"]) == {"max_depth", "learning_rate"} and set(found["drug"]) == {"a"}
+    swept = dict(drug_panel.score("ridge CV", inputs))["ridge CV"].chosen
+    sweep = drug_panel.penalty_sweep(inputs.bulk, DRUGS)
+    assert swept["validation"].tolist() == pytest.approx(sweep.max(axis=1).tolist())
+
+
+def test_tails_of_the_classifiers_are_those_of_label_bulk(inputs):
+    auc = inputs.auc("b")
+    by_hand = labels.respond(auc, *labels.tails(auc, 0.3))
+    np.testing.assert_array_equal(by_hand, inputs.labelled("b").obs["response"])

@@ -1,0 +1,151 @@
+"""Every branch of the sentences about the drug panel."""
+
+import pandas as pd
+import pytest
+
+from bulk2sc import pl, prose
+
+NAMES = ["method", "input", "value", "low", "high", "null_low", "null_high", "p", "n_drugs"]
+
+
+def judged(*rows):
+    table = pd.DataFrame(rows, columns=NAMES)
+    return table.assign(without_low=table["value"] - 0.1, without_high=table["value"] + 0.1)
+
+
+TWO = judged(
+    ("a", "cells", 0.2, 0.1, 0.3, -0.3, 0.3, 0.1, 36),
+    ("b", "cells", 0.4, 0.3, 0.5, -0.3, 0.3, 0.008, 36),
+)
+
+
+def test_who_is_ahead():
+    text = prose.ahead_on_panel(TWO, what="discriminating drugs")
+    assert text == (
+        "Over 36 discriminating drugs, **b** is ahead with a mean rho of 0.40 (95 % interval 0.30 to 0.50) "
+        "over drugs, p = 0.008 by permuted lines. Beyond the 97.5 % point of permuted lines: 1 of 2 methods."
+    )
+    nobody = prose.ahead_on_panel(TWO.assign(value=[0.0, -0.1]), what="drugs")
+    assert nobody.startswith("Over 36 drugs no method ranks the lines better than a constant answer")
+
+
+def test_the_place_of_a_method():
+    assert (
+        "**a**, takes place 2 of 2: 0.20 (95 % interval 0.10 to 0.30), within what"
+        in prose.place_on_panel("a", TWO, role="The model")
+    )
+    assert "place 1 of 2" in (text := prose.place_on_panel("b", TWO, role="The model")) and "beyond" in text
+    assert prose.place_on_panel("c", TWO, role="It") == "It, c, is not among the methods."
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "p", "words"),
+    [
+        (
+            0.1,
+            0.05,
+            0.2,
+            0.03,
+            "It beats b: the mean rho differs by 0.10 (95 % interval 0.05 to 0.20), corrected p 0.03",
+        ),
+        (-0.1, -0.2, -0.05, 0.03, "It does not beat b but is behind it: the mean rho differs by -0.10"),
+        (0.1, 0.05, 0.2, 0.06, "It is ahead of b, though not clearly: the mean rho of a differs by 0.10"),
+        (0.1, -0.05, 0.2, 0.01, "It is ahead of b, though not clearly"),
+        (-0.1, -0.2, 0.05, 0.01, "It does not beat b: the mean rho differs by -0.10"),
+        (0.0, 0.0, 0.0, 1.0, "It does not beat b: the mean rho is the same."),
+    ],
+)
+def test_who_beats_whom(value, low, high, p, words):
+    row = {"first": "a", "second": "b", "value": value, "low": low, "high": high, "p_holm": p}
+    assert prose.beats_on_panel(row).startswith(words)
+
+
+def test_how_small_a_p_value_can_be():
+    text = prose.reach_of_orders(5, 120, 4)
+    assert text == (
+        "The 5 lines have 120 orders, so the smallest p-value is 0.0083, and 0.033 after Holm's correction "
+        "for 4 comparisons."
+    )
+    assert prose.reach_of_orders(5, 120, 15).endswith("become clear, however large it is.")
+    assert "The 20 lines are dealt out in 720 orders" in prose.reach_of_orders(20, 720, 1)
+
+
+def test_whether_one_line_decides():
+    same = {"without_low": 0.1, "without_high": 0.3}
+    assert prose.one_line_decides(same, what="it").endswith(
+        "between 0.10 and 0.30: its sign hangs on no single line."
+    )
+    assert "no single line" in prose.one_line_decides({"without_low": -0.3, "without_high": -0.1}, what="it")
+    either = prose.one_line_decides({"without_low": -0.1, "without_high": 0.3}, what="it")
+    assert either.endswith("its sign hangs on a single line.")
+
+
+def test_penalties_in_words():
+    text = prose.penalties_chosen([100, 1000, 1000, 31622.8], 3162.3, 2000.0)
+    assert (
+        "between 100 and 31,623, with a median of 1,000; 3 of 4 are below the reference 2,000 and 1 above"
+        in text
+    )
+    assert text.endswith("best on average is 3,162.")
+
+
+@pytest.mark.parametrize(
+    ("top", "words"),
+    [
+        (-0.1, "ranks nothing (-0.10), so there is no ceiling"),
+        (0.1, "**a** loses nothing on the way to the cells: 0.20 there, 0.10 on bulk profiles."),
+        (0.5, "**a** reaches 0.50 on the lines' own bulk profiles and 0.20 on cells."),
+    ],
+)
+def test_the_ceiling(top, words):
+    table = pd.concat([TWO, judged(("a", "bulk", top, 0, 0, 0, 0, 0, 36))])
+    assert words in prose.ceiling_reached(table, "cells", "bulk", "a")
+
+
+def test_better_and_worse_than_a_reference():
+    gaps = pd.DataFrame(
+        [
+            ("a", 0.1, 0.05, 0.2, 0.01),
+            ("b", -0.1, -0.2, -0.05, 0.01),
+            ("c", 0.1, 0.05, 0.2, 0.3),
+            ("d", -0.1, -0.2, 0.1, 0.9),
+        ],
+        columns=["first", "value", "low", "high", "p_holm"],
+    )
+    assert prose.not_beaten(gaps, "r") == (
+        "Clearly better than r: a. Clearly worse: b. Ahead of it without being clear: c."
+    )
+
+
+def test_tables_of_the_panel():
+    both = pd.concat([TWO, judged(("a", "bulk", 0.5, 0, 0, 0, 0, 0, 36))])
+    shown = prose.panel_table(both, "cells")
+    assert list(shown.index) == ["b", "a"] and shown.loc["a", "bulk"] == 0.5
+    assert (
+        shown.loc["b", "95 % over drugs"] == "0.30 to 0.50"
+        and shown.loc["b", "without a line"] == "0.30 to 0.50"
+    )
+    gaps = TWO[TWO["method"] == "a"].rename(columns={"method": "first"}).assign(second="b", p_holm=0.5)
+    assert prose.gap_table(gaps).loc["a", ["minus", "p (Holm)"]].tolist() == ["b", 0.5]
+    assert prose.gap_table(pd.DataFrame()).empty
+
+
+def test_the_forest_is_sorted_and_shows_the_null_the_seeds_and_the_ceiling():
+    both = pd.concat([TWO, judged(("a", "bulk", 0.5, 0, 0, 0, 0, 0, 36))]).assign(drugs="drugs")
+    seeds = pd.DataFrame({"method": "a", "seed": [0, 0, 1, 1], "drug": ["x", "y"] * 2, "input": "cells"})
+    seeds["value"] = [0.1, 0.3, 0.4, 0.2]
+    ax = pl.panel_forest(both, seeds, "drugs", ["x", "y"])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "a"]
+    assert [(bar.get_x(), round(bar.get_width(), 6)) for bar in ax.patches] == [(-0.3, 0.6)] * 2
+    points, ceiling = (dots.get_offsets().tolist() for dots in ax.collections[-2:])
+    assert points == [pytest.approx([0.2, 1.24]), pytest.approx([0.3, 1.24])]
+    assert ceiling == [[0.5, 1]]  # in the row of its method
+
+
+def test_drugs_of_the_heat_map_are_sorted_and_penalties_counted():
+    rho = pd.DataFrame({"a": [0.1, 0.9], "b": [0.0, 0.5]}, index=["low", "high"])
+    ax = pl.panel_heatmap(rho, ["b", "a"])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["high", "low"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "a"]
+    bars = pl.penalties(pd.Series([100.0, 1000.0, 1000.0]), 2000.0).patches
+    assert [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in bars] == [(2, 1), (3, 2)]
