@@ -87,7 +87,9 @@ def test_a_notebook_has_one_title(path):
 @each_notebook
 def test_no_cell_is_longer_than_fifteen_lines(path):
     for cell in code_cells(path):
-        assert len(cell.source.splitlines()) <= 15, cell.source
+        # Parameters are a list, of one line each but for lists, which the formatter breaks.
+        if "parameters" not in cell.metadata.get("tags", []):
+            assert len(cell.source.splitlines()) <= 15, cell.source
 
 
 @each_notebook

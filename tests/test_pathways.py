@@ -99,4 +99,4 @@ def test_hallmark_sets_come_through_whole():
 
 def test_one_constant_names_the_free_rows():
     package = Path(pathways.__file__).parent
-    assert [file.name for file in package.rglob("*.py") if '"free_' in file.read_text()] == ["pathways.py"]
+    assert [file.name for file in package.rglob("*.py") if '"free_"' in file.read_text()] == ["pathways.py"]

@@ -81,6 +81,8 @@ judged = evaluate.judge(found["cells"], cells, against="truth", n_draws=n_draws)
 methods = list(found["cells"]["method"].drop_duplicates())
 pairs = resources.comparisons(methods, compared_resources, resource)
 made = [pair for question in pairs.values() for pair in question]
+
+# %%
 tests = {
     "lines left out": paired.on_lines(validation, made),
     "the cells": paired.on_cells(found["cells"], cells, made, n_draws=n_draws),
