@@ -197,6 +197,16 @@ def test_line_means_and_bulk_profiles():
     assert means == {("cells", "L0"): 2, ("cells", "L1"): 5} | ceiling
 
 
+def test_a_constant_has_one_mean_whatever_the_number_of_cells():
+    cells = made_up()[:47].copy()
+    cells.obs["cell_line"] = np.repeat(["x", "y", "z"], [3, 11, 33])
+    samples = panel.samples(cells, made_up()[:3])
+    scores = pd.DataFrame({"a": np.full(50, 0.49)}, index=samples.obs_names)
+    unrounded = scores.groupby(samples.obs["line"].to_numpy())["a"].mean()
+    assert unrounded.nunique() > 1  # which would make ranks of nothing
+    assert panel.line_means(scores, samples)["score"].nunique() == 1
+
+
 EXPECTED = Path(__file__).parent / "data" / "panel_ridge_2000.csv"
 
 

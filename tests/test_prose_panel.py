@@ -80,6 +80,14 @@ def test_whether_one_line_decides():
     assert either.endswith("its sign hangs on a single line.")
 
 
+def test_how_methods_are_trained():
+    plain = "Networks and what is trained end to end run 1 seed, other methods one; "
+    plain += "networks train for at most 40 epochs."
+    assert prose.how_trained({}, n_seeds=1, max_epochs=40) == plain
+    text = prose.how_trained({"GB": {"bins": 32}, "RF": {"n_estimators": 200}}, n_seeds=3, max_epochs=9)
+    assert "run 3 seeds" in text and text.endswith("elsewhere: GB has 32 bins a gene and RF has 200 trees.")
+
+
 def test_penalties_in_words():
     text = prose.penalties_chosen([100, 1000, 1000, 31622.8], 3162.3, 2000.0)
     assert (
@@ -147,5 +155,7 @@ def test_drugs_of_the_heat_map_are_sorted_and_penalties_counted():
     ax = pl.panel_heatmap(rho, ["b", "a"])
     assert [label.get_text() for label in ax.get_xticklabels()] == ["high", "low"]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "a"]
+    auc = pd.DataFrame({"mild": [0.9, 0.8], "toxic": [0.1, float("nan")]}, index=["x", "y"])
+    assert [label.get_text() for label in pl.panel_truth(auc).get_xticklabels()] == ["toxic", "mild"]
     bars = pl.penalties(pd.Series([100.0, 1000.0, 1000.0]), 2000.0).patches
     assert [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in bars] == [(2, 1), (3, 2)]

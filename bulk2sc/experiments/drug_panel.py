@@ -245,8 +245,8 @@ def penalty_sweep(bulk: AnnData, drugs: Sequence[str], *, seed: int = 0) -> pd.D
         found = np.zeros((len(PENALTIES), auc.shape[1]))
         for fitting, held_out in folds.split(within):
             across, answer = within[np.ix_(held_out, fitting)], auc.to_numpy()
-            for i, penalty in enumerate(PENALTIES):
-                dual = _dual(within[np.ix_(fitting, fitting)], answer[fitting], penalty)
+            duals = _duals(within[np.ix_(fitting, fitting)], answer[fitting], PENALTIES)
+            for i, dual in enumerate(duals):
                 found[i] += _correlation(across @ dual, answer[held_out]) / FOLDS
         rows |= dict(zip(auc.columns, found.T, strict=True))
     return pd.DataFrame(rows, index=PENALTIES).T.loc[list(drugs)]
@@ -258,7 +258,8 @@ def weights_of(bulk: AnnData, penalties: pd.Series) -> pd.DataFrame:
     for tested, auc in _by_lines_tested(bulk, penalties.index):
         within = kernel[np.ix_(tested, tested)]
         for drug in auc:
-            weights[drug] = genes[tested].T @ _dual(within, auc[[drug]].to_numpy(), penalties[drug])[:, 0]
+            (dual,) = _duals(within, auc[[drug]].to_numpy(), [penalties[drug]])
+            weights[drug] = genes[tested].T @ dual[:, 0]
     return pd.DataFrame(weights, index=bulk.var_names)[list(penalties.index)]
 
 
@@ -293,12 +294,16 @@ def _by_lines_tested(bulk: AnnData, drugs: Sequence[str]) -> Iterator[tuple[np.n
         yield tested, auc.iloc[tested][list(same.index)]
 
 
-def _dual(kernel: np.ndarray, auc: np.ndarray, penalty: float) -> np.ndarray:
-    """Return dual coefficients (n_lines, n_drugs) of ridge regressions with an intercept; they sum to 0."""
+def _duals(kernel: np.ndarray, auc: np.ndarray, penalties: Sequence[float]) -> Iterator[np.ndarray]:
+    """Yield for each penalty the dual coefficients (n_lines, n_drugs) of ridge regressions with an intercept.
+
+    They sum to 0 for each drug, so predictions need no centred kernel.
+    """
     centred = kernel - kernel.mean(axis=0) - kernel.mean(axis=1, keepdims=True) + kernel.mean()
-    centred[np.diag_indices_from(centred)] += penalty
-    factor = cho_factor(centred, lower=True, overwrite_a=True, check_finite=False)
-    return cho_solve(factor, auc - auc.mean(axis=0), check_finite=False)
+    diagonal, auc = centred.diagonal().copy(), auc - auc.mean(axis=0)
+    for penalty in penalties:
+        np.fill_diagonal(centred, diagonal + penalty)
+        yield cho_solve(cho_factor(centred, lower=True, check_finite=False), auc, check_finite=False)
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from bulk2sc.pl.look import (
     short,
     style,
 )
-from bulk2sc.pl.panel import panel_forest, panel_heatmap, penalties
+from bulk2sc.pl.panel import panel_forest, panel_heatmap, panel_truth, penalties
 from bulk2sc.pl.pathways import mask_picture, mask_sizes, pathway_heatmap, pathway_ranking
 from bulk2sc.pl.sweeps import curve, over_settings
 from bulk2sc.pl.training import STAGES, loss_curves, stage_legend, stages
@@ -50,6 +50,7 @@ __all__ = [
     "over_studies",
     "panel_forest",
     "panel_heatmap",
+    "panel_truth",
     "pathway_heatmap",
     "pathway_ranking",
     "penalties",

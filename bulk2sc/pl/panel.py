@@ -38,6 +38,7 @@ def panel_forest(
     rows = table[table["input"] == kind].sort_values("value", ascending=False, kind="stable")
     order = {method: i for i, method in enumerate(rows["method"])}
     ax = ax or plt.subplots(figsize=(7, 0.32 * len(order) + 1.2))[1]
+    ax.use_sticky_edges = False  # the ends of the bands stay in sight
     y = np.arange(len(order))
     ax.barh(
         y,
@@ -59,7 +60,6 @@ def panel_forest(
         where = ceiling["method"].map(order)
         ax.scatter(ceiling["value"], where, s=34, facecolor="none", edgecolor="black", label=other)
     ax.axvline(0, color="black", linestyle="--", linewidth=0.8)
-    ax.use_sticky_edges = False
     ax.set(yticks=y, yticklabels=list(order), ylim=(len(order) - 0.5, -0.5), xlabel="mean rho")
     ax.set_title(f"{len(drugs)} {name}")
     ax.figure.legend(loc="outside lower center", ncols=3, fontsize="small")
@@ -76,13 +76,23 @@ def panel_heatmap(rho: pd.DataFrame, methods: Sequence[str], *, ax: Axes | None 
     methods
         Methods from top to bottom.
     """
-    ax = ax or plt.subplots(figsize=(max(5, 0.26 * len(rho) + 3), 0.28 * len(methods) + 2))[1]
     shown = rho[list(methods)].loc[rho[list(methods)].mean(axis=1).sort_values(ascending=False).index].T
-    label = {"label": "rho"}
-    sns.heatmap(
-        shown, cmap="RdBu", vmin=-1, vmax=1, xticklabels=True, yticklabels=True, cbar_kws=label, ax=ax
-    )
-    ax.tick_params(axis="x", labelsize=7, rotation=90)
+    return _over_drugs(shown, ax, cmap="RdBu", vmin=-1, vmax=1, cbar_kws={"label": "rho"})
+
+
+def panel_truth(auc: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw the measured AUC (n_lines, n_drugs), drugs sorted by their mean over lines; untested is white."""
+    shown = auc[auc.mean().sort_values().index]
+    return _over_drugs(shown, ax, cmap="viridis", cbar_kws={"label": "AUC"})
+
+
+def _over_drugs(table: pd.DataFrame, ax: Axes | None, **look) -> Axes:
+    """Draw a heat map with a column for each drug; its width has a limit, its labels shrink."""
+    n_rows, n_drugs = table.shape
+    ax = ax or plt.subplots(figsize=(min(12, max(5, 0.26 * n_drugs + 3)), 0.25 * n_rows + 2))[1]
+    sns.heatmap(table, xticklabels=True, yticklabels=True, ax=ax, **look)
+    ax.tick_params(axis="x", labelsize=7 if n_drugs <= 60 else 5, rotation=90)
+    ax.tick_params(axis="y", labelsize=8, rotation=0)
     ax.set(xlabel="", ylabel="")
     return ax
 

@@ -84,6 +84,20 @@ def one_line_decides(row: Mapping[str, float], *, what: str) -> str:
     return f"With one line left out, {what} lies {span}: its sign hangs on a single line."
 
 
+def how_trained(cheaper: Mapping[str, Mapping[str, int]], *, n_seeds: int, max_epochs: int) -> str:
+    """Say which methods are smaller than elsewhere (settings by method), how many seeds run, how long."""
+    words = {"bins": "bins a gene", "n_estimators": "trees"}
+    smaller = [f"{m} has {n} {words[name]}" for m, given in cheaper.items() for name, n in given.items()]
+    seeds = "1 seed" if n_seeds == 1 else f"{n_seeds} seeds"
+    text = f"Networks and what is trained end to end run {seeds}, other methods one; "
+    text += f"networks train for at most {max_epochs} epochs."
+    if smaller:
+        text += (
+            f" To be affordable on all drugs, some methods are smaller than elsewhere: {listing(smaller)}."
+        )
+    return text
+
+
 def penalties_chosen(values: Sequence[float], one: float, reference: float) -> str:
     """Say which penalties bulk lines favour: each drug's, the one for all, and the fixed reference."""
     values = pd.Series(values, dtype=float)

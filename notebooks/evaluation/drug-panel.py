@@ -109,13 +109,7 @@ Markdown(
 )
 
 # %% mystnb={"figure": {"caption": "Measured AUC of the lines for the discriminating drugs (for all, where none is), sorted by their mean.", "name": "fig-panel-truth"}, "image": {"alt": "Heat map of measured AUC, one row per line and one column per drug."}} tags=["hide-input"]
-import matplotlib.pyplot as plt
-import seaborn as sns
-
-order = auc[sets[main]].mean().sort_values().index
-figure, ax = plt.subplots(figsize=(max(5, 0.25 * len(order) + 2), 0.22 * len(lines) + 1.8))
-sns.heatmap(auc[order], cmap="viridis", cbar_kws={"label": "AUC"}, xticklabels=True, yticklabels=True, ax=ax)
-ax.tick_params(labelsize=7)
+ax = pl.panel_truth(auc[sets[main]])
 
 # %% [markdown]
 # ## Equal genes, equal scaling
@@ -141,17 +135,8 @@ Markdown(f"{training.n_vars} genes, {cells.n_obs} cells of {len(lines)} lines.")
 # Nothing is tuned on the panel: whatever a method chooses, it chooses on bulk lines.
 
 # %% tags=["remove-input"]
-cheaper = [
-    f"{m} has {v} {s.replace('n_estimators', 'trees')}"
-    for m, c in drug_panel.CHEAPER.items()
-    for s, v in c.items()
-    if m in methods
-]
-Markdown(
-    "To be affordable on all drugs, some methods are smaller than elsewhere in the book (bins are those that a gene is cut "
-    f"into): {prose.listing(cheaper)}. "
-    f"Networks and what is trained end to end run {panel_seeds} seeds, other methods one; networks train for at most {max_epochs} epochs."
-)
+cheaper = {m: given for m, given in drug_panel.CHEAPER.items() if m in methods}
+Markdown(prose.how_trained(cheaper, n_seeds=panel_seeds, max_epochs=max_epochs))
 
 # %% [markdown]
 # ### The penalty of ridge regression
