@@ -163,6 +163,25 @@ def test_too_few_lines_tell_nothing_of_other_lines(looked):
     assert gain["all"] > 0 and np.isnan(gain["looked_at"]) and np.isnan(gain["not_looked_at"])
 
 
+@pytest.mark.parametrize("truth", [np.nan, 1.0])
+def test_cells_without_answers_of_both_classes_tell_nothing(looked, truth):
+    cells, scores = looked
+    unknown = cells.copy()
+    unknown.obs["truth"] = truth
+    gain = hyperparameters.gain_by_looking(scores, unknown, ["guess 0", "knows"], "guess 0")
+    assert list(gain) == ["all", "looked_at", "not_looked_at"] and np.isnan(list(gain.values())).all()
+
+
+def test_tests_on_cells_are_those_of_paired_draws_of_lines(looked):
+    cells, scores = looked
+    pairs = [("knows", "guess 0"), ("guess 1", "guess 0")]
+    found = paired.on_cells(scores, cells, pairs, n_draws=200)
+    apart = [evaluate.paired_difference(scores, cells, *pair, n_draws=200) for pair in pairs]
+    assert found["value"].tolist() == pytest.approx([gap["value"] for gap in apart])
+    assert found["p"].tolist() == pytest.approx(multipletests([g["p"] for g in apart], method="holm")[1])
+    assert found["first"].tolist() == ["knows", "guess 1"]
+
+
 def test_seeds_join_into_one_validation_of_all_arms():
     rows = [("as set", s, f"l{s}{i}", float(i % 2), 1.0 - i % 2, 0.1 * i) for s in range(2) for i in range(4)]
     columns = ["method", "seed", "line", "answer", "auc", "score"]

@@ -70,6 +70,11 @@ def test_looking(picked, looked_at, other, words):
     assert words in prose.looking("dropout", picked, 4, gain)
 
 
+def test_looking_at_cells_without_answers():
+    gain = dict.fromkeys(("all", "looked_at", "not_looked_at"), NAN)
+    assert "the cells could choose nothing" in prose.looking("dropout", 4, 4, gain)
+
+
 def test_a_sweep_is_drawn_at_its_values_with_its_seeds_and_intervals():
     points = pd.DataFrame({"setting": ["dropout", "dropout", "n_hvg"], "value": [0.5, 0.1, 500.0]})
     points["method"] = ["dropout 0.5", "as set", "as set"]

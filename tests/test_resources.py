@@ -118,6 +118,7 @@ def compared(*p):
             compared(NAN, NAN, NAN),
             "too little for a test against chance; AUROC differs by A +0.100, B -0.200 and C",
         ),
+        (compared(NAN, NAN, NAN).assign(value=NAN), "nothing can be compared with chance: it needs answers"),
         (compared(1, 1, 1)[:0], "On the cells, nothing was compared with chance."),
     ],
 )

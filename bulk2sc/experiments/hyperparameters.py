@@ -140,9 +140,12 @@ def gain_by_looking(
     -------
     dict
         ``all``: the best AUROC on all cells minus that of `chosen`. ``looked_at`` and ``not_looked_at``: mean
-        gain over halves in which both classes occur on either side; NaN where `evaluate.too_few_lines`.
+        gain over halves in which both classes occur on either side; NaN where `evaluate.too_few_lines`. All
+        are NaN where cells with an answer are not of both classes.
     """
     judged = cells[cells.obs["truth"].notna()].obs
+    if judged["truth"].nunique() < 2:
+        return dict.fromkeys(("all", "looked_at", "not_looked_at"), np.nan)
     names = dict.fromkeys([chosen, *arms])  # the chosen one first: nobody leaves it for an equal
     everything, looked_at, other = _auroc_of_halves(scores, judged, list(names), n_draws)
     gain = {"all": everything.max() - everything[0], "looked_at": np.nan, "not_looked_at": np.nan}

@@ -30,27 +30,19 @@ def on_lines(validation: pd.DataFrame, pairs: Pairs, *, metric: str = "auroc") -
     """
     folds = validation[(validation["metric"] == metric) & (validation["seed"] >= 0)]
     folds = folds.rename(columns={"seed": "fold", "value": metric})
-    return _corrected(
-        pairs, [evaluate.fold_difference(folds, *pair, folds=FOLDS, metric=metric) for pair in pairs]
-    )
+    gaps = [evaluate.fold_difference(folds, *pair, folds=FOLDS, metric=metric) for pair in pairs]
+    table = pd.DataFrame(gaps, columns=["value", "low", "high", "p"])
+    if table["p"].notna().any():  # all or none: every arm has the same folds
+        table["p"] = multipletests(table["p"], method="holm")[1]
+    return pd.DataFrame(list(pairs), columns=["first", "second"]).join(table)
 
 
 def on_cells(
     scores: pd.DataFrame, cells: AnnData, pairs: Pairs, *, metric: str = "auroc", n_draws: int = 1000
 ) -> pd.DataFrame:
     """Compare arms on the cells, over the same bootstrap draws of cell lines; columns as for `on_lines`."""
-    return _corrected(
-        pairs,
-        [evaluate.paired_difference(scores, cells, *pair, metric=metric, n_draws=n_draws) for pair in pairs],
-    )
-
-
-def _corrected(pairs: Pairs, gaps: list[dict[str, float]]) -> pd.DataFrame:
-    table = pd.DataFrame(gaps, columns=["value", "low", "high", "p"])
-    tested = table["p"].notna()
-    if tested.any():
-        table.loc[tested, "p"] = multipletests(table.loc[tested, "p"], method="holm")[1]
-    return pd.DataFrame(list(pairs), columns=["first", "second"]).join(table)
+    found = evaluate.paired_differences(scores, cells, pairs, metric=metric, n_draws=n_draws)
+    return found.assign(p=found["holm"]).drop(columns="holm").reset_index()
 
 
 def noting_shapes(arms: Iterable[Arm], shapes: list[dict]) -> Iterator[Arm]:

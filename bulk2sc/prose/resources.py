@@ -19,6 +19,8 @@ def told_from(ground: str, rival: str, tests: pd.DataFrame) -> str:
     """
     if tests.empty:
         return f"On {ground}, nothing was compared with {rival}."
+    if tests["value"].isna().all():
+        return f"On {ground}, nothing can be compared with {rival}: it needs answers of both classes."
     if tests["p"].isna().all():
         return (
             f"On {ground}, there is too little for a test against {rival}; AUROC differs by "

@@ -85,6 +85,8 @@ def looking(setting: str, picked: float, chosen: float, gain: Mapping[str, float
         As `experiments.hyperparameters.gain_by_looking` returns it.
     """
     text = f"**{SETTINGS[setting].capitalize()}**: "
+    if pd.isna(gain["all"]):
+        return f"{text}the cells could choose nothing, since none can be called right or wrong."
     if picked == chosen:
         text += f"the cells would choose {picked:g} as well."
     else:

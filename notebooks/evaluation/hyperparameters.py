@@ -99,7 +99,7 @@ sizes = points.groupby("setting", sort=False)["value"].agg(lambda v: prose.listi
 n_arms = points["method"].nunique()
 listed = "; ".join(f"{prose.SETTINGS[s]}: {values}" for s, values in sizes.items())
 Markdown(
-    f"This page has {n_arms} arms and {tuning_seeds} seeds, {n_arms * tuning_seeds} models. {listed}. "
+    f"Arms on this page: {n_arms}; seeds: {tuning_seeds}; models: {n_arms * tuning_seeds}. {listed}. "
     f"An edition gives other values with `sweep_min_genes`, `sweep_hvg` and `sweep_dropout`."
 )
 
@@ -179,7 +179,8 @@ sentences = []
 for setting, value in choices.items():
     here = points[points["setting"] == setting].set_index("value")["method"]
     gain = hyperparameters.gain_by_looking(found["cells"], cells, list(here), here[value])
-    picked = means_of(judged, setting).idxmax()
+    by_cells = means_of(judged, setting)
+    picked = by_cells.idxmax() if by_cells.notna().all() else value
     sentences.append(prose.looking(setting, picked, value, gain))
 Markdown("\n".join(f"- {sentence}" for sentence in sentences))
 

@@ -97,8 +97,7 @@ def of(ground: str, question: str) -> pd.DataFrame:
 
 # %% tags=["remove-input"]
 Markdown(
-    f"This page compares {len(compared_resources)} collections with {resource_seeds} seeds each: {len(methods)} arms, "
-    f"{prose.listing(methods)}. An edition gives others with `compared_resources` and `resource_seeds`."
+    f"Collections on this page: {len(compared_resources)}; seeds: {resource_seeds}; arms: {prose.listing(methods)}. An edition gives others with `compared_resources` and `resource_seeds`."
 )
 
 # %% [markdown]
