@@ -76,6 +76,11 @@ def test_moved():
     assert "not clearly closer or further apart by Y (+0.100, no interval)" in prose.moved(
         "a", "b", {"Y": none}
     )
+    chance = prose.moved("a", "b", {"X": further, "Y": closer | {"by_chance": True}})
+    assert (
+        "no further apart than chance has them in either by Y (-0.100" in chance
+        and "contradict" not in chance
+    )
     gone = {"value": NAN, "low": NAN, "high": NAN}
     assert "by Y" not in prose.moved("a", "b", {"X": closer, "Y": gone})
     assert (

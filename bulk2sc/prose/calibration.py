@@ -112,7 +112,8 @@ def moved(code: str, reference: str, gaps: Mapping[str, Mapping[str, float]]) ->
     Parameters
     ----------
     gaps
-        By measure, of which lower is closer: value, low and high of `code` minus `reference`.
+        By measure, of which lower is closer: value, low and high of `code` minus `reference`, and, where it is
+        so, a true ``by_chance``: neither of the two is more than chance gives.
     """
     gaps = {m: gap for m, gap in gaps.items() if pd.notna(gap["value"])}
     if not gaps:
@@ -126,6 +127,8 @@ def moved(code: str, reference: str, gaps: Mapping[str, Mapping[str, float]]) ->
 
 
 def _direction(gap: Mapping[str, float]) -> str:
+    if gap.get("by_chance", False):
+        return "no further apart than chance has them in either"
     if gap["high"] < 0:
         return "closer"
     return "further apart" if gap["low"] > 0 else "not clearly closer or further apart"
