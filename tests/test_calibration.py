@@ -209,6 +209,15 @@ def test_the_estimate_has_the_highest_likelihood(shifted):
     assert found == pytest.approx(shares[likelihood.argmax()], abs=0.002)
 
 
+def test_the_estimate_is_where_plain_steps_of_expectation_and_maximisation_end(shifted):
+    answer, score = shifted
+    for weight in cal.thinned(answer, [0.05, 0.5, 0.95]):
+        share = 0.5
+        for _ in range(3000):
+            share = np.average(cal.shift_prior(score, 0.5, share), weights=weight)
+        assert cal.estimate_prior(score, weight[None, :], 0.5) == pytest.approx([share], abs=2e-3)
+
+
 def test_constant_scores_hold_no_estimate():
     assert cal.estimate_prior(np.full(9, 0.5), np.ones((1, 9)), 0.5) == pytest.approx([0.5])
 

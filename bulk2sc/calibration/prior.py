@@ -19,12 +19,13 @@ def shift_prior(score: np.ndarray, before: np.ndarray | float, after: np.ndarray
 
 
 def estimate_prior(
-    score: np.ndarray, weight: np.ndarray, before: float, *, tolerance: float = 1e-4, max_steps: int = 2000
+    score: np.ndarray, weight: np.ndarray, before: float, *, tolerance: float = 1e-4, max_steps: int = 500
 ) -> np.ndarray:
     """Estimate the share of sensitive cells from their scores alone, (n_weightings,).
 
     Expectation and maximisation in turn (Saerens et al. 2002): correct the scores for the present share, take
-    their mean for the next. No answer is used.
+    their mean for the next. After two such steps the limit they point to is tried (Aitken's method), which
+    saves most of them. No answer is used.
 
     Parameters
     ----------
@@ -35,15 +36,22 @@ def estimate_prior(
     before
         Share of sensitive lines in the training, in (0, 1), where the steps begin.
     tolerance, max_steps
-        Steps end once no share moves more than `tolerance`, or after `max_steps`.
+        Steps end once no share moves more than `tolerance` in one, or after `max_steps` pairs.
     """
     weight = weight / weight.sum(axis=1, keepdims=True)
     share = np.full(len(weight), float(before))
     moving = np.arange(len(weight))
+
+    def step(now: np.ndarray) -> np.ndarray:
+        return (weight[moving] * shift_prior(score, before, now[:, None])).sum(axis=1)
+
     for _ in range(max_steps):
-        step = (weight[moving] * shift_prior(score, before, share[moving, None])).sum(axis=1)
-        moved = np.abs(step - share[moving]) > tolerance
-        share[moving], moving = step, moving[moved]
+        first = step(share[moving])
+        second = step(first)
+        move, change = second - first, 2 * first - share[moving] - second
+        ahead = share[moving] + (first - share[moving]) ** 2 / np.where(change == 0, np.inf, change)
+        share[moving] = np.where((change != 0) & (ahead > 0) & (ahead < 1), ahead, second)
+        moving = moving[np.abs(move) > tolerance]
         if not len(moving):
             break
     return share

@@ -112,8 +112,8 @@ def moved(code: str, reference: str, gaps: Mapping[str, Mapping[str, float]]) ->
     Parameters
     ----------
     gaps
-        By measure, of which lower is closer: value, low and high of `code` minus `reference`, and, where it is
-        so, a true ``by_chance``: neither of the two is more than chance gives.
+        By measure, of which lower is closer: value, low and high of `code` minus `reference`, and, where so,
+        a true ``by_chance``: neither of the two is more than chance gives.
     """
     gaps = {m: gap for m, gap in gaps.items() if pd.notna(gap["value"])}
     if not gaps:
