@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from bulk2sc import train
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.models import SharedAutoencoder, load_model, transfer
+from bulk2sc.models import Pretrained, SharedAutoencoder, load_model, transfer
 from bulk2sc.models.losses import autoencoder_loss, cross_entropy, difference_loss
 from bulk2sc.models.shared_autoencoder import Autoencoder, MaskedLinear
 from bulk2sc.models.transfer import one_pass
@@ -183,6 +183,17 @@ def test_one_pretrained_model_serves_many_drugs(data, fitted):
     assert np.corrcoef(score, fitted.score_cells(new_cells))[0, 1] < -0.5
     assert np.array_equal(model.fit_classifier(bulk).score_cells(new_cells), fitted.score_cells(new_cells))
     pd.testing.assert_frame_equal(model.history_, fitted.history_)
+
+
+def test_going_on_from_pretraining_is_the_same_as_fitting_anew(data, fitted, tmp_path):
+    bulk, cells, new_cells, _, mask = data
+    SharedAutoencoder(mask=mask, **QUICK).pretrain(bulk, cells).save(tmp_path / "pretrained")
+    pretrained = load_model(tmp_path / "pretrained")
+    assert Pretrained.serves(pretrained, seed=pretrained.seed)
+    assert not Pretrained.serves(pretrained, seed=pretrained.seed + 1)
+    assert not Pretrained.serves(SharedAutoencoder(mask=mask, schedule="joint"), seed=0)
+    again = Pretrained(pretrained).fit(bulk, cells)
+    np.testing.assert_array_equal(again.score_cells(new_cells), fitted.score_cells(new_cells))
 
 
 def test_pretraining_watches_reconstruction_and_keeps_its_best_epoch(data):

@@ -32,13 +32,16 @@ def scores(
 ):
     """Score the cells with every method, seed by seed; the shared autoencoder is set as its artefact was.
 
-    A method without randomness is fitted once, with seed 0.
+    A method without randomness is fitted once, with seed 0. What is pretrained with the part's seed goes on.
     """
     from bulk2sc import evaluate, models
 
     settings = autoencoder.set_params(schedule=schedule).get_params()
     fitted = [method for method in methods if part == 0 or models.takes(method, "seed")]
-    return evaluate.score_methods(*pair, methods=models.makers(fitted, **settings), seeds=[part])
+    makers = models.makers(fitted, **settings)
+    if autoencoder.name in fitted and models.Pretrained.serves(autoencoder, seed=part):
+        makers[autoencoder.name] = lambda seed: models.Pretrained(autoencoder)
+    return evaluate.score_methods(*pair, methods=makers, seeds=[part])
 
 
 @artefact("left_out_lines.csv.gz", upto="experiments", each="baseline_folds")

@@ -18,7 +18,7 @@ from bulk2sc.models.ladder import (
     DomainClassifierShareAutoencoder,
 )
 from bulk2sc.models.regressions import Ridge, RidgeCV, Signature
-from bulk2sc.models.shared_autoencoder import SharedAutoencoder
+from bulk2sc.models.shared_autoencoder import Pretrained, SharedAutoencoder
 from bulk2sc.models.trees import DecisionTree, GradientBoosting, RandomForest, TunedXGBoost, XGBoost
 
 METHODS: dict[str, type[Model]] = {
@@ -53,6 +53,7 @@ __all__ = [
     "LADDER",
     "METHODS",
     "Model",
+    "Pretrained",
     "described",
     "load_model",
     "make",

@@ -7,6 +7,7 @@ schedules of training in `transfer`; this file adds the decoder that keeps to pa
 import numpy as np
 import pandas as pd
 import torch
+from anndata import AnnData
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -45,6 +46,28 @@ class Autoencoder(ShareAutoencoder):
         private, shared = self.private(x, n_bulk), self.shared(x)
         dense = self.dense(torch.cat([private, shared], dim=1))
         return Outputs(private, shared, dense, self.sparse(shared))
+
+
+class Pretrained:
+    """A pretrained autoencoder in the place of a method that is to be fitted: its classifier alone is new.
+
+    Parameters
+    ----------
+    model
+        With its schedule ``"pretrain-then-classify"``, pretrained on the lines and cells that `fit` gets.
+    """
+
+    def __init__(self, model: AutoencoderModel):
+        self.model = model
+
+    @staticmethod
+    def serves(model: AutoencoderModel, *, seed: int) -> bool:
+        """Tell whether fitting anew with this seed would give the same."""
+        return model.seed == seed and model.schedule == "pretrain-then-classify"
+
+    def fit(self, bulk: AnnData, cells: AnnData) -> AutoencoderModel:
+        """Train the classifier; return the model."""
+        return self.model.fit_classifier(bulk)
 
 
 class SharedAutoencoder(AutoencoderModel):

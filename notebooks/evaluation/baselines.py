@@ -170,7 +170,8 @@ for ax, rows, where in zip(axes, (validation, table), ("bulk lines left out", "c
     pl.intervals(rows, "auroc", chance=0.5, order=methods, ax=ax).set_title(where)
 
 # %% tags=["remove-input"]
-Markdown(prose.best_simple(favourite, validation, table, simple) if simple else "")
+turns = f"Fifths left out in turn here: {baseline_folds} of {trials.FOLDS}. "
+Markdown(turns + prose.best_simple(favourite, validation, table, simple) if simple else "")
 
 # %% [markdown]
 # ### How strong a penalty?
