@@ -1,14 +1,18 @@
 """Data and settings that cannot be used end in one line: what was found, and what to do about it."""
 
+from pathlib import Path
+
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 import small_book
 
-from bulk2sc import cli, datasets, evaluate, models
+from bulk2sc import cli, datasets, evaluate, models, notebook, plan, prose, workflow
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.study import Study
 
+PROJECT = Path(__file__).parents[1]
 TINY = {"n_hvg": 200, "resource": "hallmark", "min_pathway_genes": 3, "hidden": 16, "max_epochs": 2}
 
 
@@ -150,6 +154,39 @@ def test_a_prediction_says_why_it_has_no_metrics(root, monkeypatch, capsys):
     assert cli.main(["predict", own, "--drug", "Lapatinib", "--model", "ridge", "--out", str(out)]) == 0
     assert "no metrics: a prediction is not held against answers" in capsys.readouterr().out
     assert ad.read_h5ad(out).obs["bulk2sc_score"].notna().all()
+
+
+OWN_RUNS = {
+    "baselines": (
+        {"methods": ["ridge", "LR", "all sensitive"], "n_seeds": 1, "baseline_folds": 1, "study_drugs": []},
+        "cells_source",
+        prose.NOT_JUDGED,
+    ),
+    "your-cells": ({"model": "ridge", "n_seeds": 1}, "cells_file", "- no metrics: a prediction is not held"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slug", OWN_RUNS)
+def test_a_page_of_cells_without_answers_says_why_it_has_no_metrics(slug, root, tmp_path, monkeypatch):
+    given, takes_file, reason = OWN_RUNS[slug]
+    for name in ("notebooks", "editions", "_toc.yml"):
+        (tmp_path / name).symlink_to(PROJECT / name)
+    monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
+    planned = plan.plan("smoke")
+    output = workflow.run_own(planned, slug, given | {takes_file: str(root / "own.h5ad")})
+    cells = notebook.read_notebook(output).cells
+    said = [str(o.data.get("text/markdown")) for c in cells for o in c.get("outputs", []) if "data" in o]
+    assert any(reason in text for text in said)
+    rows = pd.read_csv(output.parent / "results" / f"{slug}.csv")
+    known = rows.loc[rows["value"].notna(), "metric"]
+    if slug == "baselines":
+        assert list((output.parent / "results" / "scores").glob("0.csv.gz"))
+        assert {"positive_rate", "degenerate"} <= set(known)
+        on_cells = rows[rows["against"] == "truth"]
+        assert on_cells[on_cells["metric"] == "auroc"]["value"].isna().all()
+    else:
+        assert "called sensitive" in set(known)
 
 
 @pytest.mark.slow

@@ -105,7 +105,7 @@ models.described(methods, **study.read("autoencoder").get_params())
 # %% [markdown]
 # The two constant answers, *all sensitive* and *all resistant*, are rows like any other.
 # They are what a method with no idea converges to, and on unbalanced cells they can look respectable.
-# The *mean effect* gives each cell the share of lines that is sensitive: it knows the drug and nothing of the cell.
+# The {term}`mean effect` gives each cell the share of lines that is sensitive: it knows the drug and nothing of the cell.
 #
 # A method without randomness is fitted once.
 # In SVM, ridge regression and signature scoring, a seed moves no more than the folds on which scores are calibrated or a penalty is chosen.
@@ -176,7 +176,7 @@ Markdown(turns + prose.best_simple(favourite, validation, table, simple) if simp
 # %% [markdown]
 # ### How strong a penalty?
 #
-# *Ridge CV* sweeps the penalty of ridge regression from a hundred to a million, in half decades, and takes the one with the best correlation with AUC on lines left out.
+# *Ridge CV* sweeps the {term}`penalty` of ridge regression from a hundred to a million, in half decades, and takes the one with the best correlation with AUC on lines left out.
 # Signature scoring is where the sweep would end.
 # The right panel is what the cells would have said; it takes no part in the choice.
 
@@ -205,7 +205,7 @@ Markdown(prose.penalty(on_bulk["value"], on_cells["value"], models.make("ridge")
 # So the difference itself is resampled: the same draw of lines for both methods.
 #
 # The shared autoencoder is compared with every rival, and so is the simple method that bulk lines favour, with the other simple ones.
-# Testing that often invites a lucky winner, so the p-values are corrected by Holm's method over all comparisons made, and a difference counts only if it survives that.
+# Testing that often invites a lucky winner, so the p-values are corrected by {term}`Holm's method` over all comparisons made, and a difference counts only if it survives that.
 
 # %% tags=["remove-input"]
 Markdown(prose.standings(comparison))
