@@ -93,7 +93,7 @@ def test_a_setting_out_of_range_is_named(root, settings, artefact, message):
             first(15),
             {},
             "bulk",
-            "Only 14 lines were tested with Lapatinib; choose a drug with at least 20",
+            "Only 15 lines were tested with Lapatinib; choose a drug with at least 20",
         ),
         (
             first(30),
