@@ -51,8 +51,9 @@ class Artefact:
     upto
         Rightmost module of `FLOW` the maker uses: changed code on its right leaves it valid.
     each
-        Setting that lists the parts of an artefact made part by part: a number of seeds, or names. The maker
-        gets one of them as `part`; parts are kept apart, made in parallel by a build, and read as one table.
+        Setting that lists the parts of an artefact made part by part: seeds, how many of them, or names. The
+        maker gets one of them as `part`; parts are kept apart, made in parallel by a build, and read as one
+        table.
     """
 
     file: str
@@ -78,7 +79,7 @@ class Artefact:
         Raises
         ------
         Bulk2scError
-            If the setting lists nothing.
+            If the setting lists nothing, or a seed below 0.
         """
         if not self.each:
             return []
@@ -86,6 +87,8 @@ class Artefact:
         parts = list(range(listed)) if isinstance(listed, int) else list(dict.fromkeys(listed))
         if not parts:
             raise Bulk2scError(f"setting '{self.each}' is {listed!r}: nothing to do; ask for at least one")
+        if any(isinstance(part, int) and part < 0 for part in parts):
+            raise Bulk2scError(f"setting '{self.each}' is {listed!r}; a seed is 0 or more")
         return parts
 
 

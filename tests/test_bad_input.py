@@ -77,6 +77,8 @@ def first(n):
         ),
         ({"cells_source": "owm.h5ad"}, "raw_cells", "owm.h5ad: there is no such file"),
         ({"n_seeds": 0}, "scores", "setting 'n_seeds' is 0: nothing to do; ask for at least one"),
+        ({"seeds": []}, "controls", r"setting 'seeds' is \[\]: nothing to do; ask for at least one"),
+        ({"seeds": [0, -1]}, "controls", r"setting 'seeds' is \[0, -1\]; a seed is 0 or more"),
     ],
 )
 def test_a_setting_out_of_range_is_named(root, settings, artefact, message):

@@ -28,7 +28,7 @@ UNKNOWN = (0.1, np.nan, np.nan, np.nan)
     ],
 )
 def test_size_of_ladder(own, end):
-    asked = {"ablation_seeds": 2, "ablation_epochs": 9, "ablation_hidden": 8}
+    asked = {"seeds": [0, 1], "ablation_epochs": 9, "ablation_hidden": 8}
     text = prose.size_of_ladder(12, asked | own, 0.5)
     assert "24 fits: 12 models with 2 seeds each, with hidden layers of 8 units and at most 9" in text
     assert end in text

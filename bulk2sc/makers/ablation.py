@@ -3,13 +3,13 @@
 from bulk2sc.artefacts import artefact
 
 
-@artefact("ablation.tables", upto="experiments", each="ablation_seeds")
+@artefact("ablation.tables", upto="experiments", each="seeds")
 def ablation(
     pair,
     autoencoder,
     *,
     part: int,
-    ablation_seeds: int = 5,
+    seeds: list[int] = [0, 1, 2, 3, 4],  # noqa: B006
     ablation_epochs: int = 300,
     ablation_hidden: int = 512,
 ):

@@ -4,8 +4,16 @@ from bulk2sc.artefacts import artefact
 from bulk2sc.makers.comparison import COMPARED
 
 
-@artefact("controls.tables", upto="experiments", each="control_seeds")
-def controls(pair, bulk, autoencoder, *, part: int, control_seeds: int = 5, control_shuffles: int = 20):
+@artefact("controls.tables", upto="experiments", each="seeds")
+def controls(
+    pair,
+    bulk,
+    autoencoder,
+    *,
+    part: int,
+    seeds: list[int] = [0, 1, 2, 3, 4],  # noqa: B006
+    control_shuffles: int = 20,
+):
     """Fit the full model and its controls with one seed, in the schedule that pretrains without labels."""
     from bulk2sc.experiments import controls
 

@@ -19,7 +19,7 @@ def mask_of(lines, *, resource: str, **settings):
         raise Bulk2scError(f"gene sets '{resource}': {error}") from error
 
 
-@artefact("sweep.tables", upto="experiments", each="tuning_seeds")
+@artefact("sweep.tables", upto="experiments", each="seeds")
 def sweep(
     bulk,
     labelled,
@@ -29,7 +29,7 @@ def sweep(
     sweep_min_genes: list[int] = [2, 4, 6, 8, 10, 15, 20, 30],  # noqa: B006
     sweep_hvg: list[int] = [500, 1000, 1500, 2000, 2500, 3000, 4000, 5000],  # noqa: B006
     sweep_dropout: list[float] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],  # noqa: B006
-    tuning_seeds: int = 5,
+    seeds: list[int] = [0, 1, 2, 3, 4],  # noqa: B006
     schedule: str = "pretrain-then-classify",
     resource: str = "go_cc",
     min_pathway_genes: int = 10,
@@ -60,14 +60,14 @@ def sweep(
     return found | {"shapes": pd.DataFrame(shapes).assign(seed=part)}
 
 
-@artefact("resources.tables", upto="experiments", each="resource_seeds")
+@artefact("resources.tables", upto="experiments", each="seeds")
 def resources(
     pair,
     autoencoder,
     *,
     part: int,
     compared_resources: list[str] = ["go_cc", "reactome", "hallmark", "go_bp", "go_mf"],  # noqa: B006
-    resource_seeds: int = 5,
+    seeds: list[int] = [0, 1, 2, 3, 4],  # noqa: B006
     schedule: str = "pretrain-then-classify",
     resource: str = "go_cc",
     min_pathway_genes: int = 10,

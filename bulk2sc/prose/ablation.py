@@ -16,12 +16,13 @@ def size_of_ladder(n_arms: int, settings: Mapping[str, int], limited: float) -> 
     Parameters
     ----------
     settings
-        ``ablation_seeds``, ``ablation_epochs`` and ``ablation_hidden``, and of the study's own model
+        ``seeds`` (a list), ``ablation_epochs`` and ``ablation_hidden``, and of the study's own model
         ``max_epochs`` and ``hidden``.
     limited
         Share of first stages that ended by the limit of epochs and not by early stopping.
     """
-    seeds, own, here = (settings[f"ablation_{name}"] for name in ("seeds", "epochs", "hidden"))
+    seeds = len(settings["seeds"])
+    own, here = (settings[f"ablation_{name}"] for name in ("epochs", "hidden"))
     text = (
         f"This page rests on {n_arms * seeds} fits: {n_arms} models with {seeds} seeds each, with hidden "
         f"layers of {here} units and at most {own} epochs in each stage"

@@ -37,7 +37,7 @@
 # %% tags=["parameters"]
 edition: str = "demo"  # edition whose settings and results are used
 drug: str = "Cisplatin"  # drug, by its GDSC name
-ablation_seeds: int = 5  # runs of each rung and schedule, with seeds 0, 1 and so on
+seeds: list[int] = [0, 1, 2, 3, 4]  # of each rung and schedule; each leaves out a fifth of the lines
 ablation_epochs: int = 300  # at most so many epochs in each stage of training
 ablation_hidden: int = 512  # width of the hidden layers
 n_draws: int = 1000  # bootstrap draws over cell lines
@@ -54,11 +54,7 @@ from bulk2sc.study import Study
 
 # %%
 pl.style()
-asked = {
-    "ablation_seeds": ablation_seeds,
-    "ablation_epochs": ablation_epochs,
-    "ablation_hidden": ablation_hidden,
-}
+asked = {"seeds": seeds, "ablation_epochs": ablation_epochs, "ablation_hidden": ablation_hidden}
 study = Study(edition=edition, drug=drug, **asked)
 bulk, cells = study.read("pair")
 found = study.read("ablation")

@@ -38,7 +38,7 @@
 # %% tags=["parameters"]
 edition: str = "demo"  # edition whose settings and results are used
 drug: str = "Cisplatin"  # drug, by its GDSC name
-control_seeds: int = 5  # models of each control, each with a fifth of the lines left out
+seeds: list[int] = [0, 1, 2, 3, 4]  # of each control; each leaves out a fifth of the lines
 control_shuffles: int = 20  # shuffles of the labels for each seed
 exposure_seeds: int = 5  # simulated drugs, each with lines, cells and models of its own
 exposure_shifts: list[float] = [0.0, 0.5, 1.0, 2.0]  # what the drug does to all cells, in units of z
@@ -55,10 +55,10 @@ from bulk2sc.experiments import controls, covariates, exposure, paired, trials
 from bulk2sc.study import Study
 
 pl.style()
-seeds = {"control_seeds": control_seeds, "control_shuffles": control_shuffles}
+fits = {"seeds": seeds, "control_shuffles": control_shuffles}
 drugs = {"exposure_seeds": exposure_seeds, "exposure_shifts": exposure_shifts}
 simulated = drugs | {"exposure_cells": exposure_cells}
-study = Study(edition=edition, drug=drug, **seeds, **simulated)
+study = Study(edition=edition, drug=drug, **fits, **simulated)
 bulk, cells = study.read("pair")
 found = study.read("controls")
 
@@ -91,7 +91,7 @@ source = study.settings["cells_source"]
 n_drugs = exposure_seeds if source == "simulated" else 0
 Markdown(
     f"{prose.origin_of_lines(bulk.uns)} {prose.origin_of_cells(cells.uns, bulk.uns, source)} "
-    f"{prose.cost_of_controls(control_seeds, control_shuffles, n_drugs, exposure_shifts)}"
+    f"{prose.cost_of_controls(len(seeds), control_shuffles, n_drugs, exposure_shifts)}"
 )
 
 # %% [markdown]

@@ -42,7 +42,7 @@ dropout: float = 0.1  # dropout, where others move
 sweep_min_genes: list[int] = [2, 4, 6, 8, 10, 15, 20, 30]  # values of the first
 sweep_hvg: list[int] = [500, 1000, 1500, 2000, 2500, 3000, 4000, 5000]  # values of the second
 sweep_dropout: list[float] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]  # values of the third
-tuning_seeds: int = 5  # models of each value, each with a fifth of the lines left out
+seeds: list[int] = [0, 1, 2, 3, 4]  # of each value; each leaves out a fifth of the lines
 n_draws: int = 1000  # bootstrap draws over cell lines
 
 # %%
@@ -56,9 +56,8 @@ from bulk2sc.study import Study
 
 pl.style()
 own = {"min_pathway_genes": min_pathway_genes, "n_hvg": n_hvg, "dropout": dropout}
-seeds = {"tuning_seeds": tuning_seeds, "sweep_min_genes": sweep_min_genes}
-swept = seeds | {"sweep_hvg": sweep_hvg, "sweep_dropout": sweep_dropout}
-study = Study(edition=edition, drug=drug, **own, **swept)
+swept = {"sweep_min_genes": sweep_min_genes, "sweep_hvg": sweep_hvg, "sweep_dropout": sweep_dropout}
+study = Study(edition=edition, drug=drug, seeds=seeds, **own, **swept)
 bulk, cells = study.read("pair")
 
 # %% tags=["remove-input"]
@@ -99,7 +98,7 @@ sizes = points.groupby("setting", sort=False)["value"].agg(lambda v: prose.listi
 n_arms = points["method"].nunique()
 listed = "; ".join(f"{prose.SETTINGS[s]}: {values}" for s, values in sizes.items())
 Markdown(
-    f"Arms on this page: {n_arms}; seeds: {tuning_seeds}; models: {n_arms * tuning_seeds}. {listed}. "
+    f"Arms on this page: {n_arms}; seeds: {len(seeds)}; models: {n_arms * len(seeds)}. {listed}. "
     f"An edition gives other values with `sweep_min_genes`, `sweep_hvg` and `sweep_dropout`."
 )
 

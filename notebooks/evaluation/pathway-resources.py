@@ -40,7 +40,7 @@ edition: str = "demo"  # edition whose settings and results are used
 drug: str = "Cisplatin"  # drug, by its GDSC name
 resource: str = "go_cc"  # gene sets that this study uses; the others are compared with them
 compared_resources: list[str] = ["go_cc", "reactome", "hallmark", "go_bp", "go_mf"]  # gene sets to compare
-resource_seeds: int = 5  # models of each, each with a fifth of the lines left out and a draw of random sets
+seeds: list[int] = [0, 1, 2, 3, 4]  # of each; each leaves out a fifth of the lines and draws random sets
 n_draws: int = 1000  # bootstrap draws over cell lines
 
 # %%
@@ -54,7 +54,7 @@ from bulk2sc.published import constant_answers, published
 from bulk2sc.study import Study
 
 pl.style()
-choices = {"resource": resource, "compared_resources": compared_resources, "resource_seeds": resource_seeds}
+choices = {"resource": resource, "compared_resources": compared_resources, "seeds": seeds}
 study = Study(edition=edition, drug=drug, **choices)
 bulk, cells = study.read("pair")
 
@@ -97,7 +97,7 @@ def of(ground: str, question: str) -> pd.DataFrame:
 
 # %% tags=["remove-input"]
 Markdown(
-    f"Collections on this page: {len(compared_resources)}; seeds: {resource_seeds}; arms: {prose.listing(methods)}. An edition gives others with `compared_resources` and `resource_seeds`."
+    f"Collections on this page: {len(compared_resources)}; seeds: {len(seeds)}; arms: {prose.listing(methods)}. An edition gives others with `compared_resources` and `seeds`."
 )
 
 # %% [markdown]
