@@ -15,6 +15,7 @@ from bulk2sc import notebook
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.plan import Chapter, Plan
 from bulk2sc.settings import atomic, file_digest, read_json, read_yaml, write_json
+from bulk2sc.shortened import shortened
 
 # The rendered book keeps the state it was rendered from.
 STATE = "html/.state.json"
@@ -39,6 +40,7 @@ def state(plan: Plan) -> dict:
         "toc": plan.toc,
         "edition": [plan.edition.title, plan.edition.description],
         "chapters": {chapter.slug: chapter.key for chapter in plan.chapters},
+        "shortened": shortened(plan),
         "code": file_digest(Path(__file__), Path(notebook.__file__)),
         "jupyter-book": version("jupyter-book"),
     }
@@ -63,8 +65,10 @@ def stage(plan: Plan) -> Path:
             page.write_text(without_dead_links(page.read_text(), page.relative_to(folder), present))
         for name, content in (("_config.yml", _config(plan)), ("_toc.yml", plan.toc)):
             (folder / name).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+        less = shortened(plan)
         for chapter in plan.chapters:
-            notebook.write_notebook(_page(plan, chapter, present), folder / f"{chapter.file}.ipynb")
+            page = _page(plan, chapter, present, less.get(chapter.slug, ""))
+            notebook.write_notebook(page, folder / f"{chapter.file}.ipynb")
     return plan.build / "pages"
 
 
@@ -86,13 +90,13 @@ def without_dead_links(text: str, page: Path, present: set[str]) -> str:
     return re.sub(r"(?<!!)\[(?P<text>[^\[\]]+)\]\((?P<target>[^()\s#]+)(?:#[^()\s]*)?\)", keep, text)
 
 
-def _page(plan: Plan, chapter: Chapter, present: set[str]) -> nbformat.NotebookNode:
-    """Return an executed notebook as it goes into the book."""
+def _page(plan: Plan, chapter: Chapter, present: set[str], less: str) -> nbformat.NotebookNode:
+    """Return an executed notebook as it goes into the book; `less` says what is shorter than elsewhere."""
     executed = notebook.read_notebook(plan.executed(chapter))
     for cell in executed.cells:
         if cell.cell_type == "markdown":
             cell.source = without_dead_links(cell.source, Path(chapter.file), present)
-    card = notebook.run_card(chapter.slug, chapter.declared, chapter.values, changed={})
+    card = notebook.run_card(chapter.slug, chapter.declared, chapter.values, changed={}) + f"\n\n{less}"
     provenance = notebook.provenance_block(plan.provenance(chapter), plan.status(chapter))
     page = notebook.with_cards(executed, card, provenance)
     page.metadata["mystnb"] = {"execution_mode": "off"}

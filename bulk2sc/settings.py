@@ -42,7 +42,9 @@ class Edition:
     chapter_parameters
         Settings of one chapter: slug -> name -> value.
     budgets
-        Seconds a chapter may take: slug -> seconds.
+        Seconds a chapter may take with all of its parts, one after the other: slug -> seconds.
+    full
+        Edition that does at full length what this one shortens; each page says by how much.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Edition:
     parameters: dict = field(default_factory=dict)
     chapter_parameters: dict = field(default_factory=dict)
     budgets: dict = field(default_factory=dict)
+    full: str = ""
 
     @property
     def file(self) -> str:

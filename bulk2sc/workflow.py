@@ -242,10 +242,12 @@ def _run(plan: Plan, chapter: Chapter) -> None:
     """Run a chapter, with one line when it starts and one when it ends."""
     place = f"[{chapter.position}/{len(plan.chapters)}] {chapter.slug} …"
     print(place, flush=True)
-    seconds = run_chapter(plan, chapter.slug)["seconds"]
-    budget = plan.edition.budgets.get(chapter.slug)
+    took = run_chapter(plan, chapter.slug)
+    parts, budget = took.get("seconds_of_parts", []), plan.edition.budgets.get(chapter.slug)
+    seconds = took["seconds"] + sum(parts)
+    made = f", {sum(parts):.0f} s of them in {len(parts)} parts" if parts else ""
     over = f", over its budget of {budget} s" if budget and seconds > budget else ""
-    print(f"{place} {seconds:.0f} s{over}", flush=True)
+    print(f"{place} {seconds:.0f} s{made}{over}", flush=True)
 
 
 def _make(plan: Plan, chapter: Chapter, artefact: str, part: str) -> None:

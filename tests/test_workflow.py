@@ -8,7 +8,7 @@ import pytest
 import small_book
 import yaml
 
-from bulk2sc import pages, plan, settings, workflow
+from bulk2sc import artefacts, pages, plan, settings, workflow
 from bulk2sc.errors import Bulk2scError
 
 pytest_plugins = ["small_book_fixtures"]
@@ -500,3 +500,18 @@ def test_the_editions_of_the_book_are_well_formed():
         edition = settings.load_edition(path.stem, folder)
         assert set(edition.budgets) == set(edition.chapters), path
         assert yaml.safe_load(path.read_text())["description"]
+
+
+def test_the_demo_is_allotted_a_quarter_of_an_hour_on_two_cores():
+    edition = settings.load_edition("demo", settings.Path(settings.__file__).parents[1])
+    assert sum(edition.budgets.values()) <= 2 * 15 * 60
+
+
+def test_headline_tables_have_ten_seeds_and_others_five():
+    folder = settings.Path(settings.__file__).parents[1]
+    known = artefacts.default_settings()
+    for name, headline in (("mixology", {"n_seeds"}), ("paper", {"n_seeds", "seeds"})):
+        chosen = known | settings.load_edition(name, folder).parameters
+        sizes = {s: v if isinstance(v, int) else len(v) for s, v in chosen.items() if s.endswith("seeds")}
+        assert all(sizes[setting] == 10 for setting in headline)
+        assert all(size >= 5 for setting, size in sizes.items() if setting != "panel_seeds"), sizes

@@ -1,0 +1,50 @@
+"""What an edition does at less than full length: fewer seeds, epochs, values or methods than another."""
+
+from typing import Any
+
+from bulk2sc.artefacts import ARTEFACTS
+from bulk2sc.plan import Chapter, Plan, plan
+
+
+def shortened(short: Plan) -> dict[str, str]:
+    """Say for each chapter what it has less of than in the edition that ``full`` names.
+
+    Returns
+    -------
+    dict
+        slug -> one sentence, with numbers, or numbers of values. A chapter without anything less is left out,
+        and so is one that the other edition does not have.
+
+    Raises
+    ------
+    Bulk2scError
+        If there is no such edition, or it is wrong.
+    """
+    if not short.edition.full:
+        return {}
+    full = {chapter.slug: chapter for chapter in plan(short.edition.full).chapters}
+    less = {c.slug: _less(_sizes(c), _sizes(full[c.slug])) for c in short.chapters if c.slug in full}
+    return {slug: _sentence(found, short.edition.full) for slug, found in less.items() if found}
+
+
+def _sentence(less: dict[str, tuple[float, float]], full: str) -> str:
+    listed = ", ".join(f"`{name}` {here:g} ({there:g})" for name, (here, there) in less.items())
+    return f"**Shorter here than in edition `{full}`**, whose numbers stand in brackets: {listed}."
+
+
+def _sizes(chapter: Chapter) -> dict[str, Any]:
+    """Return the settings that say how much a chapter does: its own, its artefacts', and the model's."""
+    made = [*chapter.owned, *({"autoencoder"} & set(chapter.artefacts))]
+    names = {p.name for p in chapter.declared} | {s for name in made for s in ARTEFACTS[name].settings}
+    known = chapter.state["settings"] | chapter.values
+    return {name: known[name] for name in sorted(names - ARTEFACTS["raw_cells"].settings.keys())}
+
+
+def _less(here: dict[str, Any], there: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    """Return settings that are smaller numbers, or lists of fewer values, with both numbers."""
+    found = {}
+    for name in sorted(here.keys() & there.keys()):
+        pair = tuple(len(v) if isinstance(v, list) else v for v in (here[name], there[name]))
+        if all(type(value) in (int, float) for value in pair) and pair[0] < pair[1]:
+            found[name] = pair
+    return found

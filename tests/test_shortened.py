@@ -1,0 +1,51 @@
+"""What an edition says it has less of than another."""
+
+import pytest
+import small_book
+
+from bulk2sc import pages, plan, shortened
+from bulk2sc.errors import Bulk2scError
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """Return a small book whose edition `large` has more of two things and less of another."""
+    monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
+    small_book.write_book(tmp_path)
+    more = {"max_epochs": 400, "n_cells": 900, "drug": "Cisplatin"}
+    more = small_book.SMALL["parameters"] | more
+    small_book.write_edition(
+        tmp_path, "large", parameters=more, chapter_parameters={"gamma": {"divide_by": 8}}
+    )
+    small_book.write_edition(tmp_path, full="large", chapter_parameters={"gamma": {"divide_by": 5}})
+    return tmp_path
+
+
+def test_numbers_that_are_smaller_are_told(root):
+    said = shortened.shortened(plan.plan("small"))
+    assert said == {
+        "gamma": "**Shorter here than in edition `large`**, whose numbers stand in brackets: `divide_by` 5 (8)."
+    }
+
+
+def test_the_larger_edition_says_nothing_and_neither_does_one_without_another(root):
+    assert shortened.shortened(plan.plan("large")) == {}
+
+
+def test_lists_are_told_by_the_number_of_their_values():
+    here = {"seeds": [0, 1], "drug": "A", "n": 3, "flag": False, "same": [1, 2]}
+    there = {"seeds": [0, 1, 2], "drug": "B", "n": 2, "flag": True, "same": [3, 4]}
+    assert shortened._less(here, there) == {"seeds": (2, 3)}
+
+
+def test_an_unknown_other_edition_is_refused(root):
+    small_book.write_edition(root, full="larger")
+    with pytest.raises(Bulk2scError, match="edition 'larger' is unknown"):
+        pages.state(plan.plan("small"))
+
+
+def test_pages_are_rendered_anew_when_the_other_edition_changes(root):
+    before = pages.state(plan.plan("small"))
+    small_book.write_edition(root, "large", chapter_parameters={"gamma": {"divide_by": 6}})
+    assert pages.state(plan.plan("small")) != before
+    assert "`divide_by` 5 (6)" in pages.state(plan.plan("small"))["shortened"]["gamma"]
