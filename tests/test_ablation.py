@@ -7,7 +7,7 @@ from anndata import AnnData
 from scipy import stats
 
 from bulk2sc import models
-from bulk2sc.experiments import ablation
+from bulk2sc.experiments import ablation, paired
 
 GENES = [f"G{i:02d}" for i in range(20)]
 
@@ -197,7 +197,7 @@ def test_differences_become_tidy_rows():
     gaps = pd.DataFrame(
         {"first": ["a"], "second": ["b"], "value": [0.1], "low": [0.0], "high": [0.2], "p": [0.04]}
     )
-    row = ablation.tidy(gaps, "lines").iloc[0]
+    row = paired.tidy(gaps, "lines").iloc[0]
     assert row[["method", "metric", "seed", "value", "against"]].tolist() == [
         "a minus b", "difference in auroc", -1, 0.1, "lines",
     ]  # fmt: skip

@@ -235,6 +235,21 @@ def test_the_encoder_closes_the_gap_between_two_gaussians():
     assert list(history.columns) == ["epoch", "split", "term", "value"]
 
 
+@pytest.mark.parametrize("against", [adversarial.against_critic, adversarial.against_domain_classifier])
+def test_an_adversary_that_diverges_stops_with_what_to_lower(against):
+    task = two_gaussians()
+    message = r"^against it: the loss was \S+ in epoch \d+;"
+    with train.seeded(0), pytest.raises(Bulk2scError, match=message) as e:
+        adversarial.compete(task, against(task, 2, 1e30), epochs=20, lr=1e30, progress="against it")
+    assert "lower the learning rate lr (now 1e+30)" in str(e.value) and "\n" not in str(e.value)
+    assert not task.module.training
+
+
+def test_the_adversary_is_that_of_code_ae():
+    shapes = [tuple(p.shape) for p in new_critic(7).parameters() if p.ndim == 2]
+    assert shapes == [(64, 7), (32, 64), (16, 32), (1, 16)]
+
+
 def test_a_round_is_five_steps_of_the_critic_and_one_of_the_encoder(monkeypatch):
     task, stepped = two_gaussians(), []
     inner = adversarial.step
@@ -245,6 +260,7 @@ def test_a_round_is_five_steps_of_the_critic_and_one_of_the_encoder(monkeypatch)
     pair = next(task.batches())
     before = task.encoder.weight.detach().clone()
     terms = play(pair)
+    assert all(isinstance(optimiser, torch.optim.RMSprop) for optimiser in stepped)
     assert len(stepped) == 6 and len({id(o) for o in stepped[:5]}) == 1 and stepped[5] is not stepped[0]
     weights = [p for group in stepped[5].param_groups for p in group["params"]]
     assert {id(p) for p in weights} == {id(p) for p in task.encoder.parameters()}

@@ -199,14 +199,6 @@ def schedule_pairs() -> list[tuple[str, str]]:
     return [(arm(rung, "joint"), arm(rung, "pretrained")) for rung in RUNGS]
 
 
-def tidy(gaps: pd.DataFrame, against: str) -> pd.DataFrame:
-    """Return differences between pairs of arms as tidy rows; the method is ``first minus second``."""
-    names = gaps["first"] + " minus " + gaps["second"]
-    return gaps.drop(columns=["first", "second"]).assign(
-        method=names, seed=-1, metric="difference in auroc", against=against
-    )
-
-
 def degenerate_seeds(table: pd.DataFrame, methods: Iterable[str]) -> pd.Series:
     """Name the degenerate runs of each method by their seeds, ``"0, 3"``; empty where there are none.
 

@@ -45,6 +45,14 @@ def on_cells(
     return found.assign(p=found["holm"]).drop(columns="holm").reset_index()
 
 
+def tidy(gaps: pd.DataFrame, against: str) -> pd.DataFrame:
+    """Return differences between pairs of arms as tidy rows; the method is ``first minus second``."""
+    names = gaps["first"] + " minus " + gaps["second"]
+    return gaps.drop(columns=["first", "second"]).assign(
+        method=names, seed=-1, metric="difference in auroc", against=against
+    )
+
+
 def noting_shapes(arms: Iterable[Arm], shapes: list[dict]) -> Iterator[Arm]:
     """Pass arms on; note of each with a mask its method, genes, those named by a pathway, and its rows."""
     for arm in arms:

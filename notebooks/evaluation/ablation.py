@@ -388,7 +388,7 @@ numbers.join(ablation.degenerate_seeds(table, every))
 
 # %%
 differences = [
-    ablation.tidy(gap, against)
+    paired.tidy(gap, against)
     for gap, against in (
         (gaps["bulk lines left out"], "lines"),
         (gaps["the cells"], "truth"),

@@ -174,13 +174,13 @@ prose.with_intervals(judged, ["auroc", "mcc", "accuracy", "f1"], arms)
 # To see which, look at the cells of half the lines only, choose the best value there, and judge it on the other half; many random halves give the means below.
 
 # %% tags=["remove-input"]
-sentences = []
+sentences, gains = [], {}
 for setting, value in choices.items():
     here = points[points["setting"] == setting].set_index("value")["method"]
-    gain = hyperparameters.gain_by_looking(found["cells"], cells, list(here), here[value])
+    gains[setting] = hyperparameters.gain_by_looking(found["cells"], cells, list(here), here[value])
     by_cells = means_of(judged, setting)
     picked = by_cells.idxmax() if by_cells.notna().all() else value
-    sentences.append(prose.looking(setting, picked, value, gain))
+    sentences.append(prose.looking(setting, picked, value, gains[setting]))
 Markdown("\n".join(f"- {sentence}" for sentence in sentences))
 
 # %% [markdown]
@@ -210,9 +210,12 @@ Markdown("\n".join(f"- {sentence}" for sentence in sentences))
 #
 # ## What was written
 #
-# The artefact `sweep`, the scores of every arm and seed, and tidy rows of both grounds, `hyperparameters.csv`.
+# The artefact `sweep`, the scores of every arm and seed, and tidy rows of both grounds, of all differences, and of what looking would have gained, `hyperparameters.csv`.
 
 # %%
+looking = pd.DataFrame(gains).T.rename_axis("method").reset_index().melt("method", var_name="metric")
 grounds = {"lines left out": validation, "truth": judged}
+grounds["looking at answers"] = looking.assign(metric="gain, " + looking["metric"], seed=-1)
 rows = pd.concat(grounds, names=["against"]).reset_index(0)
-prose.written(study.rows(rows).tail(3))
+differences = paired.tidy(tests.drop(columns=["setting", "setting_value", "method"]), "lines left out")
+prose.written(study.rows(pd.concat([rows, differences])).tail(3))

@@ -211,8 +211,10 @@ prose.with_intervals(judged, ["auroc", "mcc", "balanced_accuracy", "positive_rat
 #
 # ## What was written
 #
-# The artefact `resources`, the scores of every arm and seed, and tidy rows of both grounds, `pathway-resources.csv`.
+# The artefact `resources`, the scores of every arm and seed, and tidy rows of both grounds with all differences, `pathway-resources.csv`.
 
 # %%
-rows = pd.concat({"lines left out": validation, "truth": judged}, names=["against"]).reset_index(0)
-prose.written(study.rows(rows).tail(3))
+grounds = {"lines left out": validation, "truth": judged}
+rows = pd.concat(grounds, names=["against"]).reset_index(0)
+differences = [paired.tidy(table, ground) for ground, table in zip(grounds, tests.values(), strict=True)]
+prose.written(study.rows(pd.concat([rows, *differences])).tail(3))
