@@ -23,7 +23,7 @@ CHANGES = {
     "single-cells": {"nmads": 3.0},
     "pathways": {"n_free": 3},
     "shared-encoder": {"weights": "code"},
-    "classifier": {"schedule": "joint"},
+    "classifier": {"cv_folds": 3},
     "what-accuracy-hides": {"edition": "demo"},  # it has no other
     "ablation": {"drug": OTHER_DRUG, "seeds": [0, 1, 2]},  # what lies upstream follows the drug
     "controls": {"drug": OTHER_DRUG},
@@ -86,9 +86,10 @@ def test_a_chapter_runs_again_with_one_parameter_changed(slug, planned, runs):
     there, here = (pd.read_csv(folder / f"{slug}.csv") for folder in (BUILD / "results", results))
     assert not there.equals(here), "the results are those of the edition"
     assert list(there) == list(here)
-    for stamp in results.rglob("*.json"):
-        kept = read_json(BUILD / "results" / stamp.relative_to(results))
-        assert kept is None or kept["stamp"] != read_json(stamp)["stamp"], f"{stamp.stem} was made again"
+    for made in results.rglob("*.json"):
+        if made.with_suffix("").exists():  # it stands beside an artefact, whose stamp it keeps
+            kept = read_json(BUILD / "results" / made.relative_to(results))
+            assert kept is None or kept["stamp"] != read_json(made)["stamp"], f"{made.stem} was made again"
     if "drug" in changed:
         assert (results / "bulk.h5ad.json").exists(), "what lies upstream follows the drug"
     assert planned.status(chapter) == "current", "the edition is as it was"

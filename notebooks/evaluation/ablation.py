@@ -276,7 +276,7 @@ figure, axes = plt.subplots(1, 3, figsize=(11, 3.2), sharey=True)
 for ax, measure in zip(axes, measures, strict=True):
     rows = spreads.assign(**parts, seed=-1, metric="sd")[spreads["measure"] == measure]
     pl.by_answer(rows, "sd", palette, ax=ax)
-    ax.set(xlabel=f"standard deviation of {measure}", xscale="log")
+    ax.set(xlabel=f"standard deviation of {measure}", xscale="log" if rows["value"].gt(0).any() else "linear")
 _ = figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
 # %% tags=["remove-input"]
