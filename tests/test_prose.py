@@ -49,11 +49,11 @@ def test_a_difference_must_survive_the_correction():
 def test_too_few_lines_for_an_interval():
     nan = np.nan
     gap = {"value": 0.1, "low": nan, "high": nan}
-    assert "differs by 0.10 (too few lines for an interval)" in prose.difference("a", "b", gap)
+    assert "differs by 0.10 (too few for an interval)" in prose.difference("a", "b", gap)
     assert "needs answers of both classes" in prose.difference("a", "b", gap | {"value": nan})
     rows = table(("a", -1, "auroc", 0.7, nan, nan))
     assert "too few lines to say" in prose.above_chance(rows)
-    assert "0.70 (too few lines for an interval)" in prose.best(rows)
+    assert "0.70 (too few for an interval)" in prose.best(rows)
     assert prose.with_intervals(rows, ["auroc"], ["a"]).loc["a", "AUROC"] == "0.70"
 
 

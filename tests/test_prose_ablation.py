@@ -116,8 +116,9 @@ def test_harder_to_tell():
 
 def test_beside_table_3():
     paper = pd.Series({"a": 0.3, "b": 0.5, "c": 0.7})
-    here = {"up": paper + 0.1, "flat": paper * 0 + 0.5}
+    here = {"up": paper + 0.1, "flat": paper * 0 + 0.5, "none": paper * np.nan}
     text = prose.beside_table_3(paper, here)
     assert "up, accuracy runs from 0.40 to 0.80, and its order agrees with the paper's by a Kendall" in text
     assert "of 1.00 (p = 0.33)" in text  # 2 of 3! orders
     assert "flat, all rungs have the same accuracy" in text
+    assert "none, no cell has an answer, so there is no accuracy" in text

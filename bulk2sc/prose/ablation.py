@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pandas as pd
 from scipy import stats
 
-from bulk2sc.prose.words import interval, listing, percent
+from bulk2sc.prose.words import counted, interval, listing, percent
 
-NO_INTERVAL = "there are too few lines for intervals, so no difference can be called clear."
+NO_INTERVAL = "there are too few lines or seeds for intervals, so no difference can be called clear."
 
 
 def size_of_ladder(n_arms: int, settings: Mapping[str, int], limited: float) -> str:
@@ -24,8 +24,8 @@ def size_of_ladder(n_arms: int, settings: Mapping[str, int], limited: float) -> 
     seeds = len(settings["seeds"])
     own, here = (settings[f"ablation_{name}"] for name in ("epochs", "hidden"))
     text = (
-        f"This page rests on {n_arms * seeds} fits: {n_arms} models with {seeds} seeds each, with hidden "
-        f"layers of {here} units and at most {own} epochs in each stage"
+        f"This page rests on {n_arms * seeds} fits: {n_arms} models with {counted(seeds, 'seed')} each, with "
+        f"hidden layers of {here} units and at most {own} epochs in each stage"
     )
     if (own, here) == (settings["max_epochs"], settings["hidden"]):
         text += ", as the study's own model. "
@@ -194,6 +194,9 @@ def beside_table_3(paper: pd.Series, here: Mapping[str, pd.Series]) -> str:
     """Say whether the rungs have the paper's order of accuracy; all series by rung, one for each schedule."""
     said = []
     for schedule, ours in here.items():
+        if ours.isna().all():
+            said.append(f"{schedule}, no cell has an answer, so there is no accuracy")
+            continue
         tau, p = stats.kendalltau(paper, ours.loc[paper.index])
         if pd.isna(tau):
             said.append(f"{schedule}, all rungs have the same accuracy")

@@ -30,11 +30,16 @@ LABELS = {
 def interval(value: float, low: float, high: float, *, digits: int = 2) -> str:
     """Format an estimate with its 95 % interval: ``0.71 (95 % interval 0.60 to 0.80)``.
 
-    Without an interval: ``0.71 (too few lines for an interval)``.
+    Without an interval, of too few lines or of one fold: ``0.71 (too few for an interval)``.
     """
     if pd.isna(low):
-        return f"{value:.{digits}f} (too few lines for an interval)"
+        return f"{value:.{digits}f} (too few for an interval)"
     return f"{value:.{digits}f} (95 % interval {low:.{digits}f} to {high:.{digits}f})"
+
+
+def counted(n: int, one: str) -> str:
+    """Format a number of things: ``1 seed``, ``5 seeds``."""
+    return f"{n} {one}" if n == 1 else f"{n} {one}s"
 
 
 def share(hits: int, of: int) -> str:
