@@ -51,7 +51,7 @@ OWN = pd.concat([OWN, OWN.assign(metric="accuracy")])
         (
             {"ridge": (0.1, NAN, NAN, NAN, NAN)},
             "does not beat ridge regression or boosted trees (ridge).** Its AUROC is 0.80 (95 % interval "
-            "0.70 to 0.90). The differences in AUROC, shared AE minus the other: 0.10 (too few lines for an "
+            "0.70 to 0.90). The differences in AUROC, shared AE minus the other: 0.10 (too few for an "
             "interval) to ridge.",
         ),
     ],
