@@ -252,7 +252,7 @@ def judge(
     answer, groups = cells.obs[against].to_numpy(float), cells.obs["cell_line"].astype(str)
     known, rows = not np.isnan(answer).all(), []
     for method, table in scores.groupby("method", sort=False):
-        wide = table.pivot(index="seed", columns="cell", values="score").reindex(columns=cells.obs_names)
+        wide = table.pivot(index="seed", columns="cell", values="score")[cells.obs_names]
         for seed, score in wide.iterrows():
             found = metrics(answer, score.to_numpy()) if known else _without_answers(score.to_numpy())
             rows += [(method, seed, m, v, np.nan, np.nan) for m, v in found.items()]
@@ -337,7 +337,7 @@ def paired_differences(
     points, draws = {}, {}
     for method in dict.fromkeys(name for pair in pairs for name in pair):
         table = scores[scores["method"] == method].pivot(index="seed", columns="cell", values="score")
-        wide = table.reindex(columns=cells.obs_names).to_numpy()
+        wide = table[cells.obs_names].to_numpy()
         draws[method] = bootstrap_draws(answer, wide, groups, n_draws=n_draws)[metric]
         points[method] = np.mean([metrics(answer, s)[metric] for s in wide])
     rows = [{"value": points[a] - points[b], **_of_gap(draws[a] - draws[b])} for a, b in pairs]

@@ -34,6 +34,8 @@ from bulk2sc.settings import (
 log = logging.getLogger("bulk2sc")
 
 ROW_COLUMNS = ["edition", "chapter", "dataset", "drug", "method", "seed", "metric", "value"]
+# Columns of names, which are text even where they look like numbers: cells called 0, 1, ..., the drug 123138.
+NAMES = ("cell", "cell_line", "data", "dataset", "drug", "line", "method", "sample")
 
 
 # ---------------------------------------------------------------------------------------------- file formats
@@ -50,7 +52,13 @@ def _read_pair(folder: Path) -> tuple[ad.AnnData, ad.AnnData]:
 
 
 def _read_table(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, index_col=0, float_precision="round_trip")
+    table = _read_csv(path)
+    index = table.columns[0]
+    return table.set_index(index).rename_axis(None if index.startswith("Unnamed") else index)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, converters=dict.fromkeys(NAMES, str), float_precision="round_trip")
 
 
 def _read_model(folder: Path):
@@ -239,7 +247,7 @@ class Study:
         """
         for folder in (self.results, self._shelf):
             if (folder / f"{chapter}.csv").exists():
-                return pd.read_csv(folder / f"{chapter}.csv", float_precision="round_trip")
+                return _read_csv(folder / f"{chapter}.csv")
         raise Bulk2scError(
             f"chapter '{chapter}' has no results in edition '{self.edition}'; "
             f"run it first: bulk2sc book --edition {self.edition}"

@@ -18,11 +18,12 @@ TINY = {"n_hvg": 200, "resource": "hallmark", "min_pathway_genes": 3, "hidden": 
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
-    """Return a small book of made-up lines, with a file of cells of one's own that nobody has labelled."""
+    """Return a small book of made-up lines, with one's own cells that nobody has labelled, named 0, 1, ..."""
     folder = small_book.write_book(tmp_path_factory.mktemp("book"))
     bulk = datasets.made_up_bulk(n_lines=120, seed=0)
     cells = datasets.simulate(bulk, drug="Lapatinib", n_cells=200, seed=0)
     mine = ad.AnnData(cells.layers["counts"], obs=cells.obs[["sample"]], var=cells.var[[]])
+    mine.obs_names = [str(i) for i in range(mine.n_obs)]
     mine.write_h5ad(folder / "own.h5ad")
     return folder
 
@@ -147,6 +148,8 @@ def test_cells_without_answers_are_scored_and_have_no_metrics(root):
     assert scores["score"].between(0, 1).all() and len(scores) == 2 * cells.n_obs
     table = evaluate.judge(scores, cells, n_draws=20)
     assert table[table["metric"].isin(["auroc", "accuracy", "f1"])]["value"].isna().all()
+    rate = table.query("metric == 'positive_rate' and seed == -1").set_index("method")["value"]
+    assert rate["ridge"] == (scores.query("method == 'ridge'")["score"] >= 0.5).mean() > 0
 
 
 def test_a_prediction_says_why_it_has_no_metrics(root, monkeypatch, capsys):

@@ -160,6 +160,15 @@ def test_paired_difference_sees_a_better_method_and_no_difference_to_itself(plan
     assert (same["value"], same["low"], same["high"], same["p"]) == (0, 0, 0, 1)
 
 
+def test_scores_of_other_cells_are_refused(planted):
+    bulk, cells = planted
+    scores = evaluate.score_methods(bulk, cells, methods=METHODS)
+    other = scores.assign(cell=scores["cell"] + "x")
+    for judge in (evaluate.judge, lambda s, c: evaluate.paired_difference(s, c, "ridge", "all resistant")):
+        with pytest.raises(KeyError):
+            judge(other, cells)
+
+
 def test_scores_without_answers_have_no_metrics_but_their_rate(planted):
     bulk, cells = planted
     scores = evaluate.score_methods(bulk, cells, methods=METHODS, seeds=[0, 1])

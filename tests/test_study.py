@@ -147,6 +147,14 @@ def test_values_survive_the_file_exactly(made):
     assert Study("small").read("bulk")["value"].tolist() == [0.3, 9.0, 1 / 3]
 
 
+def test_names_that_look_like_numbers_or_gaps_stay_text(tmp_path):
+    write, read = study.FORMATS[".gz"]
+    table = pd.DataFrame({"cell": ["0", "01", "NA"], "drug": ["123138"] * 3, "seed": [0, 1, 2]})
+    for given in (table, table.set_index("cell")):
+        write(given, tmp_path / "table.csv.gz")
+        pd.testing.assert_frame_equal(read(tmp_path / "table.csv.gz"), given)
+
+
 def test_what_a_chapter_does_to_an_artefact_stays_there(made):
     one = Study("small")
     bulk = one.read("bulk")
@@ -381,6 +389,8 @@ def test_rows_are_completed_collected_and_replaced_by_the_next_run(made, root, m
     assert table["value"].tolist() == [1.0, 1 / 3]
     assert set(table["edition"] + table["chapter"] + table["dataset"]) == {"smallheresimulated"}
     assert np.isnan(table["seed"][0]) and table["seed"][1] == 4
+    Study("small", drug="123138").rows(pd.DataFrame({"metric": ["f1"], "value": [2.0]}))
+    assert Study("small").rows_of("here")["drug"].tolist() == ["123138"]
     Study("small").rows(pd.DataFrame({"metric": ["f1"], "value": [2.0]}))
     assert Study("small").rows_of("here")["value"].tolist() == [2.0]
 

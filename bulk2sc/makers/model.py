@@ -82,4 +82,4 @@ def attributions(model, pair, *, n_steps: int = 64):
     from bulk2sc import explain
 
     found = explain.integrated_gradients(model, pair[1], n_steps=n_steps)
-    return found.values.assign(logit=found.logit, completeness=found.completeness)
+    return found.values.assign(logit=found.logit, completeness=found.completeness).rename_axis("cell")
