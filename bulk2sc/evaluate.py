@@ -374,7 +374,8 @@ def cross_validate(
     make
         Function of the seed that returns an unfitted model.
     bulk, cells
-        The pair made by `pp.pair`, with `bulk.obs["auc"]`. The cells take part as unlabelled input only.
+        The pair made by `pp.pair`, with `bulk.obs["auc"]`; tails are cut from the measure that
+        `labels.label_bulk` noted. The cells take part as unlabelled input only.
     k
         Fraction of lines in each tail, 0 < k < 0.5.
     folds, repeats, seed
@@ -386,7 +387,7 @@ def cross_validate(
         One row a fold: fold, the metrics of `metrics` on the held-out lines in the tails, and `pearson`, the
         correlation of the score with -AUC over all held-out lines.
     """
-    measured = np.flatnonzero(bulk.obs["auc"].notna())
+    measured = np.flatnonzero(labels.ranked_response(bulk).notna())
     splits = RepeatedKFold(n_splits=folds, n_repeats=repeats, random_state=seed).split(measured)
     rows = []
     for fold, (_, held_out) in enumerate(splits):
@@ -411,11 +412,11 @@ def leave_out_fold(bulk: AnnData, *, k: float, seed: int, folds: int = 5) -> tup
     Parameters
     ----------
     bulk
-        Lines with `obs["auc"]` (NaN: not measured, always trained on) and `layers["scaled"]`.
+        Lines with `layers["scaled"]`, and `labels.ranked_response` (NaN: not measured, always trained on).
     k
         Fraction of lines in each tail, 0 < k < 0.5.
     """
-    measured, (turn, fold) = np.flatnonzero(bulk.obs["auc"].notna()), divmod(seed, folds)
+    measured, (turn, fold) = np.flatnonzero(labels.ranked_response(bulk).notna()), divmod(seed, folds)
     splits = list(KFold(folds, shuffle=True, random_state=turn).split(measured))
     return _refit_fold(bulk, measured[splits[fold][1]], k)
 
@@ -481,7 +482,7 @@ def _refit_fold(bulk: AnnData, held_out: np.ndarray, k: float) -> tuple[AnnData,
     """Split bulk lines, then label and scale both parts by the training part alone."""
     is_test = np.isin(np.arange(bulk.n_obs), held_out)
     train, test = bulk[~is_test].copy(), bulk[is_test].copy()
-    low, high = labels.tails(train.obs["auc"].dropna().to_numpy(), k)
+    low, high = labels.tails(labels.ranked_response(train), k)
     for part in (train, test):
-        part.obs["response"] = labels.respond(part.obs["auc"].to_numpy(), low, high)
+        part.obs["response"] = labels.respond(labels.ranked_response(part), low, high)
     return pp.scale_like(train, train), pp.scale_like(test, train)

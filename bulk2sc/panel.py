@@ -2,7 +2,7 @@
 
 For each drug the lines are ranked by the mean score of their cells and compared with their measured AUC.
 Cells of a line are pseudo-replicates, so the lines are the unit of the null and the drugs that of the
-bootstrap.
+bootstrap. Methods learn AUC too here, whatever `measure` the study labels its lines by.
 """
 
 from collections.abc import Sequence

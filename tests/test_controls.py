@@ -103,6 +103,11 @@ def test_lines_left_in_have_their_own_response_and_the_scale_of_the_others(data)
     np.testing.assert_array_equal(added.obs["response"], labels.respond(tested.obs["auc"], low, high))
     expected = (tested.X - bulk.X.mean(0, dtype=float)) / bulk.X.std(0, dtype=float)
     np.testing.assert_allclose(added.layers["scaled"], expected, atol=1e-4)
+    by_other = bulk.copy(), tested.copy()
+    for lines in by_other:
+        lines.obs["ln_ic50"], lines.uns["labels"] = -lines.obs["auc"], {"measure": "ln_ic50"}
+    turned = controls.with_lines(*by_other, 0.3)[tested.obs_names].obs["response"]
+    np.testing.assert_array_equal(turned, 1 - added.obs["response"])
     assert both.n_obs == 172 and both.obs["auc"].isna().sum() == 10
 
 

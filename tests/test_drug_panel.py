@@ -1,5 +1,7 @@
 """Fast forms of the drug panel equal the plain methods, drug by drug."""
 
+from dataclasses import replace
+
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -61,6 +63,15 @@ def test_the_sweep_of_ridge_chooses_as_grid_search_does(inputs):
     assert sweep.idxmax(axis=1).nunique() > 1  # there is something to choose
     one = found[drug_panel.ONE_PENALTY].chosen["value"].unique()
     assert list(one) == [sweep.mean().idxmax()] and one[0] in PENALTIES
+
+
+def test_lines_are_labelled_by_auc_whatever_the_study_labels_them_by(inputs):
+    expected = inputs.labelled(DRUGS[0]).obs["response"]
+    bulk = inputs.bulk.copy()
+    bulk.obsm["ln_ic50"] = -bulk.obsm["auc"]
+    other = labels.label_bulk(bulk, drug=DRUGS[0], measure="ln_ic50")
+    assert not other.obs["response"].equals(expected)
+    pd.testing.assert_series_equal(replace(inputs, bulk=other).labelled(DRUGS[0]).obs["response"], expected)
 
 
 def test_correlations_of_the_sweep_are_those_of_held_out_lines(inputs):

@@ -232,6 +232,19 @@ def test_cross_validation_thresholds_come_from_the_training_folds(planted, monke
     np.testing.assert_allclose(train.layers["scaled"].std(0), 1, atol=1e-3)
 
 
+def test_folds_are_labelled_by_the_measure_of_the_study(planted):
+    bulk, _ = planted
+    bulk = bulk.copy()
+    bulk.obs["ln_ic50"] = np.random.default_rng(1).permutation(bulk.obs["auc"])
+    bulk.uns["labels"] = {"measure": "ln_ic50"}
+    training, left_out = evaluate.leave_out_fold(bulk, k=0.3, seed=0)
+    low, high = np.sort(training.obs["ln_ic50"])[[27, -28]]  # 28 of 96 lines a tail
+    for part in (training, left_out):
+        values = part.obs["ln_ic50"]
+        expected = np.select([values <= low, values >= high], [1.0, 0.0], np.nan)
+        np.testing.assert_array_equal(part.obs["response"], expected)
+
+
 def test_over_folds_is_the_corrected_t_interval():
     folds = pd.DataFrame({"method": ["a"] * 5 + ["b"] * 5, "fold": [*range(5)] * 2})
     folds["auroc"] = [0.5, 0.6, 0.7, 0.6, 0.6, *[0.7] * 5]

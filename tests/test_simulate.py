@@ -81,6 +81,17 @@ def test_truth_is_the_tail_of_the_line(cells, bulk):
     assert set(cells.obs["planted"][cells.obs["truth"].isna()]) == {"normal", "low_quality", "doublet"}
 
 
+def test_truth_follows_the_measure_that_lines_are_labelled_by(bulk):
+    bulk = bulk.copy()
+    bulk.obsm["ln_ic50"] = np.random.default_rng(0).permutation(bulk.obsm["ln_ic50"])
+    cells = simulate(bulk, **SETTINGS | {"measure": "ln_ic50"})
+    values = pd.Series(bulk.obsm["ln_ic50"][:, 0], bulk.obs_names)
+    low, high = values.quantile([0.3, 0.7])
+    of_cell = cells.obs["cell_line"].astype(str).map(values)
+    assert (of_cell[cells.obs["truth"] == 1] <= low).all()
+    assert (of_cell[cells.obs["truth"] == 0] >= high).all()
+
+
 def test_held_out_lines_are_balanced_and_drawn_at_random(cells, bulk):
     auc = pd.Series(bulk.obsm["auc"][:, 0], bulk.obs_names).dropna()
     held_out = cells.uns["held_out"]
@@ -424,6 +435,7 @@ def test_bulk_is_left_as_it_was(bulk):
         ),
         ({"k": 0.05}, r"Cisplatin: .*tail \(k=0.05\) has 6, .*raise k"),
         ({"k": 0.5}, "k is 0.5, it must be between 0 and 0.5"),
+        ({"measure": "ic50"}, "measure is ic50, it must be auc or ln_ic50"),
         ({"n_lines_per_tail": 1}, "n_lines_per_tail is 1, it must be at least 2"),
         ({"n_cells": 50}, "n_cells is 50, it must be at least 120"),
         ({"normal": 1.2}, "normal is 1.2, it must be from 0 to below 1"),

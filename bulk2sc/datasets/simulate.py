@@ -39,6 +39,7 @@ def simulate(
     n_cells: int = 1500,
     n_lines_per_tail: int = 10,
     k: float = 0.3,
+    measure: str = "auc",
     depth: float = 2000,
     shift: float = 0.5,
     hidden_resistant: float = 0.15,
@@ -53,28 +54,30 @@ def simulate(
 
     A cell takes the profile of its line as relative expression, 2^(2.2 z), changed by its clone and its phase
     of the cell cycle, and is captured at a log-normal depth with negative binomial counts. Its truth is its
-    line's place in the AUC tails: no resistance programme is invented. Every line is in every sample, in
-    different numbers. The held-out lines and all programmes are the same for any `n_cells`, and all cells but
-    the doublets are the same for any `doublets`.
+    line's place in the tails of the response: no resistance programme is invented. Every line is in every
+    sample, in different numbers. The held-out lines and all programmes are the same for any `n_cells`, and
+    all cells but the doublets are the same for any `doublets`.
 
     Parameters
     ----------
     bulk
-        Lines x genes, z-scored, with ``obsm["auc"]`` and ``uns["drugs"]``.
+        Lines x genes, z-scored, with ``obsm[measure]`` and ``uns["drugs"]``.
     drug
         One of ``bulk.uns["drugs"]``.
     n_cells
         Number of cells, half of them treated; at least 10 for each held-out line.
     n_lines_per_tail
-        Lines held out of each tail of the AUC, at random; at least 2 and at most half of the tail. Lines are
+        Lines held out of each tail, at random; at least 2 and at most half of the tail. Lines are
         the units to resample.
     k
         Share of the tested lines that makes a tail, in (0, 0.5).
+    measure
+        What the tails are of, ``auc`` or ``ln_ic50``: that by which the study labels its lines.
     depth
         Mean number of UMIs of a good cell over the genes of `bulk`.
     shift
         Size of the change that the drug makes in all treated cells, whatever their truth, in units of z: 0.5
-        moves 5 % of the genes, drawn without regard to AUC, 2.1-fold up or down. 0 = none.
+        moves 5 % of the genes, drawn without regard to response, 2.1-fold up or down. 0 = none.
     hidden_resistant
         Share of truly resistant lines among the control's tumour cells.
     surviving_sensitive
@@ -107,7 +110,7 @@ def simulate(
     _check(settings)
     streams = np.random.SeedSequence(seed).spawn(4)
     rng_lines, rng_programmes, rng_cells, rng_doublets = map(np.random.default_rng, streams)
-    sensitive, resistant = _hold_out(rng_lines, bulk, drug, k, n_lines_per_tail)
+    sensitive, resistant = _hold_out(rng_lines, bulk, drug, k, measure, n_lines_per_tail)
     held_out = [*sensitive, *resistant]
     states = pd.concat([_clones(rng_programmes, bulk[held_out]), _normal_types(bulk)])
     drug_effect = shift * _drug_programme(rng_programmes, bulk)
@@ -135,6 +138,7 @@ def _check(settings: dict) -> None:
     wrong = [(name, "from 0 to below 1") for name in shares if not 0 <= settings[name] < 1]
     if settings["low_quality"] + settings["doublets"] >= 1:
         wrong += [("doublets", f"below 1 together with low_quality={settings['low_quality']}")]
+    wrong += [("measure", "auc or ln_ic50")] if settings["measure"] not in ("auc", "ln_ic50") else []
     wrong += [("k", "between 0 and 0.5")] if not 0 < settings["k"] < 0.5 else []
     wrong += [("depth", "above 0")] if not settings["depth"] > 0 else []
     wrong += [("n_lines_per_tail", "at least 2")] if settings["n_lines_per_tail"] < 2 else []
@@ -148,7 +152,7 @@ def _check(settings: dict) -> None:
 
 
 def _hold_out(
-    rng: np.random.Generator, bulk: ad.AnnData, drug: str, k: float, n: int
+    rng: np.random.Generator, bulk: ad.AnnData, drug: str, k: float, measure: str, n: int
 ) -> tuple[list[str], list[str]]:
     """Draw `n` lines of either tail at random: the most extreme ones would make the task too easy."""
     drugs = list(bulk.uns["drugs"])
@@ -156,15 +160,15 @@ def _hold_out(
         raise Bulk2scError(
             f"Unknown drug '{drug}': the bulk lines have {len(drugs)} drugs." + did_you_mean(drug, drugs)
         )
-    auc = np.asarray(bulk.obsm["auc"])[:, drugs.index(drug)]
-    low, high = np.nanquantile(auc, [k, 1 - k]) if np.isfinite(auc).any() else (np.nan, np.nan)
-    tails = bulk.obs_names[auc <= low], bulk.obs_names[auc >= high]
+    values = np.asarray(bulk.obsm[measure])[:, drugs.index(drug)]
+    low, high = np.nanquantile(values, [k, 1 - k]) if np.isfinite(values).any() else (np.nan, np.nan)
+    tails = bulk.obs_names[values <= low], bulk.obs_names[values >= high]
     fewest = min(map(len, tails))
     if fewest < 2 * n:  # as many must remain to train on
         raise Bulk2scError(
-            f"{drug}: {np.isfinite(auc).sum()} lines are tested and a tail (k={k}) has {fewest}, too few to "
-            f"hold out n_lines_per_tail={n} and train on as many: lower it to {fewest // 2}, raise k or take "
-            "another drug."
+            f"{drug}: {np.isfinite(values).sum()} lines are tested and a tail (k={k}) has {fewest}, too few "
+            f"to hold out n_lines_per_tail={n} and train on as many: lower it to {fewest // 2}, raise k or "
+            "take another drug."
         )
     return tuple(sorted(rng.choice(tail, n, replace=False)) for tail in tails)
 

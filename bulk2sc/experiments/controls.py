@@ -57,13 +57,13 @@ def with_lines(bulk: AnnData, tested: AnnData, k: float) -> AnnData:
     bulk
         Training lines, which scale the others and set the tails.
     tested
-        Lines with `obs["auc"]` and the genes of `bulk`.
+        Lines with the response that `bulk` is ranked by, and its genes.
     k
         Fraction of lines in each tail.
     """
     added = pp.scale_like(tested[:, bulk.var_names], bulk)
-    low, high = labels.tails(bulk.obs["auc"].to_numpy(), k)
-    added.obs["response"] = labels.respond(added.obs["auc"].to_numpy(), low, high)
+    ranked = labels.ranked_response(bulk)
+    added.obs["response"] = labels.respond(added.obs[ranked.name], *labels.tails(ranked, k))
     return ad.concat([bulk, added])
 
 

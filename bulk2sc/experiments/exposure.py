@@ -49,9 +49,7 @@ def experiment(
     balanced = {"hidden_resistant": 0.5, "surviving_sensitive": 0.5}
     clean = {"normal": 0.0, "low_quality": 0.0, "doublets": 0.0}
     size = {"n_cells": n_cells, "n_lines_per_tail": n_lines_per_tail, "depth": depth}
-    cells = datasets.simulate(
-        bulk, drug=asked["drug"], k=asked["k"], shift=shift, seed=seed, **size, **balanced, **clean
-    )
+    cells = datasets.simulate(bulk, **asked, shift=shift, seed=seed, **size, **balanced, **clean)
     lines = labels.label_bulk(pp.train_lines(bulk, cells.uns["held_out"]), **asked)
     genes = list(genes)
     return pp.pair(lines[:, genes], pp.normalise(cells)[:, genes], n_hvg=0)

@@ -10,7 +10,15 @@ from bulk2sc.labels.cells import (
     mark_normal_cells,
 )
 from bulk2sc.labels.count import count_cells
-from bulk2sc.labels.lines import MIN_LINES, label_bulk, respond, response_of, tails, truth_from_lines
+from bulk2sc.labels.lines import (
+    MIN_LINES,
+    label_bulk,
+    ranked_response,
+    respond,
+    response_of,
+    tails,
+    truth_from_lines,
+)
 from bulk2sc.labels.rules import MARKERS, Rule, read_rule, rule_for
 from bulk2sc.labels.score import score_labels
 
@@ -27,6 +35,7 @@ __all__ = [
     "label_cells",
     "mark_intrinsic_resistance",
     "mark_normal_cells",
+    "ranked_response",
     "read_rule",
     "respond",
     "response_of",

@@ -100,10 +100,12 @@ def label_bulk(bulk: AnnData, *, drug: str, k: float = 0.3, measure: str = "auc"
     ----------
     bulk
         Lines as for `response_of`; their tails are their own, so hold lines out before.
-    drug, measure
+    drug
         As for `response_of`.
     k
         Fraction of the tested lines in each tail, 0 < k < 0.5.
+    measure
+        What the tails are of, ``auc`` or ``ln_ic50``. Regressions learn `obs["auc"]` in either case.
 
     Returns
     -------
@@ -118,6 +120,15 @@ def label_bulk(bulk: AnnData, *, drug: str, k: float = 0.3, measure: str = "auc"
     bulk.obs["response"] = respond(values, low, high)
     bulk.uns["labels"] = {"drug": drug, "k": k, "measure": measure, "low": low, "high": high}
     return bulk
+
+
+def ranked_response(bulk: AnnData) -> pd.Series:
+    """
+    Return the response that lines are ranked by, (n_lines,): the measure that `label_bulk` labelled them by.
+
+    Lines that it has not labelled are ranked by `obs["auc"]`.
+    """
+    return bulk.obs[bulk.uns.get("labels", {}).get("measure", "auc")]
 
 
 def truth_from_lines(

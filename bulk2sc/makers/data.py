@@ -43,6 +43,7 @@ def raw_cells(
     from bulk2sc import datasets, labels, pp
 
     simulation = dict(
+        measure=measure,
         n_cells=n_cells,
         n_lines_per_tail=n_lines_per_tail,
         depth=depth,

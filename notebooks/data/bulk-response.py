@@ -208,6 +208,7 @@ Markdown(
 # ### Would the other measure give the same labels?
 #
 # AUC and IC50 summarise the same curve, so they should agree about its ends.
+# The parameter `measure` says of which of them the tails are, here, in simulated cells and wherever lines are labelled; regressions learn AUC either way, and the drug panel is about AUC alone.
 
 # %% mystnb={"figure": {"caption": "AUC against ln IC50 of the same lines and drug; colours are the labels of this page.", "name": "fig-auc-ic50"}, "image": {"alt": "Scatter plot of ln IC50 against AUC, coloured by label."}} tags=["hide-input"]
 both = pd.DataFrame({m: labels.response_of(bulk, drug, m) for m in names}).dropna()
