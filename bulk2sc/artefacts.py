@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from bulk2sc.errors import Bulk2scError, did_you_mean
-from bulk2sc.settings import file_digest
+from bulk2sc.settings import digest, file_digest, precision, versions
 
 # The order in which data flow: no module imports one on its right.
 FLOW = (
@@ -35,6 +36,11 @@ FLOW = (
 )
 # What runs chapters and shows them cannot change their outcome.
 RUNNERS = {"cli.py", "pages.py", "plan.py", "shortened.py", "workflow.py"}
+# Packages whose versions may change numbers; xgboost comes under one of its two names.
+COMPUTING = (
+    *("anndata", "captum", "igraph", "numba", "numpy", "pandas", "pynndescent", "scanpy", "scikit-learn"),
+    *("scipy", "statsmodels", "torch", "umap-learn", "xgboost", "xgboost-cpu"),
+)
 PART = "part"  # the argument of a maker that makes an artefact part by part
 
 
@@ -133,6 +139,40 @@ def closure(names: list[str]) -> list[str]:
             raise Bulk2scError(f"artefact '{name}' is unknown.{did_you_mean(name, ARTEFACTS)}")
         ordered += [n for n in [*closure(ARTEFACTS[name].needs), name] if n not in ordered]
     return ordered
+
+
+def made_with(upto: str = FLOW[-1]) -> dict[str, str]:
+    """Return what numbers hang on beside code and data: versions of packages and, from `train` on, precision.
+
+    Parameters
+    ----------
+    upto
+        As for `code_digest`.
+    """
+    trains = FLOW.index(upto) >= FLOW.index("train")
+    return versions(COMPUTING) | ({"precision": precision()} if trains else {})
+
+
+def maker_digest(make: Callable) -> str:
+    """Return the hash of the source of a maker and of all functions beside the makers that it calls."""
+    return digest([inspect.getsource(function) for function in _calls(make, [])])
+
+
+def _calls(function: Callable, found: list[Callable]) -> list[Callable]:
+    """Add a function to those found, and after it the functions of its package that it names."""
+    found.append(function)
+    package = function.__module__.rpartition(".")[0]
+    for name in sorted(_names(function.__code__)):
+        called = function.__globals__.get(name)
+        beside = inspect.isfunction(called) and called.__module__.rpartition(".")[0] == package
+        if beside and called not in found:
+            _calls(called, found)
+    return found
+
+
+def _names(code: CodeType) -> set[str]:
+    """Return the names that code uses, inside its functions too."""
+    return {*code.co_names}.union(*(_names(inner) for inner in code.co_consts if inspect.iscode(inner)))
 
 
 @cache

@@ -11,12 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
+from bulk2sc import settings
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.settings import atomic, conform, digest, known_type, project_root, write_json
 
@@ -297,13 +297,7 @@ def _peak_memory_of_children() -> int:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that matter."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    return {"python": platform.python_version()} | settings.versions(PACKAGES)
 
 
 def commit() -> str:

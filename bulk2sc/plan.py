@@ -11,6 +11,7 @@ from bulk2sc.artefacts import (
     closure,
     code_digest,
     default_settings,
+    made_with,
     part_name,
     setting_types,
 )
@@ -313,5 +314,6 @@ def _state(path: Path, values: dict, settings: dict, read: dict[str, str]) -> di
         "files": input_files(settings | values),
         "chapters": read,
         "code": code_digest(),
+        "made_with": made_with(),
         "data": data_digest(),
     }

@@ -10,6 +10,7 @@ import numpy as np
 from anndata import AnnData
 
 from bulk2sc import __version__, datasets, labels, models, pathways, pp, train
+from bulk2sc.artefacts import made_with
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.settings import atomic, file_digest
 
@@ -198,7 +199,7 @@ def _fingerprint(lines: AnnData, cells: AnnData, model: str, settings: dict) -> 
     """Hash all that a fitted model depends on; the cells count only where the method trains on them."""
     set_to = models.make(model, **settings).get_params() | {"mask": list(settings.get("mask", {}))}
     code = file_digest(Path(models.__file__).parent, Path(train.__file__))
-    seen = hashlib.sha256(json.dumps([code, model, set_to], sort_keys=True).encode())
+    seen = hashlib.sha256(json.dumps([code, made_with(), model, set_to], sort_keys=True).encode())
     parts = [lines.layers["scaled"], lines.obs["auc"].to_numpy(), lines.obs["response"].to_numpy()]
     if models.takes(model, "mask"):
         parts += [cells.layers["scaled"], settings["mask"].to_numpy()]

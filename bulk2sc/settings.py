@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,33 @@ def data_digest() -> str:
     """Return the hash of the data: the registry, which pins every download, and the embedded files."""
     folder = Path(__file__).parents[1] / "data"
     return file_digest(*sorted(path for path in folder.rglob("*") if path.suffix in {".yml", ".gz"}))
+
+
+@cache
+def versions(packages: tuple[str, ...]) -> dict[str, str]:
+    """Return the versions of packages by name, without importing them."""
+    found = dict.fromkeys(packages, "not installed")
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
+def precision() -> str:
+    """Return ``bf16`` or ``float32``: what networks train in on this CPU, as `train.takes_bf16` decides it.
+
+    It is asked whenever artefacts are looked up, so it does not import torch.
+    """
+    wanted = os.environ.get("BULK2SC_PRECISION", "auto")
+    return "bf16" if wanted == "auto" and _cpu_has_bf16() else "float32"
+
+
+@cache
+def _cpu_has_bf16() -> bool:
+    try:
+        return not {"avx512_bf16", "amx_bf16"}.isdisjoint(Path("/proc/cpuinfo").read_text().split())
+    except OSError:  # not Linux
+        return False
 
 
 @contextmanager

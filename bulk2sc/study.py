@@ -1,10 +1,9 @@
 """One study: settings, and the artefacts (data, models, results) that follow from them.
 
-`Study.read` loads an artefact where one with the same settings, needs, code and data exists, and makes it
-where not.
+`Study.read` loads an artefact where one with the same settings, needs, code, versions and data exists, and
+makes it where not.
 """
 
-import inspect
 import logging
 import os
 import re
@@ -191,7 +190,7 @@ class Study:
         return [part for part in maker.parts(self.settings) if not there(part)]
 
     def stamp(self, name: str, part: int | str | None = None) -> dict:
-        """Return all that decides what an artefact is: settings, and hashes of needs, code and data.
+        """Return all that decides what an artefact is: settings, versions, hashes of needs, code and data.
 
         The stamp of a part says which it is, and not how many others there are.
         """
@@ -204,7 +203,8 @@ class Study:
             "artefact": name,
             "settings": settings,
             "needs": {need: digest(self.stamp(need)) for need in maker.needs},
-            "code": digest([artefacts.code_digest(maker.upto), inspect.getsource(maker.make)]),
+            "code": digest([artefacts.code_digest(maker.upto), artefacts.maker_digest(maker.make)]),
+            "made_with": artefacts.made_with(maker.upto),
             "data": data_digest(),
             "files": input_files(settings),
         }

@@ -119,6 +119,13 @@ def test_other_settings_are_another_model(cells, bulk, monkeypatch):
     assert len(list((datasets.cache_dir() / "models").iterdir())) == 2
 
 
+def test_another_version_or_precision_is_another_model(cells, bulk, monkeypatch):
+    for made_with in ({"torch": "1"}, {"torch": "2"}, {"torch": "2", "precision": "bf16"}):
+        monkeypatch.setattr(module, "made_with", lambda made_with=made_with: made_with)
+        score(cells, bulk)
+    assert len(list((datasets.cache_dir() / "models").iterdir())) == 3
+
+
 def test_excluding_lines_changes_the_model(cells, bulk):
     with_them = score(cells, bulk, exclude_lines=[]).cells.obs["bulk2sc_score"]
     assert not np.allclose(with_them, score(cells, bulk).cells.obs["bulk2sc_score"])

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import small_book
+import torch
+import xgboost
 
-from bulk2sc import artefacts, settings, study
+from bulk2sc import artefacts, settings, study, train
 from bulk2sc.artefacts import ARTEFACTS, FLOW, Artefact
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.study import Study
@@ -180,6 +182,69 @@ def test_changed_code_makes_again(made, monkeypatch):
     monkeypatch.setattr(artefacts, "code_digest", lambda upto=None: "other code")
     Study("small").read("bulk")
     assert made == ["bulk", "bulk"]
+
+
+def test_another_version_of_a_package_makes_again(made, monkeypatch):
+    for number in ("2.9", "2.9", "2.10"):
+        monkeypatch.setattr(artefacts, "versions", lambda packages, number=number: {"torch": number})
+        Study("small").read("bulk")
+    assert made == ["bulk", "bulk"]
+
+
+def test_versions_are_those_installed_and_every_package_that_computes_is_named():
+    found = artefacts.made_with()
+    assert {name: found[name] for name in ("torch", "numpy")} == {
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
+    assert "not installed" not in {v for name, v in found.items() if not name.startswith("xgboost")}
+    assert {found["xgboost"], found["xgboost-cpu"]} == {xgboost.__version__, "not installed"}
+
+
+def test_another_precision_makes_again_what_is_trained(made, monkeypatch):
+    monkeypatch.setattr(settings, "_cpu_has_bf16", lambda: True)
+    before = {upto: artefacts.made_with(upto) for upto in ("pp", "models")}
+    monkeypatch.setenv("BULK2SC_PRECISION", "float32")
+    after = {upto: artefacts.made_with(upto) for upto in ("pp", "models")}
+    assert before["pp"] == after["pp"]
+    assert (before["models"]["precision"], after["models"]["precision"]) == ("bf16", "float32")
+
+
+def test_the_precision_noted_is_that_of_training():
+    assert (settings.precision() == "bf16") == train.takes_bf16()
+
+
+def inner(n):
+    return n + 1
+
+
+def outer(n):
+    return [inner(i) for i in range(n)]
+
+
+def unused(n):
+    return n
+
+
+def test_a_changed_helper_of_a_maker_changes_its_digest_and_another_function_does_not(monkeypatch):
+    def make():
+        return (lambda: outer(2))()
+
+    before = artefacts.maker_digest(make)
+    monkeypatch.setitem(globals(), "unused", outer)
+    assert artefacts.maker_digest(make) == before
+    monkeypatch.setitem(globals(), "inner", unused)
+    assert artefacts.maker_digest(make) != before
+
+
+def test_the_helpers_of_the_makers_are_found():
+    called = {
+        name: {function.__name__ for function in artefacts._calls(ARTEFACTS[name].make, [])}
+        for name in ("sweep", "panel_mask", "bulk")
+    }
+    assert called["bulk"] == {"bulk"}
+    assert called["panel_mask"] == {"panel_mask", "mask"}
+    assert called["sweep"] == {"sweep", "mask_of", "mask", "pair"}
 
 
 def test_changed_data_make_again(made, monkeypatch):

@@ -92,6 +92,12 @@ def test_a_parameter_of_one_chapter_makes_it_and_its_readers_stale(root):
     assert changed(root, parameters=shared | {"hidden": 7}) == set()
 
 
+def test_another_version_of_a_package_makes_every_chapter_stale(root, monkeypatch):
+    before = keys(root)
+    monkeypatch.setattr(plan, "made_with", lambda: {"torch": "another"})
+    assert not set(before.values()) & set(keys(root).values())
+
+
 def test_a_changed_notebook_makes_itself_and_readers_of_its_rows_stale(root):
     before = keys(root)
     for name, expected in (("first/alpha", {"alpha"}), ("first/beta", {"beta", "gamma"})):
