@@ -196,13 +196,13 @@ def _trained(lines: AnnData, cells: AnnData, model: str, settings: dict, progres
 
 
 def _fingerprint(lines: AnnData, cells: AnnData, model: str, settings: dict) -> str:
-    """Hash all that a fitted model depends on; the cells count only where the method trains on them."""
+    """Hash all that a fitted model depends on; the cells count only where the method learns from them."""
     set_to = models.make(model, **settings).get_params() | {"mask": list(settings.get("mask", {}))}
     code = file_digest(Path(models.__file__).parent, Path(train.__file__))
     seen = hashlib.sha256(json.dumps([code, made_with(), model, set_to], sort_keys=True).encode())
     parts = [lines.layers["scaled"], lines.obs["auc"].to_numpy(), lines.obs["response"].to_numpy()]
-    if models.takes(model, "mask"):
-        parts += [cells.layers["scaled"], settings["mask"].to_numpy()]
+    parts += [cells.layers["scaled"]] if models.learns_from_cells(model) else []
+    parts += [settings["mask"].to_numpy()] if "mask" in settings else []
     for part in parts:
         seen.update(np.ascontiguousarray(part).tobytes())
     seen.update("\n".join(lines.var_names).encode())

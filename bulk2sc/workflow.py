@@ -1,7 +1,8 @@
 """Run the chapters of an edition that are not current, through Snakemake; or one chapter on its own.
 
-A chapter is current when the state it ran in (notebook, parameters, settings of its artefacts, code, versions of
-packages, data) is the state of now. Snakemake runs the others, in parallel, each after those whose artefacts it reads.
+A chapter is current when the state it ran in (notebook, parameters, settings of its artefacts, code, versions
+of packages, data) is the state of now. Snakemake runs the others, in parallel, each after those whose
+artefacts it reads.
 """
 
 import fcntl

@@ -15,7 +15,7 @@ from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.models import LADDER, METHODS, base, described, load_model, make, makers
+from bulk2sc.models import LADDER, METHODS, base, described, learns_from_cells, load_model, make, makers
 from bulk2sc.models.regressions import PENALTIES, CorrelationWeights, calibrate
 from bulk2sc.models.trees import GRID, stacked, sum_of_leaves
 
@@ -90,6 +90,14 @@ def test_scores_are_probabilities_one_per_cell(data, fitted, name):
 def test_higher_means_more_sensitive(data, fitted, name):
     cells = data[1]
     assert roc_auc_score(cells.X[:, :4].sum(1) > 0, fitted[name].score_cells(cells)) > 0.75
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_other_cells_change_a_method_that_says_so_and_no_other(data, fitted, name):
+    bulk, cells, mask = data
+    other = make(name, mask=mask, **SETTINGS).fit(bulk, domain(90, 7))
+    same = np.array_equal(other.score_cells(cells), fitted[name].score_cells(cells))
+    assert learns_from_cells(name) is not same
 
 
 def test_constant_answers(data, fitted):

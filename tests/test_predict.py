@@ -126,6 +126,14 @@ def test_another_version_or_precision_is_another_model(cells, bulk, monkeypatch)
     assert len(list((datasets.cache_dir() / "models").iterdir())) == 3
 
 
+def test_other_cells_are_another_model_only_of_a_method_that_learns_from_them(cells, bulk, monkeypatch):
+    for learns, kept in ((False, 1), (True, 3)):
+        monkeypatch.setattr(module.models.Ridge, "learns_from_cells", learns)
+        for n in (200, 230):
+            score(cells[:n], bulk)
+        assert len(list((datasets.cache_dir() / "models").iterdir())) == kept
+
+
 def test_excluding_lines_changes_the_model(cells, bulk):
     with_them = score(cells, bulk, exclude_lines=[]).cells.obs["bulk2sc_score"]
     assert not np.allclose(with_them, score(cells, bulk).cells.obs["bulk2sc_score"])

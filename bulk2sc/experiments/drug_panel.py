@@ -80,7 +80,7 @@ def end_to_end(method: str) -> bool:
 
 def is_network(method: str) -> bool:
     """Tell whether a method learns a code from lines and cells."""
-    return models.takes(method.removesuffix(JOINT), "mask")
+    return models.learns_from_cells(method.removesuffix(JOINT))
 
 
 def all_seeds(method: str, inputs: Inputs, *, n_seeds: int) -> dict[str, pd.DataFrame]:

@@ -89,7 +89,7 @@ def score(
     for shift in shifts:
         lines, cells = experiment(bulk, genes, shift=shift, seed=seed, **size)
         for method in methods:
-            if method not in fitted or models.takes(method, "mask"):
+            if method not in fitted or models.learns_from_cells(method):
                 fitted[method] = models.make(method, **settings | {"seed": seed}).fit(lines, cells)
             table = cells.obs[["cell_line", "treated", "truth"]].rename_axis("cell").reset_index()
             found = {"method": method, "seed": seed, "shift": shift}

@@ -60,6 +60,6 @@ def left_out_lines(
     from bulk2sc import models
     from bulk2sc.experiments import trials
 
-    simple = models.makers([method for method in methods if not models.takes(method, "mask")])
+    simple = models.makers([method for method in methods if not models.learns_from_cells(method)])
     arms = [trials.Arm(name, *pair, make) for name, make in simple.items()]
     return trials.run(arms, seed=part, k=pair[0].uns["labels"]["k"])["lines"]

@@ -55,6 +55,7 @@ __all__ = [
     "Model",
     "Pretrained",
     "described",
+    "learns_from_cells",
     "load_model",
     "make",
     "makers",
@@ -86,7 +87,7 @@ def makers(names: Iterable[str], **settings) -> dict[str, Callable[[int], Model]
 
 
 def takes(name: str, setting: str) -> bool:
-    """Tell whether the method called `name` has a setting; those with `mask` also learn from the cells.
+    """Tell whether the method called `name` has a setting.
 
     Raises
     ------
@@ -94,6 +95,11 @@ def takes(name: str, setting: str) -> bool:
         If there is no such method.
     """
     return setting in _settings_of(_method(name))
+
+
+def learns_from_cells(name: str) -> bool:
+    """Tell whether the method called `name` learns from the cells too; errors as for `takes`."""
+    return _method(name).learns_from_cells
 
 
 def described(names: Iterable[str], **settings) -> pd.DataFrame:

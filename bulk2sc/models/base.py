@@ -31,6 +31,8 @@ class Model(BaseEstimator):
     ----------
     name
         Name of the method in tables and in `bulk2sc.models.METHODS`.
+    learns_from_cells
+        Whether `fit` learns from the cells too, and not from the lines alone.
     swept
         Setting -> values that the method chooses from by itself, on bulk lines.
     genes_
@@ -38,6 +40,7 @@ class Model(BaseEstimator):
     """
 
     name: str
+    learns_from_cells = False
     swept: Mapping[str, Sequence[float]] = MappingProxyType({})
 
     def fit(self, bulk: AnnData, cells: AnnData) -> "Model":

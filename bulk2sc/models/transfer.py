@@ -88,6 +88,8 @@ class AutoencoderModel(Model):
         The fitted torch modules, in eval mode.
     """
 
+    learns_from_cells = True
+
     def __init__(
         self,
         *,
