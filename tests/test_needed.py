@@ -29,3 +29,7 @@ def test_every_source_of_bulk_is_known_to_the_loader_and_in_the_registry():
 
 def test_gene_sets_that_do_not_come_with_the_book():
     assert needed({"resource": "go_cc_2023"}) == ["msigdb-2023.1"]
+    compared = {"resource": "go_cc", "compared_resources": ["go_cc", "hallmark"]}
+    assert needed(compared) == []
+    compared["compared_resources"].append("hallmark_2023")
+    assert needed(compared) == ["msigdb-2023.1"]

@@ -21,11 +21,12 @@ def needed(settings: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     settings
-        By name: ``bulk_source``, ``cells_source``, ``resource``, and ``studies`` (source -> drug) where there
-        are several sets of cells. Others are passed over, and so are cells that no source holds (simulated
-        ones, a file of one's own).
+        By name: ``bulk_source``, ``cells_source``, ``resource`` and ``compared_resources``, and ``studies``
+        (source -> drug) where there are several sets of cells. Others are passed over, and so are cells that
+        no source holds (simulated ones, a file of one's own).
     """
     cells = [settings.get("cells_source"), *settings.get("studies", {})]
-    sets = ["msigdb-2023.1"] if str(settings.get("resource")).endswith("_2023") else []
+    resources = [settings.get("resource"), *settings.get("compared_resources", [])]
+    sets = ["msigdb-2023.1"] if any(str(name).endswith("_2023") for name in resources) else []
     keys = [*BULK.get(settings.get("bulk_source"), ()), *cells, *sets]
     return [key for key in dict.fromkeys(keys) if key in sources()]
