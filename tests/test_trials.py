@@ -76,6 +76,16 @@ def test_validation_is_the_mean_over_seeds_and_finds_the_signal(found):
     assert noise["low"] < 0.5 < noise["high"]
 
 
+def test_without_arms_the_tables_have_their_columns_and_no_rows(found):
+    empty = trials.run([], seed=0, k=0.3)
+    assert {name: list(table) for name, table in empty.items()} == {
+        name: list(table) for name, table in found.items()
+    }
+    assert all(table.empty for table in empty.values())
+    judged = trials.validation(empty["lines"])
+    assert judged.empty and list(judged) == list(trials.validation(found["lines"]))
+
+
 def test_each_fitted_model_can_be_looked_at(arms):
     def look(model, lines, cells):
         return pd.DataFrame({"model": [model.name], "n": [lines.n_obs + cells.n_obs]})

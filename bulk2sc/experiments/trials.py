@@ -15,6 +15,7 @@ from bulk2sc import evaluate, models
 
 FOLDS = 5
 HISTORY = ["stage", "epoch", "split", "term", "value"]
+COLUMNS = {"cells": ["cell", "score"], "lines": ["line", "answer", "auc", "score"], "curves": HISTORY}
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ def run(
     dict
         ``cells``: method (the arm's name), seed, cell, score. ``lines``: method, seed, line, answer (1, 0 or
         NaN), auc, score. ``curves``: method, seed, and the loss curves of networks (`HISTORY`). ``looks``:
-        method, seed, and what `look` returned, if it is given.
+        method, seed, and what `look` returned, if it is given. Without arms, tables without rows.
     """
-    found: dict[str, list[pd.DataFrame]] = {}
+    found = {name: [pd.DataFrame(columns=[*columns, "method", "seed"])] for name, columns in COLUMNS.items()}
     for arm in arms:
         training, left_out = evaluate.leave_out_fold(arm.bulk, k=k, seed=seed, folds=FOLDS)
         model = arm.make(seed).fit(training, arm.cells)
@@ -92,13 +93,14 @@ def validation(lines: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Tidy, as `evaluate.over_folds` returns it: method, seed (-1 for the mean, which carries the interval),
-        metric (those of `evaluate.metrics`, and pearson of the score with -AUC), value, low, high.
+        metric (those of `evaluate.metrics`, and pearson of the score with -AUC), value, low, high; no rows
+        of no lines.
     """
     rows = [
         {"method": method, "fold": seed, **evaluate.of_lines(part["answer"], part["auc"], part["score"])}
         for (method, seed), part in lines.groupby(["method", "seed"], sort=False)
     ]
-    return evaluate.over_folds(pd.DataFrame(rows), folds=FOLDS)
+    return evaluate.over_folds(pd.DataFrame(rows or {"method": [], "fold": []}), folds=FOLDS)
 
 
 def chosen(validation: pd.DataFrame, metric: str = "auroc") -> str:
