@@ -75,12 +75,15 @@ def test_the_resource_in_use_has_to_be_compared(masks, lines):
 
 def test_shapes_count_rows_and_the_genes_that_pathways_name(masks, lines):
     noted = []
-    list(paired.noting_shapes(resources.arms(masks, lines, lines, "go_cc", {}), noted))
+    list(paired.noting_shapes(resources.arms(masks, lines, lines, "go_cc", {}), noted, seed=5))
     shapes = pd.DataFrame(noted).set_index("method")
     # Eleven sets of six, each three genes further on, name 36 genes.
     assert shapes.loc["GO:CC"].to_dict() == {"genes": 40, "named": 36, "pathways": 11, "free": 2, "code": 13}
     assert shapes.loc["Hallmark", "named"] == 22
     assert shapes.loc["random like GO:CC", "code"] == 13 and "all sensitive" not in shapes.index
+    drawn = pathways.random_mask(masks["go_cc"], 5).iloc[:11].any().sum()
+    assert drawn != pathways.random_mask(masks["go_cc"], 0).iloc[:11].any().sum()
+    assert shapes.loc["random like GO:CC", "named"] == drawn
 
 
 def test_pairs_by_question():

@@ -53,10 +53,13 @@ def tidy(gaps: pd.DataFrame, against: str) -> pd.DataFrame:
     )
 
 
-def noting_shapes(arms: Iterable[Arm], shapes: list[dict]) -> Iterator[Arm]:
-    """Pass arms on; note of each with a mask its method, genes, those named by a pathway, and its rows."""
+def noting_shapes(arms: Iterable[Arm], shapes: list[dict], *, seed: int) -> Iterator[Arm]:
+    """Pass arms on; note of each with a mask its method, genes, those named by a pathway, and its rows.
+
+    Masks are those of the seed's models: random ones differ from seed to seed.
+    """
     for arm in arms:
-        mask = getattr(arm.make(0), "mask", None)
+        mask = getattr(arm.make(seed), "mask", None)
         if mask is not None:
             named = mask[~mask.index.str.startswith(pathways.FREE)]
             rows = {"pathways": len(named), "free": len(mask) - len(named), "code": len(mask)}

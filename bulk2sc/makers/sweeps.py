@@ -56,7 +56,7 @@ def sweep(
         settings,
     )
     shapes: list[dict] = []
-    found = trials.run(paired.noting_shapes(arms, shapes), seed=part, k=bulk.uns["labels"]["k"])
+    found = trials.run(paired.noting_shapes(arms, shapes, seed=part), seed=part, k=bulk.uns["labels"]["k"])
     return found | {"shapes": pd.DataFrame(shapes).assign(seed=part)}
 
 
@@ -89,5 +89,5 @@ def resources(
     settings = autoencoder.set_params(schedule=schedule).get_params()
     arms = experiment.arms(masks, lines, cells, resource, settings)
     shapes: list[dict] = []
-    found = trials.run(paired.noting_shapes(arms, shapes), seed=part, k=lines.uns["labels"]["k"])
+    found = trials.run(paired.noting_shapes(arms, shapes, seed=part), seed=part, k=lines.uns["labels"]["k"])
     return found | {"shapes": pd.DataFrame(shapes).assign(seed=part)}
