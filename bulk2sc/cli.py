@@ -63,6 +63,17 @@ def _add_edition(command: argparse.ArgumentParser) -> None:
     command.add_argument("--edition", default="demo", metavar="NAME", help=help)
 
 
+def _add_cores(command: argparse.ArgumentParser, what: str) -> None:
+    help = f"{what} to run at the same time (default: as many as there are cores)"
+    command.add_argument("--cores", type=int, metavar="N", help=help)
+
+
+def _cores(parsed: argparse.Namespace) -> int | None:
+    if parsed.cores is not None and parsed.cores < 1:
+        raise Bulk2scError(f"--cores must be at least 1, found {parsed.cores}")
+    return parsed.cores
+
+
 # ---------------------------------------------------------------------------------------- book
 
 
@@ -71,16 +82,13 @@ def _define_book(commands) -> None:
         commands, "book", _book, "build an edition of the book", "", "--edition smoke --cores 4"
     )
     _add_edition(command)
-    help = "chapters to run at the same time (default: as many as there are cores)"
-    command.add_argument("--cores", type=int, metavar="N", help=help)
+    _add_cores(command, "chapters")
 
 
 def _book(parsed: argparse.Namespace) -> None:
     from bulk2sc.workflow import build
 
-    if parsed.cores is not None and parsed.cores < 1:
-        raise Bulk2scError(f"--cores must be at least 1, found {parsed.cores}")
-    print(f"book: {build(parsed.edition, parsed.cores)}")
+    print(f"book: {build(parsed.edition, _cores(parsed))}")
 
 
 # ---------------------------------------------------------------------------------------- run
@@ -106,6 +114,7 @@ def _define_run(commands) -> None:
         help="set a parameter; may be repeated; lists and dicts as YAML: '[a, b]'",
     )
     _add_edition(command)
+    _add_cores(command, "parts of the chapter")
 
 
 def _run(parsed: argparse.Namespace) -> None:
@@ -113,12 +122,12 @@ def _run(parsed: argparse.Namespace) -> None:
     from bulk2sc.settings import from_text
     from bulk2sc.workflow import run_own
 
-    planned = plan(parsed.edition)
+    planned, cores = plan(parsed.edition), _cores(parsed)
     types = {p.name: p.type for p in planned.chapter(parsed.chapter).declared}
     what = f"chapter '{parsed.chapter}': parameter"
     given = {n: from_text(text, types.get(n, "str"), f"{what} '{n}'") for n, text in parsed.parameters}
     print(f"{parsed.chapter} …", flush=True)
-    notebook = run_own(planned, parsed.chapter, given)
+    notebook = run_own(planned, parsed.chapter, given, cores)
     print(f"notebook: {notebook}\nresults: {notebook.parent / 'results'}")
 
 

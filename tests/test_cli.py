@@ -58,6 +58,7 @@ def test_the_help_lists_the_commands(capsys):
         (["predict", "cells.h5ad"], "required: --drug, --out"),
         (["book", "--cores", "two"], "argument --cores: invalid int value: 'two'"),
         (["book", "--cores", "0"], "--cores must be at least 1, found 0"),
+        (["run", "baselines", "--edition", "smoke", "--cores", "0"], "--cores must be at least 1, found 0"),
         (["fetch", "--from", "x.whl"], "--from takes files of one KEY, found 0 keys"),
         (["fetch"], "say which data sets: name each KEY, or --all; see: bulk2sc fetch --list"),
     ],
@@ -87,14 +88,14 @@ def test_run_reads_values_by_the_type_of_the_parameter(root, monkeypatch, capsys
     )
     asked = []
 
-    def run_own(planned, slug, given):
-        asked.append((planned.edition.name, slug, given))
+    def run_own(planned, slug, given, cores):
+        asked.append((planned.edition.name, slug, given, cores))
         return root / "runs" / "gamma.ipynb"
 
     monkeypatch.setattr(workflow, "run_own", run_own)
     arguments = ["run", "gamma", "--edition", "small", "-p", "divide_by", "3", "-p", "methods", "[LR, a b]"]
-    assert cli.main([*arguments, "-p", "label", "7"]) == 0
-    assert asked == [("small", "gamma", {"divide_by": 3, "methods": ["LR", "a b"], "label": "7"})]
+    assert cli.main([*arguments, "-p", "label", "7", "--cores", "3"]) == 0
+    assert asked == [("small", "gamma", {"divide_by": 3, "methods": ["LR", "a b"], "label": "7"}, 3)]
     said = capsys.readouterr().out
     assert said == f"gamma …\nnotebook: {root}/runs/gamma.ipynb\nresults: {root}/runs/results\n"
 
