@@ -1,13 +1,13 @@
-# One rule per chapter of an edition, one for each part of what a chapter makes part by part (seeds, drugs), and
-# one for the pages. `bulk2sc book` calls this file; so can `snakemake --cores 2 --config edition=smoke`, with an
-# executor plugin for a cluster if you like.
+# One rule per chapter of an edition, one for each part of what a chapter makes part by part (seeds, drugs), one
+# for what such parts share, and one for the pages. `bulk2sc book` calls this file; so can `snakemake --cores 2
+# --config edition=smoke`, with an executor plugin for a cluster if you like.
 import os
 import sys
 
 from bulk2sc import pages
 from bulk2sc.artefacts import part_name
 from bulk2sc.notebook import KERNEL_ENVIRONMENT
-from bulk2sc.plan import plan
+from bulk2sc.plan import NEEDS, plan
 from bulk2sc.workflow import write_states
 
 book = plan(config.get("edition", "demo"))
@@ -39,6 +39,21 @@ for chapter in book.chapters:
             "{params.command:q}"
 
 
+    if chapter.shared:
+
+        rule:
+            name:
+                f"{chapter.slug}_{NEEDS}"
+            input:
+                book.before(chapter),
+            output:
+                book.needs(chapter),
+            params:
+                command=[*step, chapter.slug, NEEDS],
+            shell:
+                "{params.command:q}"
+
+
     for artefact, part in chapter.parts:
 
         rule:
@@ -46,6 +61,7 @@ for chapter in book.chapters:
                 f"{chapter.slug}_{artefact}_{part_name(part)}"
             input:
                 book.before(chapter),
+                book.needs(chapter),
             output:
                 book.marker(chapter, artefact, part),
             params:

@@ -385,6 +385,6 @@ def provenance_block(provenance: dict, status: str) -> str:
 
 
 def _duration(provenance: dict) -> str:
-    """Say how long a chapter took, and what was made for it before: in parallel, so that seconds add up."""
+    """Say how long a chapter took, and the steps before it, which run in parallel, so that seconds add up."""
     chapter, parts = f"{provenance['seconds']:.1f} s", provenance.get("seconds_of_parts")
-    return f"{chapter}, after {len(parts)} parts of {sum(parts):.0f} s in all" if parts else chapter
+    return f"{chapter}, after {len(parts)} steps of {sum(parts):.0f} s in all" if parts else chapter

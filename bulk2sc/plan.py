@@ -29,6 +29,8 @@ from bulk2sc.settings import (
 )
 from bulk2sc.study import input_files
 
+NEEDS = "needs"  # the step that makes what parts share
+
 
 @dataclass(frozen=True)
 class Chapter:
@@ -50,6 +52,8 @@ class Chapter:
         Everything that decides its outcome.
     parts
         Of the artefacts it owns, those made part by part: each artefact with each of its parts.
+    shared
+        Of the artefacts it owns, those that these parts need: made once, before them.
     """
 
     slug: str
@@ -62,6 +66,7 @@ class Chapter:
     after: list[str]
     state: dict
     parts: list[tuple[str, int | str]] = field(default_factory=list)
+    shared: list[str] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -116,10 +121,14 @@ class Plan:
         return self.before(chapter) + [self.marker(chapter, *part) for part in chapter.parts]
 
     def before(self, chapter: Chapter) -> list[str]:
-        """Return the files in `build` that must exist before any part of a chapter is made."""
+        """Return the files in `build` that must exist before anything is made for a chapter."""
         before = [self.chapter(slug) for slug in chapter.after]
         notebooks = [f"{other.file}.ipynb" for other in before if self.status(other) != "current"]
         return [f"state/{chapter.slug}.json", *notebooks]
+
+    def needs(self, chapter: Chapter) -> list[str]:
+        """Return the file in `build` that says that what parts share has been made; none without any."""
+        return [f"state/{chapter.slug}/{NEEDS}.json"] if chapter.shared else []
 
     def marker(self, chapter: Chapter, artefact: str, part: int | str) -> str:
         """Return the file in `build` that says that a part has been made, and in how many seconds."""
@@ -155,8 +164,10 @@ def plan(edition_name: str = "demo") -> Plan:
         state = _state(root / f"{files[slug]}.ipynb", values[slug], settings[slug], read)
         owned = [name for name, owner in owners.items() if owner == slug]
         parts = [(name, part) for name in owned for part in ARTEFACTS[name].parts(settings[slug])]
+        needed = closure([name for name, _ in parts])
+        shared = [name for name in needed if name in owned and not ARTEFACTS[name].each]
         about = slug, files[slug], position, declared[slug], values[slug]
-        chapters[slug] = Chapter(*about, uses[slug].artefacts, owned, after, state, parts)
+        chapters[slug] = Chapter(*about, uses[slug].artefacts, owned, after, state, parts, shared)
     return Plan(edition, root, list(chapters.values()), edition_toc(toc, slugs))
 
 

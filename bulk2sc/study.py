@@ -7,6 +7,7 @@ makes it where not.
 import logging
 import os
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -169,7 +170,7 @@ class Study:
 
     def read_part(self, name: str, part: int | str | None = None) -> Any:
         """Return one part of an artefact (None: all of one that has no parts); made where it is missing."""
-        maker, stamp = _known(name), self.stamp(name, part)
+        started, maker, stamp = time.monotonic(), _known(name), self.stamp(name, part)
         for folder in (self.results, self._shelf):
             value = _load(folder / _place(maker, part), stamp)
             if value is not None:
@@ -177,17 +178,23 @@ class Study:
         self._refuse_to_remake(name, part, stamp)
         needed = [self.read(need) for need in maker.needs]
         asked = stamp["settings"] if part is None else stamp["settings"] | {artefacts.PART: part}
-        return self._keep(self.results / _place(maker, part), maker.make(*needed, **asked), stamp)
+        value = maker.make(*needed, **asked)
+        note = {"stamp": stamp, "seconds": round(time.monotonic() - started, 1)}
+        return self._keep(self.results / _place(maker, part), value, note)
 
     def missing(self, name: str) -> list[int] | list[str]:
         """Return the parts of an artefact that are not there yet, or no longer fit."""
-        maker, folders = _known(name), (self.results, self._shelf)
+        return [part for part in _known(name).parts(self.settings) if not self._note(name, part)]
 
-        def there(part: int | str) -> bool:
-            stamp = self.stamp(name, part)
-            return any(_kept(folder / _place(maker, part)).get("stamp") == stamp for folder in folders)
+    def seconds(self, name: str, part: int | str | None = None) -> float:
+        """Return how long it took to make an artefact, or a part, that is there, whoever made it and when."""
+        return self._note(name, part)["seconds"]
 
-        return [part for part in maker.parts(self.settings) if not there(part)]
+    def _note(self, name: str, part: int | str | None) -> dict:
+        """Return what was noted of an artefact, or a part, where it is there and fits; else nothing."""
+        stamp, place = self.stamp(name, part), _place(_known(name), part)
+        kept = [_kept(folder / place) for folder in (self.results, self._shelf)]
+        return next((note for note in kept if note.get("stamp") == stamp), {})
 
     def stamp(self, name: str, part: int | str | None = None) -> dict:
         """Return all that decides what an artefact is: settings, versions, hashes of needs, code and data.
@@ -271,14 +278,14 @@ class Study:
                 + f"; set it for all chapters under 'parameters' in editions/{self.edition}.yml"
             )
 
-    def _keep(self, path: Path, value: Any, stamp: dict) -> Any:
-        """Write an artefact and its stamp, and return it as it will be read."""
+    def _keep(self, path: Path, value: Any, note: dict) -> Any:
+        """Write an artefact and what is noted of it, and return it as it will be read."""
         write, read = FORMATS[path.suffix]
         with atomic(path) as partial:
             write(value, partial)
             sha256 = file_digest(partial)  # another process may replace what is at `path`
             _stamp_file(path).unlink(missing_ok=True)  # a stamp never stands beside what it does not describe
-        write_json(_stamp_file(path), {"stamp": stamp, "sha256": sha256})
+        write_json(_stamp_file(path), note | {"sha256": sha256})
         return read(path)
 
 
@@ -322,7 +329,7 @@ def _stamp_file(path: Path) -> Path:
 
 
 def _kept(path: Path) -> dict:
-    """Return what was noted of the artefact at `path`, its stamp and sha256, or nothing."""
+    """Return what was noted of the artefact at `path`: its stamp, seconds and sha256; or nothing."""
     kept = read_json(_stamp_file(path))
     return kept if path.exists() and isinstance(kept, dict) else {}
 
@@ -332,7 +339,10 @@ def _load(path: Path, stamp: dict) -> Any:
     kept = _kept(path)
     if kept.get("stamp") != stamp:
         return None
-    if kept.get("sha256") != file_digest(path):
-        log.warning("%s is damaged: it is made again", path)
+    try:
+        if kept.get("sha256") == file_digest(path):
+            return FORMATS[path.suffix][1](path)
+    except (FileNotFoundError, Bulk2scError):  # another process replaces it; a model says so in its own words
         return None
-    return FORMATS[path.suffix][1](path)
+    log.warning("%s is damaged: it is made again", path)
+    return None

@@ -23,8 +23,8 @@ from typing import Any
 from bulk2sc import notebook, pages
 from bulk2sc.artefacts import ARTEFACTS, default_settings, part_name
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.plan import Chapter, Plan, plan, settings_of
-from bulk2sc.settings import data_digest, digest, read_json, remove_unfinished, write_json
+from bulk2sc.plan import NEEDS, Chapter, Plan, plan, settings_of
+from bulk2sc.settings import data_digest, digest, project_root, read_json, remove_unfinished, write_json
 
 
 def build(edition_name: str = "demo", cores: int | None = None) -> Path:
@@ -115,18 +115,32 @@ def run_chapter(plan: Plan, slug: str) -> dict:
 
 def make_part(plan: Plan, slug: str, artefact: str, part: str) -> float:
     """Make one part of an artefact of an edition in this process; return the seconds it took."""
-    from bulk2sc.study import Study
-
-    started, chapter = time.monotonic(), plan.chapter(slug)
+    chapter = plan.chapter(slug)
     asked = next(((a, p) for a, p in chapter.parts if (a, str(p)) == (artefact, part)), None)
     if asked is None:
         raise Bulk2scError(f"chapter '{slug}' makes no part '{part}' of '{artefact}'; see its settings")
-    environment = _owning(plan, chapter) | _identity(plan, chapter)
-    with notebook.environ(environment):
-        Study(plan.edition.name, **chapter.state["settings"]).read_part(*asked)
-    seconds = round(time.monotonic() - started, 1)
-    write_json(plan.build / plan.marker(chapter, *asked), {"seconds": seconds})
-    return seconds
+    return _make_ahead(plan, chapter, [asked], plan.marker(chapter, *asked))
+
+
+def make_needs(plan: Plan, slug: str) -> float:
+    """Make what the parts of a chapter share in this process; return the seconds it took."""
+    chapter = plan.chapter(slug)
+    (marker,) = plan.needs(chapter)
+    return _make_ahead(plan, chapter, [(name, None) for name in chapter.shared], marker)
+
+
+def _make_ahead(plan: Plan, chapter: Chapter, asked: list[tuple[str, Any]], marker: str) -> float:
+    """Make artefacts, or parts, for a chapter; note in `marker` how long they took when they were made."""
+    from bulk2sc.study import Study
+
+    started = time.monotonic()
+    with notebook.environ(_owning(plan, chapter) | _identity(plan, chapter)):
+        study = Study(plan.edition.name, **chapter.state["settings"])
+        for one in asked:
+            study.read_part(*one)
+        seconds = sum(study.seconds(*one) for one in asked)
+    write_json(plan.build / marker, {"seconds": seconds})
+    return time.monotonic() - started
 
 
 def _owning(plan: Plan, chapter: Chapter) -> dict[str, str]:
@@ -186,7 +200,9 @@ def _own_step(edition: str, settings: dict, artefact: str, part: int | str) -> N
     command = [sys.executable, "-m", "bulk2sc.workflow", "own", asked]
     done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603
     if done.returncode:
-        raise Bulk2scError(f"{artefact}, part {part}: {done.stderr.strip().splitlines()[-1]}")
+        said = done.stderr.strip().splitlines() if done.returncode > 0 else []  # below 0: killed
+        reason = said[-1] if said else f"stopped with code {done.returncode}; it may have run out of memory"
+        raise Bulk2scError(f"{artefact}, part {part}: {reason}")
     print(f"{artefact}, part {part} … {time.monotonic() - started:.0f} s", flush=True)
 
 
@@ -201,8 +217,9 @@ def _execute(plan: Plan, chapter: Chapter, values: dict, output: Path, environme
 
 
 def _seconds_of_parts(plan: Plan, chapter: Chapter) -> list[float]:
-    """Return how long each part took, as far as a build has made them."""
-    made = [read_json(plan.build / plan.marker(chapter, *part)) for part in chapter.parts]
+    """Return how long each part took, and what they share, as far as a build has made them."""
+    markers = plan.needs(chapter) + [plan.marker(chapter, *part) for part in chapter.parts]
+    made = [read_json(plan.build / marker) for marker in markers]
     return [found["seconds"] for found in made if found]
 
 
@@ -213,15 +230,18 @@ def main(arguments: list[str]) -> int:
     """Run one step of a build.
 
     ``EDITION pages`` renders the book, ``EDITION SLUG`` runs a chapter, ``EDITION SLUG ARTEFACT PART`` makes
-    one part of an artefact for it. ``own JSON`` makes a part for a run of its own.
+    one part of an artefact for it, ``EDITION SLUG needs`` what its parts share. ``own JSON`` makes a part for
+    a run of its own.
     """
     if arguments[0] == "own":
         return _make_own(*json.loads(arguments[1]))
     edition, step, *part = arguments
-    planned = plan(edition)
     try:
+        planned = plan(edition)
         if step == "pages":
             _render(planned)
+        elif part == [NEEDS]:
+            _make_needs(planned, planned.chapter(step))
         elif part:
             _make(planned, planned.chapter(step), *part)
         else:
@@ -230,7 +250,7 @@ def main(arguments: list[str]) -> int:
         problem = (
             str(error) if isinstance(error, Bulk2scError) else f"{step}: {type(error).__name__}: {error}"
         )
-        errors = planned.build / "errors"
+        errors = project_root() / "_build" / edition / "errors"
         errors.mkdir(parents=True, exist_ok=True)
         (errors / "-".join(map(part_name, arguments[1:]))).write_text(problem)
         print(f"[{step}] failed", flush=True)
@@ -246,7 +266,7 @@ def _run(plan: Plan, chapter: Chapter) -> None:
     took = run_chapter(plan, chapter.slug)
     parts, budget = took.get("seconds_of_parts", []), plan.edition.budgets.get(chapter.slug)
     seconds = took["seconds"] + sum(parts)
-    made = f", {sum(parts):.0f} s of them in {len(parts)} parts" if parts else ""
+    made = f", {sum(parts):.0f} s of them in {len(parts)} steps before" if parts else ""
     over = f", over its budget of {budget} s" if budget and seconds > budget else ""
     print(f"{place} {seconds:.0f} s{made}{over}", flush=True)
 
@@ -256,6 +276,15 @@ def _make(plan: Plan, chapter: Chapter, artefact: str, part: str) -> None:
     seconds = make_part(plan, chapter.slug, artefact, part)
     place = f"[{chapter.position}/{len(plan.chapters)}] {chapter.slug}"
     print(f"{place}: {artefact}, part {part} … {seconds:.0f} s", flush=True)
+
+
+def _make_needs(plan: Plan, chapter: Chapter) -> None:
+    """Make what parts share, with one line when it is there."""
+    seconds, place = (
+        make_needs(plan, chapter.slug),
+        f"[{chapter.position}/{len(plan.chapters)}] {chapter.slug}",
+    )
+    print(f"{place}: {', '.join(chapter.shared)} … {seconds:.0f} s", flush=True)
 
 
 def _make_own(edition: str, settings: dict, artefact: str, part: int | str) -> int:

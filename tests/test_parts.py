@@ -1,5 +1,11 @@
 """Artefacts that a build makes part by part."""
 
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pandas as pd
 import pytest
 import small_book
@@ -14,6 +20,7 @@ def root(tmp_path, monkeypatch):
     """Return a small book whose chapter beta owns an artefact made seed by seed."""
 
     def draws(bulk, *, part: int, n_seeds: int = 2, k: float = 0.3):
+        time.sleep(0.2)
         return pd.DataFrame({"seed": [part], "value": [k * bulk.n_obs]})
 
     monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
@@ -53,10 +60,51 @@ def test_the_step_of_a_part_makes_it_for_the_chapter(root, capsys):
     assert workflow.main(["small", "beta", "draws", "1"]) == 0
     build = root / "_build" / "small"
     assert "[2/3] beta: draws, part 1 … " in capsys.readouterr().out
-    assert settings.read_json(build / "state" / "beta" / "draws" / "1.json")["seconds"] >= 0
     assert not (build / "state" / "beta" / "draws" / "0.json").exists()
     part = study.FORMATS[".gz"][1](build / "results" / "draws" / "1.csv.gz")
     assert part.to_dict("list") == {"seed": [1], "value": [36.0]}
+
+
+def test_a_part_that_is_there_keeps_the_seconds_it_took(root):
+    marker = root / "_build" / "small" / "state" / "beta" / "draws" / "1.json"
+    workflow.main(["small", "beta", "draws", "1"])
+    took = settings.read_json(marker)["seconds"]
+    assert took >= 0.2
+    marker.unlink()  # as Snakemake does before it runs a step again
+    workflow.main(["small", "beta", "draws", "1"])
+    assert settings.read_json(marker) == {"seconds": took}
+
+
+@pytest.fixture
+def sharing(root, monkeypatch):
+    """Let the parts of chapter beta need an artefact that it owns, and return what is made of that."""
+    made = []
+
+    def halved(bulk):
+        made.append("halved")
+        time.sleep(0.2)
+        return pd.DataFrame({"value": [bulk.n_obs / 2]})
+
+    def draws(halved, *, part: int, n_seeds: int = 2):
+        return halved.assign(seed=part)
+
+    monkeypatch.setitem(artefacts.ARTEFACTS, "halved", Artefact("halved.csv.gz", halved, "pp"))
+    monkeypatch.setitem(artefacts.ARTEFACTS, "draws", Artefact("draws.csv.gz", draws, "pp", each="n_seeds"))
+    return made
+
+
+def test_what_parts_share_is_made_before_them_once(root, sharing, capsys):
+    planned = plan.plan("small")
+    beta = planned.chapter("beta")
+    assert beta.shared == ["halved"] and planned.needs(beta) == ["state/beta/needs.json"]
+    assert not planned.needs(planned.chapter("alpha"))
+    for step in (["needs"], ["draws", "0"], ["draws", "1"], ["needs"]):
+        assert workflow.main(["small", "beta", *step]) == 0
+    assert sharing == ["halved"]
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("[2/3] beta: halved … ")
+    seconds = workflow._seconds_of_parts(planned, beta)
+    assert len(seconds) == 3 and seconds[0] >= 0.2
 
 
 def test_a_part_that_fails_reaches_the_build(root, capsys):
@@ -68,7 +116,24 @@ def test_a_part_that_fails_reaches_the_build(root, capsys):
 def test_a_page_says_what_its_parts_cost():
     assert notebook._duration({"seconds": 3.21}) == "3.2 s"
     told = notebook._duration({"seconds": 3.21, "seconds_of_parts": [10.0, 11.4]})
-    assert told == "3.2 s, after 2 parts of 21 s in all"
+    assert told == "3.2 s, after 2 steps of 21 s in all"
+
+
+@pytest.mark.parametrize(
+    ("code", "stderr", "reason"),
+    [
+        (-9, "", "stopped with code -9; it may have run out of memory"),
+        (-9, "a warning\n", "stopped with code -9; it may have run out of memory"),
+        (137, "", "stopped with code 137; it may have run out of memory"),
+        (2, "a warning\nno such drug\n", "no such drug"),
+    ],
+)
+def test_a_part_of_a_run_of_its_own_that_is_killed_says_so(monkeypatch, code, stderr, reason):
+    ended = subprocess.CompletedProcess([], code, stdout="", stderr=stderr)
+    monkeypatch.setattr(workflow.subprocess, "run", lambda *given, **options: ended)
+    with pytest.raises(Bulk2scError) as error:
+        workflow._own_step("small", {}, "scores", 0)
+    assert str(error.value) == f"scores, part 0: {reason}"
 
 
 SCORED = """\
@@ -92,6 +157,17 @@ def scored(tmp_path, monkeypatch):
     path = tmp_path / "notebooks" / "second" / "gamma.ipynb"
     small_book.write_notebook(path, {"reads": ["scores"]}, declared, [SCORED])
     return plan.plan("small")
+
+
+def test_snakemake_makes_first_what_parts_share_then_parts_then_the_chapter(scored):
+    scored.build.mkdir(parents=True)
+    snakefile = Path(workflow.__file__).parents[1] / "Snakefile"
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--cores", "1", "--dag"]
+    command += ["--directory", str(scored.build), "--config", "edition=small"]
+    graph = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
+    names = dict(re.findall(r'(\d+)\[label = "(\w+)', graph))
+    edges = {(names[a], names[b]) for a, b in re.findall(r"(\d+) -> (\d+)", graph)}
+    assert {("beta", "gamma_needs"), ("gamma_needs", "gamma_scores_0"), ("gamma_scores_0", "gamma")} <= edges
 
 
 @pytest.mark.slow

@@ -341,6 +341,23 @@ def test_a_stamp_that_vanishes_while_it_is_read(made, root, monkeypatch):
         assert Study("small").read("bulk").loc["a", "value"] == 0.3
 
 
+@pytest.mark.parametrize("what", ["table", "model"])
+def test_what_another_process_is_just_replacing_is_made_again(made, root, monkeypatch, what, caplog):
+    error = {"table": FileNotFoundError("gone"), "model": Bulk2scError("no saved model here")}[what]
+    expected = Study("small").read("bulk")
+    write, read = study.FORMATS[".gz"]
+    errors = [error]
+
+    def gone_once(path):
+        if errors:
+            raise errors.pop()
+        return read(path)
+
+    monkeypatch.setattr(study, "FORMATS", {".gz": (write, gone_once)})
+    pd.testing.assert_frame_equal(Study("small").read("bulk"), expected)
+    assert made == ["bulk", "bulk"] and not caplog.text
+
+
 def test_a_folder_is_replaced_as_a_whole(tmp_path):
     for content in ("one", "two"):
         with settings.atomic(tmp_path / "model") as partial:

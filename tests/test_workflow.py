@@ -497,6 +497,13 @@ def test_whatever_goes_wrong_in_a_step_reaches_the_build(root, monkeypatch, caps
     assert capsys.readouterr().out == "[pages] failed\n"
 
 
+def test_a_plan_that_fails_within_a_step_reaches_the_build(root):
+    small_book.write_edition(root, title=None)
+    assert workflow.main(["small", "pages"]) == 1
+    said = (root / "_build" / "small" / "errors" / "pages").read_text()
+    assert said == "editions/small.yml: field 'title' is missing; add it"
+
+
 # ---------------------------------------------------------------------------------------- the book itself
 
 
