@@ -159,6 +159,7 @@ def scored(tmp_path, monkeypatch):
     return plan.plan("small")
 
 
+@pytest.mark.slow
 def test_snakemake_makes_first_what_parts_share_then_parts_then_the_chapter(scored):
     scored.build.mkdir(parents=True)
     snakefile = Path(workflow.__file__).parents[1] / "Snakefile"
