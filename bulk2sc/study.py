@@ -187,8 +187,8 @@ class Study:
         return [part for part in _known(name).parts(self.settings) if not self._note(name, part)]
 
     def seconds(self, name: str, part: int | str | None = None) -> float:
-        """Return how long it took to make an artefact, or a part, that is there, whoever made it and when."""
-        return self._note(name, part)["seconds"]
+        """Return how long an artefact, or a part, took whoever made it; 0 where none is there."""
+        return self._note(name, part).get("seconds", 0.0)
 
     def _note(self, name: str, part: int | str | None) -> dict:
         """Return what was noted of an artefact, or a part, where it is there and fits; else nothing."""
