@@ -1,6 +1,6 @@
-# One rule per chapter of an edition, one for each part of what a chapter makes part by part (seeds, drugs), one
-# for what such parts share, and one for the pages. `bulk2sc book` calls this file; so can `snakemake --cores 2
-# --config edition=smoke`, with an executor plugin for a cluster if you like.
+# One rule per chapter of an edition, one for each part of what a chapter makes part by part (seeds, methods, data
+# sets or drugs), one for what such parts share, and one for the pages. `bulk2sc book` calls this file; so can
+# `snakemake --cores 2 --config edition=smoke`, with an executor plugin for a cluster if you like.
 import os
 import sys
 

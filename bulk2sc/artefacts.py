@@ -57,15 +57,19 @@ class Artefact:
     upto
         Rightmost module of `FLOW` the maker uses: changed code on its right leaves it valid.
     each
-        Setting that lists the parts of an artefact made part by part: seeds, how many of them, or names. The
-        maker gets one of them as `part`; parts are kept apart, made in parallel by a build, and read as one
-        table.
+        Setting that lists the parts of an artefact made part by part: seeds, how many of them, names, or data
+        sets with their drugs. The maker gets one of them as `part`; parts are kept apart, made in parallel by
+        a build, and read as one table.
+    apart
+        For parts that need artefacts of other data or another drug: (settings, part) -> the settings of the
+        study they are taken from, as `Study.of` takes them.
     """
 
     file: str
     make: Callable
     upto: str
     each: str = ""
+    apart: Callable[[dict[str, Any], str], dict[str, Any]] | None = None
 
     @property
     def needs(self) -> list[str]:
@@ -82,16 +86,20 @@ class Artefact:
     def parts(self, settings: dict[str, Any]) -> list[int] | list[str]:
         """Return the parts that settings ask for, without repeats; none of an artefact made at once.
 
+        A data set and its drug are one part, ``GSE117872: Cisplatin``.
+
         Raises
         ------
         Bulk2scError
-            If the setting lists nothing, or a seed below 0.
+            If the setting lists nothing, where its default lists something; or a seed below 0.
         """
         if not self.each:
             return []
         listed = settings[self.each]
+        if isinstance(listed, dict):
+            listed = [f"{name}: {value}" for name, value in listed.items()]
         parts = list(range(listed)) if isinstance(listed, int) else list(dict.fromkeys(listed))
-        if not parts:
+        if not parts and self.settings[self.each].default:
             raise Bulk2scError(f"setting '{self.each}' is {listed!r}: nothing to do; ask for at least one")
         if any(isinstance(part, int) and part < 0 for part in parts):
             raise Bulk2scError(f"setting '{self.each}' is {listed!r}; a seed is 0 or more")
@@ -101,11 +109,11 @@ class Artefact:
 ARTEFACTS: dict[str, Artefact] = {}
 
 
-def artefact(file: str, upto: str, each: str = "") -> Callable:
+def artefact(file: str, upto: str, each: str = "", apart: Callable | None = None) -> Callable:
     """Register the decorated function as the maker of the artefact of its name."""
 
     def register(make: Callable) -> Callable:
-        ARTEFACTS[make.__name__] = Artefact(file, make, upto, each)
+        ARTEFACTS[make.__name__] = Artefact(file, make, upto, each, apart)
         return make
 
     return register

@@ -136,21 +136,25 @@ class Study:
         self.settings = artefacts.default_settings() | given
         self.chapter = os.environ.get("BULK2SC_CHAPTER", "interactive")
         self.results = Path(os.environ.get("BULK2SC_RESULTS") or root / "_build" / "interactive" / "results")
-        self._shelf = root / "_build" / edition / "results"
+        self._folders = [self.results, root / "_build" / edition / "results"]  # to read from
         self._apart = False
         self._rows: list[pd.DataFrame] = []
 
-    def of(self, cells_source: str, drug: str) -> "Study":
-        """Return the same study of other cells and their drug; its artefacts lie in a folder of their own.
+    def of(self, cells_source: str, drug: str, **settings) -> "Study":
+        """Return the same study of other cells and their drug, and with other settings if need be.
+
+        Its artefacts lie in a folder of their own; those of this study that agree are read as they are.
 
         Raises
         ------
         Bulk2scError
             If a value has the wrong type; sources and drugs are checked when they are read.
         """
-        other = Study(self.edition, **self.settings | {"cells_source": cells_source, "drug": drug})
+        settings |= {"cells_source": cells_source, "drug": drug}
+        other = Study(self.edition, **self.settings | settings)
         apart = Path("studies") / re.sub(r"[^\w-]+", "_", f"{cells_source}-{drug}")
-        other.results, other._shelf, other._apart = self.results / apart, self._shelf / apart, True
+        other.results, other._apart = self.results / apart, True
+        other._folders = [*(folder / apart for folder in self._folders), *self._folders]
         return other
 
     def read(self, name: str) -> Any:
@@ -162,21 +166,27 @@ class Study:
         Raises
         ------
         Bulk2scError
-            If the artefact is unknown; or, while an edition is built, if it belongs to another chapter that
-            made it with other settings.
+            If the artefact is unknown or has no part; or, while an edition is built, if it belongs to another
+            chapter that made it with other settings.
         """
-        parts = _known(name).parts(self.settings)
-        return _joined([self.read_part(name, part) for part in parts]) if parts else self.read_part(name)
+        maker = _known(name)
+        if not maker.each:
+            return self.read_part(name)
+        parts = [self.read_part(name, part) for part in maker.parts(self.settings)]
+        if not parts:
+            raise Bulk2scError(f"artefact '{name}' has no part: setting '{maker.each}' lists nothing")
+        return _joined(parts)
 
     def read_part(self, name: str, part: int | str | None = None) -> Any:
         """Return one part of an artefact (None: all of one that has no parts); made where it is missing."""
         started, maker, stamp = time.monotonic(), _known(name), self.stamp(name, part)
-        for folder in (self.results, self._shelf):
+        for folder in self._folders:
             value = _load(folder / _place(maker, part), stamp)
             if value is not None:
                 return value
         self._refuse_to_remake(name, part, stamp)
-        needed = [self.read(need) for need in maker.needs]
+        source = self._source(maker, part)
+        needed = [source.read(need) for need in maker.needs]
         asked = stamp["settings"] if part is None else stamp["settings"] | {artefacts.PART: part}
         value = maker.make(*needed, **asked)
         note = {"stamp": stamp, "seconds": round(time.monotonic() - started, 1)}
@@ -193,7 +203,7 @@ class Study:
     def _note(self, name: str, part: int | str | None) -> dict:
         """Return what was noted of an artefact, or a part, where it is there and fits; else nothing."""
         stamp, place = self.stamp(name, part), _place(_known(name), part)
-        kept = [_kept(folder / place) for folder in (self.results, self._shelf)]
+        kept = [_kept(folder / place) for folder in self._folders]
         return next((note for note in kept if note.get("stamp") == stamp), {})
 
     def stamp(self, name: str, part: int | str | None = None) -> dict:
@@ -202,6 +212,7 @@ class Study:
         The stamp of a part says which it is, and not how many others there are.
         """
         maker = _known(name)
+        source = self._source(maker, part)
         settings = {setting: self.settings[setting] for setting in maker.settings}
         which = {} if part is None else {artefacts.PART: part}
         if which:
@@ -209,7 +220,7 @@ class Study:
         return which | {
             "artefact": name,
             "settings": settings,
-            "needs": {need: digest(self.stamp(need)) for need in maker.needs},
+            "needs": {need: digest(source.stamp(need)) for need in maker.needs},
             "code": digest([artefacts.code_digest(maker.upto), artefacts.maker_digest(maker.make)]),
             "made_with": artefacts.made_with(maker.upto),
             "data": data_digest(),
@@ -252,13 +263,17 @@ class Study:
         Bulk2scError
             If that chapter has not written any.
         """
-        for folder in (self.results, self._shelf):
+        for folder in self._folders:
             if (folder / f"{chapter}.csv").exists():
                 return _read_csv(folder / f"{chapter}.csv")
         raise Bulk2scError(
             f"chapter '{chapter}' has no results in edition '{self.edition}'; "
             f"run it first: bulk2sc book --edition {self.edition}"
         )
+
+    def _source(self, maker: artefacts.Artefact, part: int | str | None) -> "Study":
+        """Return the study from which a part takes what it needs: this one, or one of other data."""
+        return self.of(**maker.apart(self.settings, part)) if maker.apart and part is not None else self
 
     def _refuse_to_remake(self, name: str, part: int | str | None, stamp: dict) -> None:
         """Stop a chapter of an edition from replacing an artefact that another chapter of it made."""
@@ -320,7 +335,8 @@ def input_files(settings: dict[str, Any]) -> dict[str, str]:
     """Return a hash of each file that settings name, and of fetched data that the registry does not pin."""
     from bulk2sc.datasets import needed, noted
 
-    own = {name: file_digest(path) for name, value in settings.items() if (path := own_file(value))}
+    named = settings | {source: source for source in settings.get("studies", {})}
+    own = {name: file_digest(path) for name, value in named.items() if (path := own_file(value))}
     return own | {key: note for key in needed(settings) if (note := noted(key))}
 
 

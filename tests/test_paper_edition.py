@@ -61,7 +61,10 @@ def test_the_whole_edition_on_made_up_files(address, tmp_path, monkeypatch):
         shutil.copy(ROOT / name, root)
     paper, smoke = edition("paper"), edition("smoke")
     paper["parameters"] = smoke["parameters"] | paper["parameters"]
-    paper["parameters"] |= {name: smoke["parameters"][name] for name in ("max_epochs", "n_seeds")}
+    paper["parameters"] |= {
+        name: smoke["parameters"][name] for name in ("max_epochs", "n_seeds", "study_seeds")
+    }
+    paper["parameters"]["study_drugs"] = []
     paper["chapter_parameters"] = smoke["chapter_parameters"]
     (root / "editions").mkdir()
     (root / "editions" / "paper.yml").write_text(yaml.safe_dump(paper))

@@ -173,3 +173,13 @@ def test_stages_of_training_stand_end_to_end():
     pl.stage_legend(ax.figure)
     labels = [text.get_text() for text in ax.figure.legends[0].get_texts()]
     assert labels == ["training of the schedule", "adversarial stage", "training", "validation"]
+
+
+def test_a_curve_has_its_mean_its_band_and_the_single_values_behind():
+    table = pd.DataFrame({"value": [0.2, 0.4], "low": [0.1, 0.3], "high": [0.3, 0.5]}, index=[10.0, 100.0])
+    folds = pd.DataFrame({0: [0.1, 0.35], 1: [0.3, 0.45]}, index=table.index)
+    ax = pl.curve(table, chosen=100.0, label="correlation", points=folds)
+    *single, mean, chosen = (line.get_xydata().tolist() for line in ax.lines)
+    assert single == [[[10, 0.1], [100, 0.35]], [[10, 0.3], [100, 0.45]]]
+    assert mean == [[10, 0.2], [100, 0.4]] and chosen[0][0] == 100
+    assert len(pl.curve(table, chosen=100.0, label="correlation").lines) == 2

@@ -1,8 +1,53 @@
 """Several data sets and drugs beside each other, as in Fig. 3 of the paper."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from bulk2sc import evaluate
+
+
+def with_answers(scores: pd.DataFrame, cells: AnnData, *, study: str) -> dict[str, pd.DataFrame]:
+    """Return what `judge` needs of one data set.
+
+    Parameters
+    ----------
+    scores
+        As `evaluate.score_methods` returns it.
+    cells
+        With ``obs["cell_line"]`` and ``obs["truth"]``.
+    study
+        Name of the data set.
+
+    Returns
+    -------
+    dict
+        ``scores``: study and the columns given. ``cells``: study, cell, cell_line and truth.
+    """
+    known = cells.obs[["cell_line", "truth"]].rename_axis("cell").reset_index()
+    return {"scores": scores.assign(study=study), "cells": known.assign(study=study)}
+
+
+def judge(tables: dict[str, pd.DataFrame], *, n_draws: int = 1000) -> pd.DataFrame:
+    """Judge every method on every data set: the rows of `evaluate.judge`, with a column ``study``.
+
+    Parameters
+    ----------
+    tables
+        Those of `with_answers`, of all data sets.
+    n_draws
+        Bootstrap draws over cell lines.
+    """
+    scores, known = (tables[name].astype({"cell": str}) for name in ("scores", "cells"))
+    found = []
+    for study, of_study in scores.groupby("study", sort=False):
+        cells = AnnData(obs=known[known["study"] == study].set_index("cell"))
+        found.append(evaluate.judge(of_study, cells, n_draws=n_draws).assign(study=study))
+    return pd.concat(found, ignore_index=True)
 
 
 def means(table: pd.DataFrame) -> pd.DataFrame:
@@ -25,6 +70,45 @@ def means(table: pd.DataFrame) -> pd.DataFrame:
     half = stats.t.ppf(0.975, enough - 1) * found["sd"] / np.sqrt(enough)
     found["low"], found["high"] = found["mean"] - half, np.minimum(found["mean"] + half, 1)
     return found.drop(columns="sd")
+
+
+def differences(
+    table: pd.DataFrame, pairs: Sequence[tuple[str, str]], *, metric: str = "auroc"
+) -> pd.DataFrame:
+    """Compare pairs of methods by paired t tests over data sets, corrected for the number of pairs.
+
+    Parameters
+    ----------
+    table
+        As for `means`.
+    pairs
+        All comparisons that are made.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by ``first`` and ``second``: value (mean of first minus second), low, high (95 % t interval),
+        p, ``holm`` (p corrected by Holm's method) and n, the data sets that have both; all but value and n
+        are NaN for fewer than three data sets, or where the difference is the same in all.
+    """
+    rows = table[(table["seed"] == -1) & (table["metric"] == metric)]
+    wide = rows.pivot(index="study", columns="method", values="value")
+    index = pd.MultiIndex.from_tuples(pairs, names=["first", "second"])
+    rows = [_paired_t((wide[a] - wide[b]).dropna()) for a, b in pairs]
+    found = pd.DataFrame(rows, index, columns=["value", "low", "high", "p", "n"])
+    tested = found["p"].notna()
+    corrected = multipletests(found["p"][tested], method="holm")[1] if tested.any() else []
+    return found.assign(holm=pd.Series(corrected, index=found.index[tested], dtype=float))
+
+
+def _paired_t(gaps: pd.Series) -> dict[str, float]:
+    """Test whether differences (n,) are 0 on average: value, low, high, p, n."""
+    untold = {"value": gaps.mean(), "low": np.nan, "high": np.nan, "p": np.nan, "n": len(gaps)}
+    if len(gaps) < 3 or np.ptp(gaps) < 1e-12:
+        return untold
+    test = stats.ttest_1samp(gaps, 0)
+    low, high = test.confidence_interval()
+    return untold | {"low": low, "high": high, "p": test.pvalue}
 
 
 def beside_each_other(table: pd.DataFrame, metric: str, methods: list[str]) -> pd.DataFrame:

@@ -1,4 +1,6 @@
-"""Methods compared."""
+"""Methods compared, and compared anew on other data sets and drugs."""
+
+from typing import Any
 
 from bulk2sc.artefacts import artefact
 
@@ -63,3 +65,46 @@ def left_out_lines(
     simple = models.makers([method for method in methods if not models.learns_from_cells(method)])
     arms = [trials.Arm(name, *pair, make) for name, make in simple.items()]
     return trials.run(arms, seed=part, k=pair[0].uns["labels"]["k"])["lines"]
+
+
+def of_data_set(settings: dict[str, Any], part: str) -> dict[str, Any]:
+    """Return the settings of a data set and its drug, such as ``GSE117872: Cisplatin``."""
+    source, _, drug = part.rpartition(": ")
+    return {"cells_source": source, "drug": drug, "n_seeds": settings["study_seeds"]}
+
+
+def of_drug(settings: dict[str, Any], part: str) -> dict[str, Any]:
+    """Return the settings of another drug, with cells of the study's kind."""
+    size = {"n_seeds": settings["study_seeds"], "n_cells": settings["study_cells"]}
+    return size | {"cells_source": settings["cells_source"], "drug": part}
+
+
+@artefact("study_scores.tables", upto="experiments", each="studies", apart=of_data_set)
+def study_scores(
+    pair,
+    scores,
+    *,
+    part: str,
+    studies: dict[str, str] = {},  # noqa: B006
+    study_seeds: int = 2,
+):
+    """Fit every method anew on each data set: its scores, and the lines and answers of the cells."""
+    from bulk2sc.experiments import data_sets
+
+    return data_sets.with_answers(scores, pair[1], study=part)
+
+
+@artefact("drug_scores.tables", upto="experiments", each="study_drugs", apart=of_drug)
+def drug_scores(
+    pair,
+    scores,
+    *,
+    part: str,
+    study_drugs: list[str] = [],  # noqa: B006
+    study_seeds: int = 2,
+    study_cells: int = 600,
+):
+    """Fit every method anew for each drug: its scores, and the lines and answers of the cells."""
+    from bulk2sc.experiments import data_sets
+
+    return data_sets.with_answers(scores, pair[1], study=part)

@@ -52,7 +52,14 @@ def over_settings(
     return axes.flat[: len(settings)]
 
 
-def curve(table: pd.DataFrame, *, chosen: float, label: str, ax: Axes | None = None) -> Axes:
+def curve(
+    table: pd.DataFrame,
+    *,
+    chosen: float,
+    label: str,
+    points: pd.DataFrame | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw one measure over a setting on a log scale, with its interval as a band.
 
     Parameters
@@ -63,8 +70,12 @@ def curve(table: pd.DataFrame, *, chosen: float, label: str, ax: Axes | None = N
         Value of the setting that was chosen, drawn as a dotted line.
     label
         What is measured.
+    points
+        Single values behind the mean, such as those of folds, (n_values, n_folds), indexed as `table`.
     """
     ax = ax or plt.subplots(figsize=(4, 3))[1]
+    if points is not None:
+        ax.plot(points.index, points, ".", color=NEUTRAL, alpha=0.7, markersize=4)
     ax.fill_between(table.index, table["low"], table["high"], color=SENSITIVE, alpha=0.15, linewidth=0)
     ax.plot(table.index, table["value"], "o-", color=SENSITIVE, markersize=4)
     ax.axvline(chosen, color="black", linestyle=":", linewidth=1)

@@ -147,15 +147,15 @@ def _mean(row: pd.Series) -> str:
     return interval(row["mean"], row["low"], row["high"])
 
 
-def over_studies(means: pd.DataFrame, *, model: str = "shared AE", simple: Sequence[str] = ()) -> str:
+def over_studies(means: pd.DataFrame, gaps: pd.DataFrame, *, model: str = "shared AE") -> str:
     """Say how a model does on average over data sets and drugs, beside simple and constant answers.
 
     Parameters
     ----------
     means
         As `data_sets.means` returns it: method, metric, mean, low, high, n.
-    simple
-        Simple methods among which the one with the highest mean is named.
+    gaps
+        As `data_sets.differences` returns it, of the model and each simple method.
     """
     wide = means.pivot(index="method", columns="metric", values="mean")
     rows = means[means["metric"] == "auroc"].set_index("method")
@@ -164,14 +164,25 @@ def over_studies(means: pd.DataFrame, *, model: str = "shared AE", simple: Seque
         return "There is one data set: nothing to average."
     text = f"**Over {n} data sets and drugs**, "
     if model in wide.index:
-        ranked = wide.loc[[m for m in simple if m in wide.index], "auroc"].dropna()
-        above = list(ranked[ranked > wide.loc[model, "auroc"]].sort_values(ascending=False).index)
-        row = rows.loc[model]
         text += (
-            f"the mean AUROC of {model} is {_mean(row)}, its mean accuracy "
-            f"{wide.loc[model, 'accuracy']:.3f} and its mean F1 {wide.loc[model, 'f1']:.3f}; simple methods "
-            f"with a higher mean AUROC: {listing(above)}. Beside that, "
+            f"the mean AUROC of {model} is {_mean(rows.loc[model])}, its mean accuracy "
+            f"{wide.loc[model, 'accuracy']:.3f} and its mean F1 {wide.loc[model, 'f1']:.3f}; "
+            f"{_simple_over_studies(gaps)} Beside that, "
         )
     constant = [m for m in ("all sensitive", "all resistant") if m in wide.index]
     said = [f"*{m}* {wide.loc[m, 'accuracy']:.3f} and {wide.loc[m, 'f1']:.3f}" for m in constant]
     return f"{text}the mean accuracy and F1 of constant answers are: {listing(said)}."
+
+
+def _simple_over_studies(gaps: pd.DataFrame) -> str:
+    """Say which simple methods have a higher mean than the model, and which differences are clear."""
+    gaps = gaps.droplevel("first").sort_values("value")
+    text = f"simple methods with a higher mean AUROC: {listing(gaps.index[gaps['value'] < 0])}."
+    if gaps["holm"].isna().all():
+        return f"{text} That is not tested: it takes three data sets that differ."
+    clear = gaps["holm"] < 0.05
+    ahead, behind = (gaps.index[clear & sign] for sign in (gaps["value"] > 0, gaps["value"] < 0))
+    return (
+        f"{text} By paired t tests over data sets, corrected for {len(gaps)} comparisons, it is clearly "
+        f"behind {listing(behind)} and clearly ahead of {listing(ahead)}."
+    )
