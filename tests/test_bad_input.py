@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import small_book
 
-from bulk2sc import cli, datasets, evaluate, models, notebook, plan, prose, workflow
+from bulk2sc import cli, datasets, evaluate, makers, models, notebook, plan, prose, workflow
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.study import Study
 
@@ -136,6 +136,21 @@ def test_batches_larger_than_the_data_are_all_of_them(root):
     large, larger = (study(batch_size=size) for size in (1000, 10**6))
     scores = [s.read("model").score_cells(s.read("pair")[1]) for s in (large, larger)]
     np.testing.assert_array_equal(*scores)
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"), [(None, "no such column"), (["p2", "p1", "p1"], "p1, p2"), ([None] * 3, "no name")]
+)
+def test_a_panel_needs_cells_of_lines_that_were_tested(lines, found):
+    bulk = datasets.made_up_bulk(n_lines=30, seed=0)
+    cells = bulk[:3].copy()
+    del cells.obs["cell_line"]
+    if lines:
+        cells.obs["cell_line"] = lines
+    message = r"panel: no cell is of a line .* obs\['cell_line'\] names lines of GDSC, such as \S+; found "
+    with pytest.raises(Bulk2scError, match=message + f"{found}$") as error:
+        makers.panel.panel_pair(bulk, cells)
+    assert "\n" not in str(error.value)
 
 
 # ----------------------------------------------------------------------------- cells that nobody has labelled
