@@ -232,6 +232,20 @@ def of_seeds(scores: pd.DataFrame, auc: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)[["method", "seed", "input", "drug", "value"]]
 
 
+def same_for_all_lines(scores: pd.DataFrame) -> pd.DataFrame:
+    """Count the runs, a seed on a drug, that give the cells of all lines one score: they rank nothing.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by method: runs, and of these same.
+    """
+    on_cells = scores[scores["input"] == CELLS]
+    same = on_cells.groupby(["method", "seed", "drug"], sort=False)["score"].nunique() == 1
+    by_method = same.groupby(level="method", sort=False)
+    return pd.DataFrame({"runs": by_method.size(), "same": by_method.sum()})
+
+
 # ------------------------------------------------------------------------------------------------ judging
 
 

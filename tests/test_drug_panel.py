@@ -12,6 +12,7 @@ from sklearn.linear_model import Ridge
 from bulk2sc import labels, models, panel
 from bulk2sc.experiments import drug_panel
 from bulk2sc.models.regressions import PENALTIES
+from bulk2sc.study import Study
 
 DRUGS = ["a", "b", "c"]
 
@@ -157,3 +158,13 @@ def test_tails_of_the_classifiers_are_those_of_label_bulk(inputs):
     auc = inputs.auc("b")
     by_hand = labels.respond(auc, *labels.tails(auc, 0.3))
     np.testing.assert_array_equal(by_hand, inputs.labelled("b").obs["response"])
+
+
+def test_the_edition_of_real_cells_has_every_method_on_the_panel():
+    settings = Study("mixology").settings
+    methods = settings["panel_methods"]
+    rungs = {models.ALIASES.get(rung, rung) for rung in models.LADDER}
+    assert set(models.METHODS) | rungs <= set(methods)
+    longer = [method for method in methods if drug_panel.end_to_end(method)]
+    assert longer == ["shared AE (joint)", "tuned XGBoost"]
+    assert (settings["panel_few"], settings["panel_seeds"], settings["panel_hvg"]) == (12, 3, 0)

@@ -136,6 +136,16 @@ def test_differences_are_paired_and_corrected(judged):
     assert panel.against(found, [], ["drug0"]).empty
 
 
+def test_runs_that_give_all_lines_one_score_are_counted(judged):
+    scores, _ = judged
+    flat = (scores["method"] == "seeds") & (scores["seed"] == 1) & scores["drug"].isin(["drug0", "drug4"])
+    scores = scores.assign(score=scores["score"].where(~flat, 0.5))
+    ceiling = scores.assign(input="bulk profiles (ceiling)", score=0.5)  # does not count
+    found = panel.same_for_all_lines(pd.concat([scores, ceiling]))
+    assert found["runs"].to_dict() == {"perfect": 12, "reversed": 12, "seeds": 24, "few": 2}
+    assert found["same"].to_dict() == {"perfect": 0, "reversed": 0, "seeds": 2, "few": 0}
+
+
 def made_up(n_lines=60, n_genes=25):
     rng = np.random.default_rng(1)
     x = rng.normal(size=(n_lines, n_genes)).astype("float32")

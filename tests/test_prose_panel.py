@@ -67,7 +67,8 @@ def test_how_small_a_p_value_can_be():
         "for 4 comparisons."
     )
     assert prose.reach_of_orders(5, 120, 15).endswith("become clear, however large it is.")
-    assert "The 20 lines are dealt out in 720 orders" in prose.reach_of_orders(20, 720, 1)
+    drawn = prose.reach_of_orders(20, 720, 1)
+    assert "The 20 lines are dealt out in 720 orders" in drawn and drawn.endswith("for 1 comparison.")
 
 
 def test_whether_one_line_decides():
@@ -78,6 +79,20 @@ def test_whether_one_line_decides():
     assert "no single line" in prose.one_line_decides({"without_low": -0.3, "without_high": -0.1}, what="it")
     either = prose.one_line_decides({"without_low": -0.1, "without_high": 0.3}, what="it")
     assert either.endswith("its sign hangs on a single line.")
+
+
+def test_rivals_that_were_not_run_are_named():
+    text = prose.rivals_not_run(["ridge CV", "GB", "XGBoost"], ["shared AE", "ridge CV"])
+    assert text == "Named as rivals and not run in this edition: GB and XGBoost."
+    assert prose.rivals_not_run(["ridge CV"], ["shared AE", "ridge CV"]) == ""
+
+
+def test_degenerate_runs_of_the_panel():
+    counts = pd.DataFrame({"runs": [36, 12], "same": [3, 0]}, index=["DT", "LR"])
+    assert prose.degenerate_on_panel(counts).startswith(
+        "Degenerate, that is, one score for the cells of all lines: DT (3 of 36 runs). A run is"
+    )
+    assert prose.degenerate_on_panel(counts.loc[["LR"]]).startswith("No run is degenerate")
 
 
 def test_how_methods_are_trained():

@@ -66,6 +66,7 @@ from bulk2sc.prose.panel import (
     ahead_on_panel,
     beats_on_panel,
     ceiling_reached,
+    degenerate_on_panel,
     gap_table,
     how_trained,
     not_beaten,
@@ -74,6 +75,7 @@ from bulk2sc.prose.panel import (
     penalties_chosen,
     place_on_panel,
     reach_of_orders,
+    rivals_not_run,
 )
 from bulk2sc.prose.published import answers_that_look_at_nothing, flipping_runs, implied_answers
 from bulk2sc.prose.quality import expected_doublets, found, spared, uneven
@@ -126,6 +128,7 @@ __all__ = [
     "counts_used",
     "cut_short",
     "degenerate",
+    "degenerate_on_panel",
     "difference",
     "discrepancy",
     "effect_of_exclusion",
@@ -173,6 +176,7 @@ __all__ = [
     "reconstruction",
     "recovery",
     "redundancy",
+    "rivals_not_run",
     "rule_in_force",
     "rung_chosen",
     "separation",

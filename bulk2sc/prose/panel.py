@@ -70,7 +70,8 @@ def reach_of_orders(n_lines: int, n_orders: int, n_comparisons: int) -> str:
     smallest = min(1.0, n_comparisons / n_orders)
     drawn = "have" if n_lines <= 6 else "are dealt out in"
     text = f"The {n_lines} lines {drawn} {n_orders} orders, so the smallest p-value is {1 / n_orders:.4f}"
-    text += f", and {smallest:.3f} after Holm's correction for {n_comparisons} comparisons."
+    made = "1 comparison" if n_comparisons == 1 else f"{n_comparisons} comparisons"
+    text += f", and {smallest:.3f} after Holm's correction for {made}."
     if smallest >= 0.05:
         text += " No difference among so many can become clear, however large it is."
     return text
@@ -82,6 +83,24 @@ def one_line_decides(row: Mapping[str, float], *, what: str) -> str:
     if row["without_low"] > 0 or row["without_high"] < 0:
         return f"With any one line left out, {what} lies {span}: its sign hangs on no single line."
     return f"With one line left out, {what} lies {span}: its sign hangs on a single line."
+
+
+def rivals_not_run(rivals: Sequence[str], methods: Sequence[str]) -> str:
+    """Say which of the rivals that were named beforehand are not among the methods; nothing if all are."""
+    missing = [rival for rival in rivals if rival not in methods]
+    return f"Named as rivals and not run in this edition: {listing(missing)}." if missing else ""
+
+
+def degenerate_on_panel(counts: pd.DataFrame) -> str:
+    """Say which runs give all lines one score, given `panel.same_for_all_lines` without constant answers."""
+    flagged = counts[counts["same"] > 0]
+    if flagged.empty:
+        return "No run is degenerate: none gives the cells of all lines one score."
+    names = [f"{row.Index} ({row.same} of {row.runs} runs)" for row in flagged.itertuples()]
+    return (
+        f"Degenerate, that is, one score for the cells of all lines: {listing(names)}. "
+        "A run is a seed on a drug; such a run ranks nothing, and its rho is 0."
+    )
 
 
 def how_trained(cheaper: Mapping[str, Mapping[str, int]], *, n_seeds: int, max_epochs: int) -> str:
