@@ -30,6 +30,21 @@ def published(table: str) -> pd.DataFrame:
     return pd.DataFrame(tables[table])
 
 
+def full_model(printed: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the table ``cisplatin`` that are of the paper's full model, one a table it is in."""
+    return pd.concat(
+        [
+            printed[(printed["where"] == where) & (printed["method"] == method)]
+            for where, method in (("Table 2", "GO"), ("Table 3", "share AE + pathways"))
+        ]
+    )
+
+
+def mean_of_others(mean: pd.Series, one: pd.Series, n: int) -> pd.Series:
+    """Return the mean scores over all of `n` data sets but one, given those over all and those of the one."""
+    return (n * mean - one) / (n - 1)
+
+
 def scores_of(tp, tn, sensitive: int, resistant: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     Return accuracy, F1 (paper's Eq. 16 and 19; 0 where nothing is right) and Matthews correlation.

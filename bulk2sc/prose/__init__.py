@@ -77,7 +77,13 @@ from bulk2sc.prose.panel import (
     reach_of_orders,
     rivals_not_run,
 )
-from bulk2sc.prose.published import answers_that_look_at_nothing, flipping_runs, implied_answers
+from bulk2sc.prose.published import (
+    answers_that_look_at_nothing,
+    flipping_runs,
+    implied_answers,
+    twice_printed,
+    without_one_set,
+)
 from bulk2sc.prose.quality import expected_doublets, found, spared, uneven
 from bulk2sc.prose.resources import plus_minus, told_from
 from bulk2sc.prose.tuning import SETTINGS, choice, looking, told_apart
@@ -190,6 +196,7 @@ __all__ = [
     "steps_in_force",
     "told_apart",
     "told_from",
+    "twice_printed",
     "under_adversary",
     "uneven",
     "unshifted",
@@ -199,5 +206,6 @@ __all__ = [
     "widths_of_studies",
     "with_intervals",
     "within_samples",
+    "without_one_set",
     "written",
 ]

@@ -104,3 +104,55 @@ def flipping_runs(implied: pd.DataFrame, mixture: pd.DataFrame, counts: Sequence
     text += (listing(said) + ". ") if said else ""
     rest = list(impossible.loc[~fits, "method"])
     return text + (f"A mixture of constants does not explain {listing(rest)}." if rest else "")
+
+
+def without_one_set(rest: pd.Series, constants: pd.DataFrame, name: str, *, one: str) -> str:
+    """
+    Say what is left of a published mean without one data set, beside constant answers on the others.
+
+    Parameters
+    ----------
+    rest
+        ``accuracy`` and ``f1``: mean over the other data sets.
+    constants
+        Rows of `published.constant_answers` of these.
+    name, one
+        The method, and the data set that is left out.
+    """
+    majority = constants.groupby("cells_source")["accuracy"].max().mean()
+    sensitive = constants.loc[constants["answer"] == "all sensitive", "f1"].mean()
+    accuracy, f1 = (
+        "above" if a > b else "not above" for a, b in ((rest["accuracy"], majority), (rest["f1"], sensitive))
+    )
+    return (
+        f"Without {one}, the means of {name} are about {rest['accuracy']:.3f} accuracy, {accuracy} the "
+        f"{majority:.3f} of the better constant of each data set left, and {rest['f1']:.3f} F1, {f1} the "
+        f"{sensitive:.3f} of *all sensitive*."
+    )
+
+
+def twice_printed(rows: pd.DataFrame, counts: Sequence[int]) -> str:
+    """
+    Say whether two tables print the same scores of one model on the same cells.
+
+    Parameters
+    ----------
+    rows
+        Two rows: ``where``, ``method``, ``accuracy``, ``f1`` and ``decimals``.
+    counts
+        Numbers of sensitive and of resistant cells.
+    """
+    first, second = rows.to_dict("records")
+    gap = abs(first["accuracy"] - second["accuracy"])
+    digits = min(first["decimals"], second["decimals"])
+    same = all(round(first[score], digits) == round(second[score], digits) for score in ("accuracy", "f1"))
+    told = " and ".join(
+        f"{row['accuracy']:.3f} / {row['f1']:.3f} ({row['where']}, {row['method']})"
+        for row in (first, second)
+    )
+    if same:
+        return f"The same model on the same cells is printed twice, with the same scores: {told}."
+    return (
+        f"The same model on the same cells is printed twice, with different scores: {told}; in accuracy that "
+        f"is about {gap * sum(counts):.0f} of {sum(counts)} cells."
+    )
