@@ -8,7 +8,7 @@ import pytest
 import small_book
 import yaml
 
-from bulk2sc import artefacts, pages, plan, settings, workflow
+from bulk2sc import artefacts, pages, plan, settings, shortened, workflow
 from bulk2sc.errors import Bulk2scError
 
 pytest_plugins = ["small_book_fixtures"]
@@ -518,6 +518,12 @@ def test_the_editions_of_the_book_are_well_formed():
 def test_the_demo_is_allotted_a_quarter_of_an_hour_on_two_cores():
     edition = settings.load_edition("demo", settings.Path(settings.__file__).parents[1])
     assert sum(edition.budgets.values()) <= 2 * 15 * 60
+
+
+def test_pages_say_what_the_demo_shortens():
+    said = shortened.shortened(plan.plan("demo"))
+    assert "`seeds`" not in said["ablation"], "five there as here"
+    assert "`ablation_epochs` 14 (100)" in said["ablation"] and "`panel_methods`" in said["drug-panel"]
 
 
 def test_headline_tables_have_ten_seeds_and_others_five():
