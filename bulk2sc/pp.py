@@ -275,12 +275,11 @@ def qc_flags(
     Raises
     ------
     Bulk2scError
-        If no cell passes, or values are neither counts nor logarithms.
+        If no cell passes, values are neither counts nor logarithms, or `by` is no column of obs.
     """
-    scale = detect_scale(cells)
+    scale, groups = detect_scale(cells), _groups(cells, by)
     cells = _measured(cells, scale)
     cells.uns["qc"] = _rules(cells, scale)
-    groups = _groups(cells, by)
     flags = pd.DataFrame(index=cells.obs_names)
     if scale != "z-scores":
         detected = _deviations(cells.obs["log1p_n_genes_by_counts"], groups)
@@ -373,15 +372,15 @@ def doublets(
     Raises
     ------
     Bulk2scError
-        If the rate is out of range.
+        If the rate is out of range, or `by` is no column of obs.
     """
     if not 0 < expected_rate < 0.5:
         raise Bulk2scError(f"doublet_rate is {expected_rate}, it must be between 0 and 0.5.")
-    cells = flagged.copy()
+    cells, groups = flagged.copy(), _groups(flagged, by)
     cells.obs["doublet_score"], cells.obs["doublet"] = np.nan, False
     if detect_scale(cells) != "counts":
         return cells
-    passing = _groups(cells, by)[cells.obs["qc_pass"]]
+    passing = groups[cells.obs["qc_pass"]]
     samples = passing.groupby(passing).groups.values()
     skipped = 0
     for names in samples:
@@ -425,7 +424,15 @@ def _scrublet(sample: AnnData, expected_rate: float, seed: int) -> np.ndarray | 
 
 
 def _groups(cells: AnnData, by: str | None) -> pd.Series:
-    return pd.Series("all cells", index=cells.obs_names) if by is None else cells.obs[by].astype(str)
+    if by is None:
+        return pd.Series("all cells", index=cells.obs_names)
+    if by not in cells.obs:
+        found = ", ".join(map(str, cells.obs.columns)) or "none"
+        raise Bulk2scError(
+            f"obs has no column '{by}' to judge cells within; its columns: {found}. Name one of them, or None "
+            f"for all cells together.{did_you_mean(by, cells.obs.columns)}"
+        )
+    return cells.obs[by].astype(str)
 
 
 def _deviations(values: pd.Series, groups: pd.Series) -> pd.Series:

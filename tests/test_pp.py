@@ -9,8 +9,7 @@ from scipy import sparse
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from bulk2sc import pp
-from bulk2sc.artefacts import ARTEFACTS
+from bulk2sc import makers, pp
 from bulk2sc.errors import Bulk2scError
 
 GENES = ["TP53", "EGFR", "ERBB2", "MYC"]
@@ -249,6 +248,24 @@ def test_deviations_are_taken_within_a_sample():
     assert apart.obs["qc_pass"].iloc[50:].all()
 
 
+@pytest.mark.parametrize("judge", [pp.qc_flags, pp.doublets])
+@pytest.mark.parametrize("log", [False, True])
+def test_a_sample_column_that_is_missing_is_named_with_those_that_exist(kinds, judge, log):
+    cells = kinds.copy()
+    cells.obs = cells.obs[["double", "qc_pass"]].rename(columns={"double": "samples"})
+    if log:
+        cells = AnnData(np.log1p(cells.X) * 1.5, obs=cells.obs, var=cells.var[[]])
+    with pytest.raises(Bulk2scError) as error:
+        judge(cells, by="sample")
+    assert str(error.value) == (
+        "obs has no column 'sample' to judge cells within; its columns: samples, qc_pass. Name one of them, or"
+        " None for all cells together. Did you mean 'samples'?"
+    )
+    cells.obs = cells.obs[[]]
+    with pytest.raises(Bulk2scError, match="its columns: none"):
+        judge(cells, by="sample")
+
+
 def test_equal_cells_are_not_outliers():
     flagged = pp.qc_flags(frame(np.ones((5, 10))), min_genes=1)
     assert flagged.obs["qc_pass"].all()
@@ -429,8 +446,17 @@ def test_an_impossible_rate_is_refused(kinds, rate):
         pp.doublets(kinds, expected_rate=rate)
 
 
+def test_cells_without_samples_are_judged_together(kinds):
+    """The artefact takes what there is: cells of a file that names no sample are one."""
+    raw = AnnData(kinds.layers["counts"].copy(), obs=kinds.obs[["double"]], var=kinds.var[[]])
+    named = raw.copy()
+    named.obs["sample"] = "only"
+    without, with_one = (makers.data.cells(cells, min_genes=1, nmads=20) for cells in (raw, named))
+    assert 0 < without.n_obs < raw.n_obs and list(without.obs_names) == list(with_one.obs_names)
+
+
 def test_the_artefact_of_cells_leaves_doublets_out_only_where_asked(kinds):
-    make = ARTEFACTS["cells"].make
+    make = makers.data.cells
     raw = kinds.copy()
     without, with_them = (make(raw, min_genes=1, nmads=20, remove_doublets=asked) for asked in (True, False))
     found = pp.doublets(kinds, by="sample")
@@ -440,7 +466,7 @@ def test_the_artefact_of_cells_leaves_doublets_out_only_where_asked(kinds):
 
 
 def test_the_artefact_of_cells_takes_values_that_are_no_counts(kinds):
-    make = ARTEFACTS["cells"].make
+    make = makers.data.cells
     logged = AnnData(pp.normalise(kinds).X, obs=kinds.obs[["sample"]].copy(), var=kinds.var[[]].copy())
     kept = make(logged, min_genes=1)
     assert kept.uns["qc"]["doublets"] == kept.uns["qc"]["library size"] == "not applicable: log values"
