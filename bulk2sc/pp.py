@@ -429,7 +429,7 @@ def _groups(cells: AnnData, by: str | None) -> pd.Series:
     if by not in cells.obs:
         found = ", ".join(map(str, cells.obs.columns)) or "none"
         raise Bulk2scError(
-            f"obs has no column '{by}' to judge cells within; its columns: {found}. Name one of them, or None "
+            f"obs has no column '{by}' to judge cells within; its columns: {found}. Name one, or None "
             f"for all cells together.{did_you_mean(by, cells.obs.columns)}"
         )
     return cells.obs[by].astype(str)

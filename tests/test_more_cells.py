@@ -148,12 +148,6 @@ def test_each_set_goes_all_the_way(mirrored, gdsc, tmp_path, key):
     assert pp.pair(lines, labelled, n_hvg=300)[1].n_vars == 300
 
 
-@pytest.mark.parametrize("key", SETS)
-def test_the_file_of_the_study_comes_first(tmp_path, monkeypatch, key):
-    cells = load(key, formats.write_study(tmp_path), monkeypatch)
-    assert cells.obs["sensitive"].value_counts().to_dict() == {"1": 70, "0": 50}
-
-
 def replaced(path, old, new):
     text = path.read_bytes()
     text = gzip.decompress(text) if path.suffix == ".gz" else text

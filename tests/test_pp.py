@@ -258,8 +258,8 @@ def test_a_sample_column_that_is_missing_is_named_with_those_that_exist(kinds, j
     with pytest.raises(Bulk2scError) as error:
         judge(cells, by="sample")
     assert str(error.value) == (
-        "obs has no column 'sample' to judge cells within; its columns: samples, qc_pass. Name one of them, or"
-        " None for all cells together. Did you mean 'samples'?"
+        "obs has no column 'sample' to judge cells within; its columns: samples, qc_pass. Name one, or None"
+        " for all cells together. Did you mean 'samples'?"
     )
     cells.obs = cells.obs[[]]
     with pytest.raises(Bulk2scError, match="its columns: none"):

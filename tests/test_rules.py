@@ -7,6 +7,7 @@ import yaml
 from anndata import AnnData
 
 from bulk2sc import labels
+from bulk2sc.datasets.registry import FIGSHARE, sources
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.labels import rules
 from bulk2sc.study import Study, own_file
@@ -273,6 +274,19 @@ def test_a_rule_takes_the_label_of_the_studys_own_file(name, levels):
     labelled = labels.label_cells(cells_with("sensitive", levels), labels.rule_for(name))
     np.testing.assert_array_equal(labelled.obs["response"], [1, 0] * 3)
     assert labelled.obs["label_reason"].str.startswith("literature: He et al. 2025").all()
+
+
+def test_the_studys_own_label_is_taken_where_the_registry_has_its_file():
+    with_file = {
+        key
+        for key, source in sources().items()
+        for each in source.alternatives
+        if each.place.startswith(FIGSHARE)
+    }
+    assert set(PUBLISHED) == with_file and len(with_file) == 5
+    for name in SHIPPED:
+        forms = [form for form in labels.rule_for(name).forms if "sensitive" in form.columns]
+        assert len(forms) == (name in with_file), name
 
 
 @pytest.mark.parametrize("name", SHIPPED)

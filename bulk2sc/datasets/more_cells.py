@@ -1,8 +1,6 @@
 """Further published sets of cells that answer a drug and cells that do not, as deposited at GEO.
 
-Where a study's .h5ad is found in place of the files of GEO, its obs has sample, cell_line and sensitive
-(``1`` or ``0``, text). Otherwise it has the columns that each function lists, from which a rule file makes
-the arms.
+obs has the columns that each function lists, from which a rule file makes the arms.
 """
 
 import re
@@ -66,7 +64,7 @@ def gse149383_days() -> ad.AnnData:
     Bulk2scError
         If the files cannot be fetched or are not as documented.
     """
-    return load("GSE149383-days", fetch("GSE149383-days"), _pc9_days, line="PC9")
+    return load("GSE149383-days", fetch("GSE149383-days"), _pc9_days)
 
 
 def _pc9_days(paths: list[Path]) -> ad.AnnData:
@@ -157,7 +155,7 @@ def gse112274() -> ad.AnnData:
     Bulk2scError
         If the file cannot be fetched or is of another form.
     """
-    return load("GSE112274", fetch("GSE112274"), _gefitinib, line="PC9")
+    return load("GSE112274", fetch("GSE112274"), _gefitinib)
 
 
 def _gefitinib(paths: list[Path]) -> ad.AnnData:
