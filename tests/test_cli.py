@@ -183,7 +183,8 @@ def test_fetch_of_several_goes_on_and_names_what_is_missing(monkeypatch, capsys)
     assert fails(capsys, "fetch", "GSE118767") == "not to be had"
 
 
-def test_fetch_lists_without_fetching(monkeypatch, capsys):
+def test_fetch_lists_without_fetching(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("BULK2SC_CACHE", str(tmp_path))  # nothing is here
     monkeypatch.setattr(datasets, "fetch", lambda *_: pytest.fail("fetched"))
     assert cli.main(["fetch", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -196,6 +197,15 @@ def test_fetch_lists_without_fetching(monkeypatch, capsys):
     assert len({line.index(datasets.sources()[line.split()[0]].title) for line in shown}) == 1  # columns
     assert cli.main(["fetch", "--list", "GSE118767"]) == 0
     assert datasets.sources()["GSE118767"].title in capsys.readouterr().out
+
+
+def test_the_list_has_the_size_of_what_was_fetched(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("BULK2SC_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "GSE108383_Melanoma_fluidigm.txt").write_bytes(b"x" * 1_234_000)
+    assert cli.main(["fetch", "GSE108383", "--from", str(tmp_path / "GSE108383_Melanoma_fluidigm.txt")]) == 0
+    capsys.readouterr()
+    assert cli.main(["fetch", "--list", "GSE108383"]) == 0
+    assert capsys.readouterr().out.split()[1:4] == ["here", "1.2", "MB"]
 
 
 def test_fetch_of_an_unknown_key(capsys):

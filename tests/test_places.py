@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from bulk2sc.datasets import places, registry, transfer
-from bulk2sc.datasets.fetch import cache_dir, fetch, noted, status
+from bulk2sc.datasets.fetch import cache_dir, fetch, noted, size, status
 from bulk2sc.datasets.intact import damage
 from bulk2sc.datasets.registry import Alternative, Source
 from bulk2sc.errors import Bulk2scError
@@ -367,6 +367,24 @@ def test_checksums_are_noted_as_sha256sum_writes_them(register):
     ]
     subprocess.run(["sha256sum", "--check", "--status", "SHA256SUMS"], cwd=folder(), check=True)  # noqa: S607
     assert status("S1") == "here"
+
+
+def test_the_size_is_that_of_the_files_that_are_here(register, server):
+    assert (size("S1"), status("S1")) == ("size unknown", "missing")
+    server.files["/geo/S1/suppl/" + NAMES[0]] = counts = gzip.compress(bytes(3_000_000), 0, mtime=0)
+    server.files["/geo/S1/suppl/" + NAMES[1]] = bytes(1_500_000)
+    paths = fetch("S1")
+    assert 3_000_000 < len(counts) < 3_049_000
+    assert (size("S1"), status("S1")) == ("4.5 MB", "here")
+    paths[1].unlink()
+    assert (size("S1"), status("S1")) == ("over 3.0 MB", "1 of 2 files")
+    serve_figshare(server, {"S1_x.h5ad": STUDY})
+    register(Alternative("figshare:7", FIRST))
+    fetch("S1")
+    assert (size("S1"), status("S1")) == (
+        "0.0 MB",
+        "here",
+    )  # of the one that is whole, with nothing beside it
 
 
 def test_once_here_no_network_is_needed_and_the_choice_is_remembered(register, server):

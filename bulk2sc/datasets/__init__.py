@@ -3,7 +3,7 @@
 from anndata import AnnData
 
 from bulk2sc.datasets.cells import mixology, pc9_day11, read_cells
-from bulk2sc.datasets.fetch import cache_dir, fetch, noted, status
+from bulk2sc.datasets.fetch import cache_dir, fetch, noted, size, status
 from bulk2sc.datasets.gdsc import gdsc, line_key
 from bulk2sc.datasets.genes import gene_ids, gene_sets, to_symbols
 from bulk2sc.datasets.line_expression import gdsc_rma, passports_rnaseq
@@ -44,6 +44,7 @@ __all__ = [
     "pc9_day11",
     "read_cells",
     "simulate",
+    "size",
     "sources",
     "status",
     "to_symbols",

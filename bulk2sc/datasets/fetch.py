@@ -10,7 +10,7 @@ from bulk2sc.datasets import unpinned
 from bulk2sc.datasets.cache import cache_dir, slot
 from bulk2sc.datasets.intact import sha256
 from bulk2sc.datasets.places import first_of, mirror
-from bulk2sc.datasets.registry import File, Source, source
+from bulk2sc.datasets.registry import File, Source, megabytes, source
 from bulk2sc.datasets.transfer import Offer, Unavailable, bring, size_of
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.settings import digest
@@ -66,7 +66,24 @@ def status(key: str) -> str:
     if about.embedded:
         return "embedded"
     here = [size_of(_path(key, file)) == file.size for file in about.files] or unpinned.here(about)
-    return {0: "missing", len(here): "here"}.get(sum(here), f"{sum(here)} of {len(here)} files")
+    n = sum(map(bool, here))
+    return {0: "missing", len(here): "here"}.get(n, f"{n} of {len(here)} files")
+
+
+def size(key: str) -> str:
+    """
+    Return the size of a source, such as ``8.4 MB``: as registered, else of the files that are here.
+
+    ``over 2.1 MB`` where a file is missing, ``size unknown`` where all are.
+
+    Raises
+    ------
+    Bulk2scError
+        If the key is unknown.
+    """
+    about = source(key)
+    here = unpinned.here(about) if about.alternatives else []
+    return ("" if all(here) else "over ") + megabytes(sum(here)) if any(here) else about.size
 
 
 def noted(key: str) -> str:

@@ -86,8 +86,8 @@ class Source:
 
     @property
     def size(self) -> str:
-        """Size of all files, such as ``8.4 MB``, or ``size unknown``."""
-        return f"{sum(file.size for file in self.files) / 1e6:.1f} MB" if self.files else "size unknown"
+        """Size of all files, such as ``8.4 MB``, or ``size unknown`` before they are here."""
+        return megabytes(sum(file.size for file in self.files)) if self.files else "size unknown"
 
     @property
     def checksum(self) -> str:
@@ -101,6 +101,11 @@ class Source:
     def wanted(self) -> str:
         """The names of the files of each alternative: ``a.h5ad; or b.txt* and c.txt*``."""
         return "; or ".join(dict.fromkeys(" and ".join(each.files) for each in self.alternatives))
+
+
+def megabytes(n_bytes: int) -> str:
+    """Return a size such as ``8.4 MB``."""
+    return f"{n_bytes / 1e6:.1f} MB"
 
 
 def read_registry(path: Path) -> dict[str, Source]:

@@ -31,15 +31,14 @@ def held(about: Source) -> dict[str, str]:
     return {name: notes[name] for name in next(complete, [])}
 
 
-def here(about: Source) -> list[bool]:
-    """Return which files are here of the alternative that has most of them."""
+def here(about: Source) -> list[int]:
+    """Return the bytes of each file, 0 of a missing one, of the alternative that has most files here."""
     folder = cache_dir() / about.key
     notes = _notes(folder)
     found = [
-        [bool(name) and (folder / name).exists() for name in _named(each, notes)]
-        for each in about.alternatives
+        [size_of(folder / name) if name else 0 for name in _named(each, notes)] for each in about.alternatives
     ]
-    return max(found, key=lambda files: sum(files) / len(files))
+    return max(found, key=lambda sizes: sum(map(bool, sizes)) / len(sizes))
 
 
 def intact(about: Source) -> list[Path]:
