@@ -8,10 +8,13 @@ import subprocess
 import tarfile
 import threading
 import zipfile
-from urllib.parse import quote
+from dataclasses import replace
+from urllib.parse import quote, urlsplit
 
+import formats
 import pytest
 
+from bulk2sc import datasets
 from bulk2sc.datasets import places, registry, transfer
 from bulk2sc.datasets.fetch import cache_dir, fetch, noted, size, status
 from bulk2sc.datasets.intact import damage
@@ -530,3 +533,61 @@ def test_a_full_disk_is_said(register, server):
     with pytest.raises(Bulk2scError, match=r"S1_counts.txt.gz: the disk is full\. Free some space"):
         fetch("S1")
     assert not kept()
+
+
+# ------------------------------------------------------------------------------ the sources of the registry
+
+
+@pytest.fixture(scope="module")
+def deposited(tmp_path_factory):
+    """Return the files of every set of cells by its key, compressed where their loss could not be seen."""
+    written = formats.write_sets(tmp_path_factory.mktemp("deposited"), formats.WRITERS)
+    (table,) = written["GSE108383"]
+    table.with_suffix(".txt.gz").write_bytes(gzip.compress(table.read_bytes(), 1))
+    table.unlink()
+    written["GSE108383"] = [table.with_suffix(".txt.gz")]
+    return written
+
+
+@pytest.fixture(scope="module")
+def expected(deposited, tmp_path_factory):
+    """Return every set of cells by its key, without any failure."""
+    return formats.load_sets(deposited, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def at_geo(monkeypatch, server):
+    """Let the server stand for GEO, the registry as it is; return the path of a source's folder there."""
+    geo, given = "https://ftp.ncbi.nlm.nih.gov", registry.sources()
+
+    def moved(each):
+        return replace(each, place=each.place.replace(geo, server.url))
+
+    here = {
+        key: replace(about, alternatives=tuple(map(moved, about.alternatives)))
+        for key, about in given.items()
+    }
+    monkeypatch.setattr(registry, "sources", lambda: here)
+    return lambda key: urlsplit(given[key].alternatives[-1].place).path
+
+
+@pytest.mark.parametrize("key", formats.WRITERS)
+def test_each_set_is_loaded_past_a_404_a_truncated_file_and_a_broken_transfer(
+    at_geo, deposited, expected, server, monkeypatch, key
+):
+    monkeypatch.setenv("BULK2SC_MIRROR", f"{server.url}/mirror")  # has nothing, and nor has Figshare
+    files = {path.name: path.read_bytes() for path in deposited[key]}
+    largest = max(files, key=lambda name: len(files[name]))
+    serve_folder(server, files | {largest: files[largest][: len(files[largest]) // 2]}, at_geo(key))
+    with pytest.raises(Bulk2scError, match=f"{largest}: it cannot be read to its end") as error:
+        datasets.load_cells(key, bulk=None, drug="")
+    assert f"{server.url}/mirror/{key}/ (HTTP 404)" in str(error.value) and "\n" not in str(error.value)
+    assert ("figshare:28888880 (HTTP 404)" in str(error.value)) == (key in formats.STUDY_FILES)
+
+    serve_folder(server, files, at_geo(key))
+    server.cuts = [10**9, 5000]  # the listing is whole
+    cells = datasets.load_cells(key, bulk=None, drug="")
+    assert (at_geo(key) + largest, "bytes=5000-") in server.asked
+    assert cells.obs.equals(expected[key].obs) and (cells.X != expected[key].X).nnz == 0
+    server.files.clear()
+    assert datasets.load_cells(key, bulk=None, drug="").n_obs == cells.n_obs
