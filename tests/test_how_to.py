@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bulk2sc import cli, notebook
+from bulk2sc import cli, datasets, notebook
 from bulk2sc import plan as plans
+from bulk2sc.errors import Bulk2scError
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "book").rglob("*.md"))]
@@ -60,6 +61,18 @@ def test_parameters_named_for_an_edition_exist():
     table = page.partition("| parameter | values |")[2]
     named = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     assert named and set(named) <= set(plans.setting_types())
+
+
+def test_every_source_of_cells_is_named_for_an_edition_and_described():
+    with pytest.raises(Bulk2scError) as error:
+        datasets.load_cells("nothing", bulk=None, drug="")
+    keys = set(str(error.value).partition("one of ")[2].partition(" or the path")[0].split(", "))
+    page = (ROOT / "book" / "how-to" / "new-edition.md").read_text()
+    (row,) = re.findall(r"^\| `cells_source` \| (.*) \|$", page, re.MULTILINE)
+    assert set(re.findall(r"`([^`.]+)`", row)) == keys
+    cells = (ROOT / "book" / "data.md").read_text().partition("## Single cells\n")[2].partition("\n## ")[0]
+    described = set(re.findall(r"\*(GSE[\w-]+)\*|^\| `(GSE[\w-]+)` \|", cells, re.MULTILINE))
+    assert {"".join(key) for key in described} == keys - {"simulated"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
