@@ -144,6 +144,7 @@ class Study:
         """Return the same study of other cells and their drug, and with other settings if need be.
 
         Its artefacts lie in a folder of their own; those of this study that agree are read as they are.
+        A rule of one's own stays with the cells that it was written for.
 
         Raises
         ------
@@ -151,6 +152,8 @@ class Study:
             If a value has the wrong type; sources and drugs are checked when they are read.
         """
         settings |= {"cells_source": cells_source, "drug": drug}
+        if "rule" in self.settings and cells_source != self.settings["cells_source"]:
+            settings["rule"] = ""
         other = Study(self.edition, **self.settings | settings)
         apart = Path("studies") / re.sub(r"[^\w-]+", "_", f"{cells_source}-{drug}")
         other.results, other._apart = self.results / apart, True

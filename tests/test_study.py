@@ -446,6 +446,12 @@ def test_another_data_set_of_the_study_is_kept_apart(made, root, monkeypatch):
     assert made == ["bulk", "cells", "bulk", "bulk"]
 
 
+def test_a_rule_of_ones_own_stays_with_its_cells():
+    own = Study("smoke", rule="mine.yml")
+    assert own.of("GSE1", "Lapatinib").settings["rule"] == ""
+    assert own.of("simulated", "Paclitaxel").settings["rule"] == "mine.yml"
+
+
 def test_unknown_settings_and_artefacts(root):
     with pytest.raises(Bulk2scError, match=r"no artefact has the setting 'drugg'. Did you mean 'drug'"):
         Study("small", drugg="x")
