@@ -26,6 +26,7 @@ def test_who_is_ahead():
         "over drugs, p = 0.008 by permuted lines. Beyond the 97.5 % point of permuted lines: 1 of 2 methods."
     )
     nobody = prose.ahead_on_panel(TWO.assign(value=[0.0, -0.1]), what="drugs")
+    assert prose.ahead_on_panel(TWO.assign(n_drugs=1), what="named drugs").startswith("Over 1 named drug, ")
     assert nobody.startswith("Over 36 drugs no method ranks the lines better than a constant answer")
 
 
@@ -35,6 +36,8 @@ def test_the_place_of_a_method():
         in prose.place_on_panel("a", TWO, role="The model")
     )
     assert "place 1 of 2" in (text := prose.place_on_panel("b", TWO, role="The model")) and "beyond" in text
+    worst = prose.place_on_panel("a", TWO.assign(value=-0.5), role="The model")
+    assert "below what permuted lines reach" in worst
     assert prose.place_on_panel("c", TWO, role="It") == "It, c, is not among the methods."
 
 

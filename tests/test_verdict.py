@@ -152,6 +152,8 @@ def test_over_studies():
     few = prose.over_studies(means(2, low=NAN, **found), gaps({"LR": (0.1, NAN, NAN, NAN, NAN)}))
     assert "is 0.70 (too few data sets for an interval)" in few
     assert "higher mean AUROC: none. That is not tested: it takes three data sets that differ." in few
+    unknown = prose.over_studies(means(4, **found | {"shared AE": NAN}), over)
+    assert "the mean AUROC of shared AE is not known, since every set has answers of one class" in unknown
     alone = prose.over_studies(means(4, **{"all sensitive": 0.5, "all resistant": 0.4}), over.head(0))
     assert alone.startswith(
         "**Over 4 data sets and drugs**, the mean accuracy and F1 of constant answers are: "

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from bulk2sc.prose.words import interval, listing
+from bulk2sc.prose.words import counted, interval, listing
 
 
 def ahead_on_panel(table: pd.DataFrame, *, what: str) -> str:
@@ -18,14 +18,13 @@ def ahead_on_panel(table: pd.DataFrame, *, what: str) -> str:
         The set of drugs in words, such as ``discriminating drugs``.
     """
     first = table.loc[table["value"].idxmax()]
-    n, beyond = int(first["n_drugs"]), int((table["value"] > table["null_high"]).sum())
+    over = counted(int(first["n_drugs"]), what.removesuffix("s"))
+    beyond = int((table["value"] > table["null_high"]).sum())
     if first["value"] <= 0:
-        return (
-            f"Over {n} {what} no method ranks the lines better than a constant answer, whose mean rho is 0."
-        )
+        return f"Over {over} no method ranks the lines better than a constant answer, whose mean rho is 0."
     size = interval(first["value"], first["low"], first["high"])
     return (
-        f"Over {n} {what}, **{first['method']}** is ahead with a mean rho of {size} over drugs, "
+        f"Over {over}, **{first['method']}** is ahead with a mean rho of {size} over drugs, "
         f"p = {first['p']:.3f} by permuted lines. "
         f"Beyond the 97.5 % point of permuted lines: {beyond} of {len(table)} methods."
     )
@@ -37,7 +36,8 @@ def place_on_panel(method: str, table: pd.DataFrame, *, role: str) -> str:
         return f"{role}, {method}, is not among the methods."
     row = table.set_index("method").loc[method]
     place = int((table["value"] > row["value"]).sum()) + 1
-    verdict = "beyond" if row["value"] > row["null_high"] else "within"
+    above, below = row["value"] > row["null_high"], row["value"] < row["null_low"]
+    verdict = "beyond" if above else "below" if below else "within"
     return (
         f"{role}, **{method}**, takes place {place} of {len(table)}: "
         f"{interval(row['value'], row['low'], row['high'])}, {verdict} what permuted lines reach."
@@ -70,8 +70,7 @@ def reach_of_orders(n_lines: int, n_orders: int, n_comparisons: int) -> str:
     smallest = min(1.0, n_comparisons / n_orders)
     drawn = "have" if n_lines <= 6 else "are dealt out in"
     text = f"The {n_lines} lines {drawn} {n_orders} orders, so the smallest p-value is {1 / n_orders:.4f}"
-    made = "1 comparison" if n_comparisons == 1 else f"{n_comparisons} comparisons"
-    text += f", and {smallest:.3f} after Holm's correction for {made}."
+    text += f", and {smallest:.3f} after Holm's correction for {counted(n_comparisons, 'comparison')}."
     if smallest >= 0.05:
         text += " No difference among so many can become clear, however large it is."
     return text
@@ -107,8 +106,7 @@ def how_trained(cheaper: Mapping[str, Mapping[str, int]], *, n_seeds: int, max_e
     """Say which methods are smaller than elsewhere (settings by method), how many seeds run, how long."""
     words = {"bins": "bins a gene", "n_estimators": "trees"}
     smaller = [f"{m} has {n} {words[name]}" for m, given in cheaper.items() for name, n in given.items()]
-    seeds = "1 seed" if n_seeds == 1 else f"{n_seeds} seeds"
-    text = f"Networks and what is trained end to end run {seeds}, other methods one; "
+    text = f"Networks and what is trained end to end run {counted(n_seeds, 'seed')}, other methods one; "
     text += f"networks train for at most {max_epochs} epochs."
     if smaller:
         text += (

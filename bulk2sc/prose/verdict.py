@@ -142,6 +142,8 @@ def penalty(bulk: pd.Series, cells: pd.Series, fixed: float) -> str:
 
 
 def _mean(row: pd.Series) -> str:
+    if pd.isna(row["mean"]):
+        return "not known, since every set has answers of one class"
     if pd.isna(row["low"]):
         return f"{row['mean']:.2f} (too few data sets for an interval)"
     return interval(row["mean"], row["low"], row["high"])
