@@ -185,7 +185,6 @@ def score_methods(
     *,
     methods: Mapping[str, Callable[[int], models.Model]],
     seeds: Iterable[int] = (0,),
-    progress: Callable[[str], None] = lambda message: None,
 ) -> pd.DataFrame:
     """Fit every method with every seed on the bulk lines and score the cells, in one loop.
 
@@ -198,8 +197,6 @@ def score_methods(
         Name -> function of the seed that returns an unfitted model.
     seeds
         Seeds; a method that has no randomness gives the same scores for each.
-    progress
-        Called with one line of text before each fit.
 
     Returns
     -------
@@ -209,7 +206,6 @@ def score_methods(
     tables = []
     for name, make in methods.items():
         for seed in seeds:
-            progress(f"{name}, seed {seed}")
             score = make(seed).fit(bulk, cells).score_cells(cells)
             tables.append(
                 pd.DataFrame({"method": name, "seed": seed, "cell": cells.obs_names, "score": score})
@@ -271,28 +267,6 @@ def _without_answers(score: np.ndarray) -> dict[str, float]:
     degenerate = np.mean((rates < DEGENERATE) | (rates > 1 - DEGENERATE))
     told = {"positive_rate": rates.mean(), "degenerate": degenerate, "n_cells": 0}
     return dict.fromkeys(names, np.nan) | told
-
-
-def paired_difference(
-    scores: pd.DataFrame,
-    cells: AnnData,
-    first: str,
-    second: str,
-    *,
-    metric: str = "auroc",
-    against: str = "truth",
-    n_draws: int = 1000,
-) -> dict[str, float]:
-    """Compare two methods on the same bootstrap draws of cell lines.
-
-    Returns
-    -------
-    dict
-        value (first minus second on all cells), low, high (95 % interval), and p: the two-sided bootstrap
-        p-value; all but value are NaN where `too_few_lines`.
-    """
-    options = {"metric": metric, "against": against, "n_draws": n_draws}
-    return paired_differences(scores, cells, [(first, second)], **options).iloc[0].drop("holm").to_dict()
 
 
 def paired_differences(

@@ -13,9 +13,9 @@ from tqdm.auto import tqdm
 from bulk2sc.errors import Bulk2scError
 
 
-def device(name: str = "auto") -> torch.device:
-    """Return the device called `name`; ``"auto"`` is a GPU where torch finds one, else the CPU."""
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+def device() -> torch.device:
+    """Return a GPU where torch finds one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @contextmanager

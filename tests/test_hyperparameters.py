@@ -176,7 +176,7 @@ def test_tests_on_cells_are_those_of_paired_draws_of_lines(looked):
     cells, scores = looked
     pairs = [("knows", "guess 0"), ("guess 1", "guess 0")]
     found = paired.on_cells(scores, cells, pairs, n_draws=200)
-    apart = [evaluate.paired_difference(scores, cells, *pair, n_draws=200) for pair in pairs]
+    apart = [evaluate.paired_differences(scores, cells, [pair], n_draws=200).iloc[0] for pair in pairs]
     assert found["value"].tolist() == pytest.approx([gap["value"] for gap in apart])
     assert found["p"].tolist() == pytest.approx(multipletests([g["p"] for g in apart], method="holm")[1])
     assert found["first"].tolist() == ["knows", "guess 1"]

@@ -160,12 +160,11 @@ def made_up(n_lines=60, n_genes=25):
 
 def test_ridge_weights_equal_scikit_learns_primal_solution():
     bulk = made_up()
-    weights = drug_panel.ridge_weights(bulk, ["a", "b"], penalty=50.0)
+    weights = drug_panel.weights_of(bulk, pd.Series(50.0, ["a", "b"]))
     for j, drug in enumerate(["a", "b"]):
         auc = bulk.obsm["auc"][:, j].astype(float)
         tested = ~np.isnan(auc)
-        ridge = Ridge(alpha=50.0, fit_intercept=False)
-        ridge.fit(bulk.layers["scaled"][tested], auc[tested] - auc[tested].mean())
+        ridge = Ridge(alpha=50.0).fit(bulk.layers["scaled"][tested], auc[tested])
         np.testing.assert_allclose(weights[drug], ridge.coef_, atol=1e-6)
 
 
@@ -228,7 +227,7 @@ def real_panel(gdsc, mixology):
     lines = sorted(set(cells.obs["cell_line"]))
     training, cells = pp.pair(pp.train_lines(gdsc, lines), cells, n_hvg=0)
     drugs = panel.drugs(gdsc, lines)
-    weights = drug_panel.ridge_weights(training, drugs.index)
+    weights = drug_panel.weights_of(training, pd.Series(2000.0, drugs.index))
     samples = panel.samples(cells, panel.bulk_profiles(gdsc, training, lines))
     scores = panel.line_means(-(samples.to_df(layer="scaled") @ weights), samples)
     found = panel.rankings(scores.assign(method="ridge", seed=0), panel.truth(gdsc, lines))

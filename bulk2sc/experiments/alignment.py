@@ -9,8 +9,6 @@ from sklearn.decomposition import PCA
 
 from bulk2sc import latent, models
 
-VIEWS = ("genes", "components")
-
 
 def before(bulk: AnnData, cells: AnnData, *, width: int) -> dict[str, np.ndarray]:
     """Return what a model starts from, lines above cells: scaled genes, and `width` principal components."""

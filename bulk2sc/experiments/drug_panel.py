@@ -12,7 +12,6 @@ import pandas as pd
 from anndata import AnnData
 from scipy.linalg import cho_factor, cho_solve
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.svm import SVC
@@ -180,38 +179,6 @@ def svm_scores(inputs: Inputs, *, seed: int = 0) -> pd.DataFrame:
 # ------------------------------------------------------------------------------------------ regressions
 
 
-def ridge_weights(
-    bulk: AnnData, drugs: Sequence[str], *, penalty: float = models.Ridge().alpha
-) -> pd.DataFrame:
-    """Fit a ridge regression of centred AUC on scaled genes for each drug.
-
-    One kernel matrix of the lines serves all drugs, which makes the panel a matter of seconds.
-
-    Parameters
-    ----------
-    bulk
-        Training lines with `layers["scaled"]` (n_lines, n_genes) and `obsm["auc"]`.
-    drugs
-        Names of drugs.
-    penalty
-        Penalty on the squared weights, as `alpha` of scikit-learn's `Ridge`.
-
-    Returns
-    -------
-    DataFrame
-        Weights (n_genes, n_drugs); ``-(Z @ weights)`` ranks samples from resistant to sensitive.
-    """
-    genes = scaled(bulk).astype(float)
-    kernel, weights = genes @ genes.T, {}
-    for drug in drugs:
-        auc = labels.response_of(bulk, drug).to_numpy(dtype=float)
-        tested = ~np.isnan(auc)
-        ridge = KernelRidge(alpha=penalty, kernel="precomputed")
-        ridge.fit(kernel[np.ix_(tested, tested)], auc[tested] - auc[tested].mean())
-        weights[drug] = genes[tested].T @ ridge.dual_coef_
-    return pd.DataFrame(weights, index=bulk.var_names)
-
-
 def signature_weights(bulk: AnnData, drugs: Sequence[str]) -> pd.DataFrame:
     """Correlate every gene with the AUC over the tested lines, for each drug: (n_genes, n_drugs)."""
     genes, weights = scaled(bulk), {}
@@ -222,7 +189,11 @@ def signature_weights(bulk: AnnData, drugs: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(weights, index=bulk.var_names)
 
 
-LINEAR: dict[str, Callable] = {models.Ridge.name: ridge_weights, models.Signature.name: signature_weights}
+def _fixed_penalty(bulk: AnnData, drugs: Sequence[str]) -> pd.DataFrame:
+    return weights_of(bulk, pd.Series(models.Ridge().alpha, drugs))
+
+
+LINEAR: dict[str, Callable] = {models.Ridge.name: _fixed_penalty, models.Signature.name: signature_weights}
 
 
 def _linear(inputs: Inputs, weights: pd.DataFrame) -> pd.DataFrame:
@@ -253,7 +224,22 @@ def penalty_sweep(bulk: AnnData, drugs: Sequence[str], *, seed: int = 0) -> pd.D
 
 
 def weights_of(bulk: AnnData, penalties: pd.Series) -> pd.DataFrame:
-    """Fit ridge regressions with an intercept, a penalty for each drug; return weights (n_genes, n_drugs)."""
+    """Fit a ridge regression of AUC on scaled genes, with an intercept, for each drug.
+
+    One kernel matrix of the lines serves all drugs, which makes the panel a matter of seconds.
+
+    Parameters
+    ----------
+    bulk
+        Training lines with `layers["scaled"]` (n_lines, n_genes) and `obsm["auc"]`.
+    penalties
+        By drug: the penalty on the squared weights, as `alpha` of scikit-learn's `Ridge`.
+
+    Returns
+    -------
+    DataFrame
+        Weights (n_genes, n_drugs); ``-(Z @ weights)`` ranks samples from resistant to sensitive.
+    """
     genes, kernel, weights = scaled(bulk).astype(float), _kernel(bulk), {}
     for tested, auc in _by_lines_tested(bulk, penalties.index):
         within = kernel[np.ix_(tested, tested)]

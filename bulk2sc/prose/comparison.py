@@ -10,7 +10,7 @@ CONSTANT = ("all sensitive", "all resistant", "mean effect")  # the same answer 
 
 
 def difference(first: str, second: str, gap: Mapping[str, float], *, metric: str = "auroc") -> str:
-    """Say which of two methods is ahead, given what `evaluate.paired_difference` returns.
+    """Say which of two methods is ahead, given a row of `evaluate.paired_differences`.
 
     Where `gap` holds a p-value, corrected for the number of comparisons, it has to be below .05 as well.
     """
@@ -64,14 +64,14 @@ def degenerate(table: pd.DataFrame, *, constant: Sequence[str] = CONSTANT) -> st
     )
 
 
-def best(table: pd.DataFrame, *, metric: str = "auroc", lowest: bool = False) -> str:
+def best(table: pd.DataFrame, *, metric: str = "auroc") -> str:
     """Name the method with the best mean over seeds, with its interval."""
     rows = table[(table["metric"] == metric) & (table["seed"] == -1)].dropna(subset="value")
     if rows.empty:
         return f"No method has an {LABELS.get(metric, metric)}: it needs answers of both classes."
-    row = rows.loc[rows["value"].idxmin() if lowest else rows["value"].idxmax()]
+    row = rows.loc[rows["value"].idxmax()]
     label = LABELS.get(metric, metric)
-    return f"The {'lowest' if lowest else 'highest'} {label} is that of **{row['method']}**: " + (
+    return f"The highest {label} is that of **{row['method']}**: " + (
         f"{interval(row['value'], row['low'], row['high'])}."
     )
 

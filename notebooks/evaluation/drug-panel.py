@@ -282,7 +282,7 @@ ax = pl.panel_heatmap(rho.loc[sets[main]], [m for m in by_rank if m not in drug_
 # for sample in cells.obs["sample"].unique():
 #     rows = (cells.obs["sample"] == sample).to_numpy()
 #     cells.layers["scaled"][rows] = pp.zscore(cells.layers["whole"][rows])
-# weights = drug_panel.ridge_weights(training, list(drugs.index))
+# weights = drug_panel.weights_of(training, pd.Series(2000.0, drugs.index))
 # score = -(cells.to_df(layer="scaled") @ weights).groupby(cells.obs["cell_line"].to_numpy()).mean()
 # panel.summary(panel.ranking([score], auc).of(sets[main]))
 # ```
