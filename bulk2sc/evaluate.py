@@ -299,11 +299,7 @@ def paired_differences(
     Bulk2scError
         If so few draws are asked for that no p-value could be below .05 after the correction.
     """
-    if len(pairs) / n_draws >= 0.05:
-        raise Bulk2scError(
-            f"n_draws is {n_draws}: corrected for {len(pairs)} comparisons, no p-value could be below .05; "
-            f"ask for more than {20 * len(pairs)}"
-        )
+    enough_draws(n_draws, len(pairs))
     answer, groups = cells.obs[against].to_numpy(float), cells.obs["cell_line"].astype(str)
     index = pd.MultiIndex.from_tuples(pairs, names=["first", "second"])
     if np.isnan(answer).all():
@@ -316,17 +312,39 @@ def paired_differences(
         points[method] = np.mean([metrics(answer, s)[metric] for s in wide])
     rows = [{"value": points[a] - points[b], **_of_gap(draws[a] - draws[b])} for a, b in pairs]
     table = pd.DataFrame(rows, index=index, columns=["value", "low", "high", "p"])
-    tested = table["p"].notna()
-    corrected = multipletests(table["p"][tested], method="holm")[1] if tested.any() else []
-    return table.assign(holm=pd.Series(corrected, index=table.index[tested], dtype=float))
+    return table.assign(holm=holm(table["p"]))
 
 
 def _of_gap(gap: pd.Series) -> dict[str, float]:
     """Return the interval of a difference from its bootstrap draws, and its two-sided p-value."""
-    gap = gap.dropna()
-    tail = min((gap <= 0).mean(), (gap >= 0).mean())
-    p = min(1.0, max(2 * tail, 1 / len(gap))) if len(gap) else np.nan
-    return {"low": gap.quantile(0.025), "high": gap.quantile(0.975), "p": p}
+    return {"low": gap.quantile(0.025), "high": gap.quantile(0.975), "p": bootstrap_p(gap)}
+
+
+def bootstrap_p(gap: np.ndarray) -> float:
+    """Return the two-sided p-value of no difference from bootstrap draws of one, (n_draws,).
+
+    Draws that are NaN do not count; it is never below one over the number of the others.
+    """
+    gap = np.asarray(gap, float)[~np.isnan(gap)]
+    if not len(gap):
+        return np.nan
+    return float(min(1.0, max(2 * min((gap <= 0).mean(), (gap >= 0).mean()), 1 / len(gap))))
+
+
+def holm(p: pd.Series) -> pd.Series:
+    """Correct a family of p-values by Holm's method; NaN are no tests and stay."""
+    tested = p.notna()
+    corrected = multipletests(p[tested], method="holm")[1] if tested.any() else []
+    return pd.Series(corrected, index=p.index[tested], dtype=float).reindex(p.index)
+
+
+def enough_draws(n_draws: int, n_tests: int) -> None:
+    """Refuse so few draws that no `bootstrap_p` could be below .05 once it is corrected for all tests."""
+    if n_tests / n_draws >= 0.05:
+        raise Bulk2scError(
+            f"n_draws is {n_draws}: corrected for {n_tests} comparisons, no p-value could be below .05; "
+            f"ask for more than {20 * n_tests}"
+        )
 
 
 def cross_validate(

@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, roc_auc_
 
 from bulk2sc import calibration as cal
 from bulk2sc import evaluate
+from bulk2sc.errors import Bulk2scError
 
 N = 400
 ONCE = np.ones((1, N))
@@ -280,12 +281,14 @@ def test_an_ensemble_of_noisy_seeds_gains(scored):
     cells, rng = cells_of(np.where(np.arange(N) < 5, np.nan, answer)), np.random.default_rng(2)
     seeds = [np.clip(score + rng.normal(scale=0.4, size=N), 0, 1) for _ in range(5)]
     table = cal.ensemble_gains(pd.concat([tidy(cells, "m", *seeds), tidy(cells, "one", score)]), cells)
-    assert set(table["method"]) == {"m"}
-    gains = table.set_index("metric")
+    one = table[table["method"] == "one"]
+    assert (one[["value", "low", "high"]] == 0).all(axis=None) and one["p"].isna().all(), "its own mean"
+    gains = table[table["method"] == "m"].set_index("metric")
     single = np.mean([roc_auc_score(answer[5:], s[5:]) for s in seeds])
     together = roc_auc_score(answer[5:], np.mean(seeds, axis=0)[5:])
     assert gains.loc["auroc gain", "value"] == pytest.approx(together - single)
     assert gains.loc["auroc gain", "low"] > 0 > gains.loc["brier gain", "high"]
+    assert gains["p"].tolist() == [1 / 500] * 2, "a method with one seed is no test"
     same = cal.ensemble_gains(tidy(cells, "m", score, score), cells)
     assert same[["value", "low", "high"]].to_numpy() == pytest.approx(0)
 
@@ -339,4 +342,50 @@ def test_tables_of_rejection_know_the_sure_and_the_unsure(scored):
     assert table[("m", "entropy")] > 0.95 and table[("m", "spread")] == pytest.approx(0)
     assert ("one", "spread") not in table
     curve = cal.risk_curves(scores, cells).query("method == 'one'")
-    assert curve["risk"].tolist() == pytest.approx([0, 0.25]) and curve["coverage"].tolist() == [0.75, 1]
+    risk = curve.set_index("coverage")["value"]
+    assert risk[[0.05, 0.75, 1]].tolist() == pytest.approx([0, 0, 0.25])
+    assert risk[0.9] == pytest.approx(0.15 / 0.9), "beyond three quarters only wrong calls are left"
+
+
+def test_p_values_are_corrected_within_their_family_and_by_hand():
+    table = pd.DataFrame({"metric": list("aaab"), "p": [0.01, 0.04, np.nan, 0.04]})
+    assert cal.corrected(table, 500)["p"].tolist() == pytest.approx([0.02, 0.04, np.nan, 0.04], nan_ok=True)
+    together = cal.corrected(table.assign(page=1), 500, ["page"])["p"]
+    assert together.tolist() == pytest.approx([0.03, 0.08, np.nan, 0.08], nan_ok=True)
+    with pytest.raises(Bulk2scError, match="corrected for 2 comparisons.*more than 40"):
+        cal.corrected(table, 40)
+
+
+def test_p_of_draws_by_hand():
+    few, many = np.array([9.0, -1, 1, 2, 3]), np.append(1.0, np.ones(100))
+    assert cal.against_zero(few)["p"] == pytest.approx(0.5) and cal.against_zero(many)["p"] == 0.01
+    assert cal.against_zero(1e-17 * many)["p"] == 1, "rounding is no difference"
+    assert np.isnan(cal.against_zero(many, few=True)["p"])
+
+
+def test_chance_is_told_from_skill_after_the_correction_and_only_what_is_tested_has_a_p(scored):
+    """Ten methods without skill and one with: their family is eleven."""
+    answer, score = scored
+    cells, rng = cells_of(answer), np.random.default_rng(4)
+    noise = [tidy(cells, f"noise {i}", 0.5 + rng.normal(0, 0.02, N)) for i in range(10)]
+    scores = pd.concat([tidy(cells, "knows", score), *noise])
+    found = cal.measured(scores, cells, cal.calibration(0.5), tested=["brier_skill"]).query("seed == -1")
+    assert found["p"].notna().equals(found["metric"] == "brier_skill")
+    p = found.query("metric == 'brier_skill'").set_index("method")["p"]
+    assert p["knows"] == pytest.approx(11 / 500) and p.drop("knows").min() > 0.05
+
+
+def test_seeds_are_pooled_in_the_reliability_of_methods(scored):
+    answer, score = scored
+    cells = cells_of(np.where(np.arange(N) < 10, np.nan, answer))
+    table = cal.reliabilities(tidy(cells, "m", score, score), cells)
+    pool = table[table["seed"] == -1].set_index("bin")
+    alone = cal.reliability(answer[10:], score[10:], cells.obs["cell_line"][10:]).set_index("bin")
+    for column in ("score", "value", "low", "high", "expected_low"):
+        assert pool[column].tolist() == pytest.approx(alone[column].tolist()), "twice the same seed"
+    for seed in (0, 1):
+        points = table[table["seed"] == seed].set_index("bin")
+        assert points["value"].tolist() == pytest.approx(alone["value"].tolist())
+        assert points["low"].isna().all()
+    two = cal.reliabilities(tidy(cells, "m", np.zeros(N), np.ones(N)), cells).query("seed == -1")
+    assert two["score"].tolist() == [0, 1] and two["value"].tolist() == [answer[10:].mean()] * 2

@@ -1,6 +1,7 @@
 """Whether scores mean what they say: calibration, the share of sensitive cells, and knowing when one errs."""
 
 from bulk2sc.calibration.prior import (
+    DIFFERENCES,
     estimate_prior,
     estimates_when_thinned,
     prior_shift,
@@ -15,9 +16,10 @@ from bulk2sc.calibration.reliability import (
     calibration_error,
     chance_errors,
     decomposition,
+    reliabilities,
     reliability,
 )
-from bulk2sc.calibration.resampling import measured, resampled, with_interval
+from bulk2sc.calibration.resampling import against_zero, corrected, measured, resampled, with_interval
 from bulk2sc.calibration.uncertainty import (
     KINDS,
     ensemble_gains,
@@ -29,13 +31,16 @@ from bulk2sc.calibration.uncertainty import (
 )
 
 __all__ = [
+    "DIFFERENCES",
     "INFLATED",
     "KINDS",
+    "against_zero",
     "answers_as_scored",
     "calibrated_by_chance",
     "calibration",
     "calibration_error",
     "chance_errors",
+    "corrected",
     "decomposition",
     "ensemble_gains",
     "ensembles",
@@ -44,6 +49,7 @@ __all__ = [
     "measured",
     "prior_shift",
     "rejections",
+    "reliabilities",
     "reliability",
     "resampled",
     "risk_coverage",

@@ -7,6 +7,12 @@ from anndata import AnnData
 from bulk2sc.calibration.reliability import calibration_error
 from bulk2sc.calibration.resampling import Measure
 
+DIFFERENCES = {  # what `prior_shift` measures and 0 is a question for
+    f"{metric}, {scores} minus as they are"
+    for metric in ("brier", "ece", "accuracy", "f1")
+    for scores in ("estimated", "oracle")
+} | {"share, estimated minus true"}
+
 
 def shift_prior(score: np.ndarray, before: np.ndarray | float, after: np.ndarray | float) -> np.ndarray:
     """Correct probabilities learnt where a share `before` is sensitive for cells of which `after` is.

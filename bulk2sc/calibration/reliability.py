@@ -10,6 +10,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy.optimize import isotonic_regression
 
+from bulk2sc import evaluate
 from bulk2sc.calibration.resampling import Measure, resampled, with_interval
 
 BINS = 10
@@ -144,6 +145,32 @@ def calibration(reference: float) -> Measure:
         return found | {"brier_skill": 1 - found["brier"] / constant, "ece": ece}
 
     return measure
+
+
+def reliabilities(
+    scores: pd.DataFrame, cells: AnnData, *, against: str = "truth", n_draws: int = 500
+) -> pd.DataFrame:
+    """Return the points of a reliability plot of every method: of each seed, and of all seeds pooled.
+
+    Parameters are those of `measured`. Pooled, a cell counts once for every seed.
+
+    Returns
+    -------
+    DataFrame
+        Tidy: method, seed (-1 for the pool), metric (``share sensitive``), and the columns of `reliability`,
+        whose intervals and chance come with the pool alone.
+    """
+    judged, tables = cells.obs[cells.obs[against].notna()], []
+    few = evaluate.too_few_lines(judged[against], judged["cell_line"])
+    for method, table in scores[scores["cell"].isin(judged.index)].groupby("method", sort=False):
+        of = judged.loc[table["cell"]]
+        known = table.assign(value=of[against].to_numpy(float))
+        pool = known["value"].to_numpy(), known["score"].to_numpy(), of["cell_line"].astype(str)
+        tables.append(reliability(*pool, n_draws=n_draws, few=few).assign(method=method, seed=-1))
+        for seed, one in known.groupby("seed"):
+            points = one.assign(bin=bins_of(one["score"])).groupby("bin")[["score", "value"]].mean()
+            tables.append(points.reset_index().assign(method=method, seed=seed))
+    return pd.concat(tables, ignore_index=True).assign(metric="share sensitive")
 
 
 def reliability(

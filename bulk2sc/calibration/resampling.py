@@ -4,7 +4,7 @@ A measure takes many weightings of the cells at once, as `resampled` makes them:
 once, the others are draws of whole lines.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from anndata import AnnData
 
 from bulk2sc import evaluate
 
+COLUMNS = ["method", "seed", "metric", "value", "low", "high", "p"]
 Measure = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, np.ndarray]]
 
 
@@ -30,6 +31,7 @@ def measured(
     against: str = "truth",
     n_draws: int = 500,
     inflated: Collection[str] = (),
+    tested: Collection[str] = (),
 ) -> pd.DataFrame:
     """Apply a measure to every method and seed, with intervals over cell lines.
 
@@ -47,12 +49,15 @@ def measured(
     inflated
         Metrics that cannot be negative and that every draw therefore pushes up: their draws are moved back by
         the mean of that push, and end at 0.
+    tested
+        Metrics that are held against 0; the methods are one family for each of them.
 
     Returns
     -------
     DataFrame
         Tidy, as `evaluate.judge` returns it: method, seed (-1 for the mean, which carries the interval),
-        metric, value, low, high; without an interval where `evaluate.too_few_lines`.
+        metric, value, low, high, and p, of means of what is `tested`, as `corrected` leaves it; without
+        interval and p where `evaluate.too_few_lines`.
     """
     answer, lines = cells.obs[against].to_numpy(float), cells.obs["cell_line"].astype(str)
     weight, few = resampled(lines, n_draws=n_draws), evaluate.too_few_lines(answer, lines)
@@ -60,13 +65,18 @@ def measured(
     for method, table in scores.groupby("method", sort=False):
         wide = table.pivot(index="seed", columns="cell", values="score")[cells.obs_names]
         found = {seed: measure(answer, wide.loc[seed].to_numpy(), weight) for seed in wide.index}
-        rows += [(method, seed, m, v[0], np.nan, np.nan) for seed, by in found.items() for m, v in by.items()]
+        rows += [
+            {"method": method, "seed": seed, "metric": metric, "value": values[0]}
+            for seed, by in found.items()
+            for metric, values in by.items()
+        ]
         for metric in next(iter(found.values())):
             draws = np.mean([by[metric] for by in found.values()], axis=0)
             if metric in inflated:
                 draws[1:] = np.maximum(draws[1:] - np.nanmean(draws[1:]) + draws[0], 0)
-            rows.append((method, -1, metric, *with_interval(draws, few).values()))
-    return pd.DataFrame(rows, columns=["method", "seed", "metric", "value", "low", "high"])
+            summary = against_zero if metric in tested else with_interval
+            rows.append({"method": method, "seed": -1, "metric": metric, **summary(draws, few)})
+    return corrected(pd.DataFrame(rows, columns=COLUMNS), n_draws)
 
 
 def with_interval(draws: np.ndarray, few: bool = False) -> dict[str, float]:
@@ -74,3 +84,22 @@ def with_interval(draws: np.ndarray, few: bool = False) -> dict[str, float]:
     rest = draws[1:][~np.isnan(draws[1:])]
     low, high = (np.nan, np.nan) if few or not len(rest) else np.quantile(rest, [0.025, 0.975])
     return {"value": float(draws[0]), "low": float(low), "high": float(high)}
+
+
+def against_zero(draws: np.ndarray, few: bool = False) -> dict[str, float]:
+    """Return what `with_interval` does of a difference, and the p-value of `evaluate.bootstrap_p`."""
+    draws = np.round(draws, 12)  # what is 0 but for rounding is on neither side
+    return with_interval(draws, few) | {"p": np.nan if few else evaluate.bootstrap_p(draws[1:])}
+
+
+def corrected(table: pd.DataFrame, n_draws: int, family: Sequence[str] = ("metric",)) -> pd.DataFrame:
+    """Correct the p-values of a tidy table by Holm's method, within families that share these columns.
+
+    Raises
+    ------
+    Bulk2scError
+        If so few draws were made that no p-value of a family could be below .05.
+    """
+    p = table.astype({"p": float}).groupby(list(family), sort=False)["p"]
+    evaluate.enough_draws(n_draws, p.count().max() if len(table) else 0)
+    return table.assign(p=p.transform(evaluate.holm))

@@ -8,7 +8,7 @@ from anndata import AnnData
 from scipy.special import entr
 
 from bulk2sc import evaluate
-from bulk2sc.calibration.resampling import resampled, with_interval
+from bulk2sc.calibration.resampling import COLUMNS, against_zero, corrected, resampled, with_interval
 
 KINDS = ("entropy", "spread")
 
@@ -38,7 +38,7 @@ def ensembles(scores: pd.DataFrame) -> pd.DataFrame:
 def ensemble_gains(
     scores: pd.DataFrame, cells: AnnData, *, against: str = "truth", n_draws: int = 500
 ) -> pd.DataFrame:
-    """Compare the mean over seeds with single seeds, for methods with several.
+    """Compare the mean over seeds with single seeds.
 
     Parameters
     ----------
@@ -48,30 +48,29 @@ def ensemble_gains(
     Returns
     -------
     DataFrame
-        Tidy: method, seed (-1), metric, value, low, high, of ``auroc gain`` and ``brier gain``: the metric of
-        the mean minus the mean of theirs. The Brier score of a mean is never above the mean of theirs, since
-        squares are convex: only by how much is a question.
+        Tidy: method, seed (-1), metric, value, low, high, p (as `corrected` leaves it), of ``auroc gain`` and
+        ``brier gain``: the metric of the mean minus the mean of theirs. The Brier score of a mean is never
+        above the mean of theirs, since squares are convex: only by how much is a question. A single seed is
+        its own mean: its gain is 0, and no test.
     """
-    answer, lines, known = judged(cells, against)
-    weight, few = resampled(lines, n_draws=n_draws), evaluate.too_few_lines(answer, lines)
+    answer, names, weight, few = judged(cells, against, n_draws)
     rows = []
     for method, table in scores.groupby("method", sort=False):
-        seeds = table.pivot(index="seed", columns="cell", values="score")[cells.obs_names[known]].to_numpy()
-        if len(seeds) < 2:
-            continue
+        seeds = table.pivot(index="seed", columns="cell", values="score")[names].to_numpy()
+        summary = against_zero if len(seeds) > 1 else with_interval
         single = [evaluate.weighted_metrics(answer, s, weight) for s in seeds]
         together = evaluate.weighted_metrics(answer, seeds.mean(axis=0), weight)
         for metric in ("auroc", "brier"):
             gain = together[metric] - np.mean([one[metric] for one in single], axis=0)
-            rows.append((method, -1, f"{metric} gain", *with_interval(gain, few).values()))
-    return pd.DataFrame(rows, columns=["method", "seed", "metric", "value", "low", "high"])
+            rows.append({"method": method, "seed": -1, "metric": f"{metric} gain", **summary(gain, few)})
+    return corrected(pd.DataFrame(rows, columns=COLUMNS), n_draws)
 
 
-def judged(cells: AnnData, against: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return answer and line of the judged cells, and which cells they are."""
-    answer = cells.obs[against].to_numpy(float)
-    known = ~np.isnan(answer)
-    return answer[known], cells.obs["cell_line"].astype(str).to_numpy()[known], known
+def judged(cells: AnnData, against: str, n_draws: int = 0) -> tuple[np.ndarray, pd.Index, np.ndarray, bool]:
+    """Return answers and names of the judged cells, their `resampled` weights, and if lines are too few."""
+    known = cells.obs[cells.obs[against].notna()]
+    answer, lines = known[against].to_numpy(float), known["cell_line"].astype(str)
+    return answer, known.index, resampled(lines, n_draws=n_draws), evaluate.too_few_lines(answer, lines)
 
 
 def rejections(
@@ -87,27 +86,31 @@ def rejections(
     Returns
     -------
     DataFrame
-        Tidy: method, by (a kind of uncertainty), seed (-1), metric (those of `risk_coverage`), value, low and
-        high.
+        Tidy: by (a kind of uncertainty), method, seed (-1), metric (those of `risk_coverage`), value, low,
+        high, and p of the gain: by either kind, the methods are one family.
     """
-    answer, lines, known = judged(cells, against)
-    weight, few = resampled(lines, n_draws=n_draws), evaluate.too_few_lines(answer, lines)
+    answer, names, weight, few = judged(cells, against, n_draws)
     rows = []
-    for method, kind, score, uncertainty in _certainties(scores, cells.obs_names[known]):
-        found = risk_coverage((score >= 0.5) != answer, uncertainty, weight)
-        rows += [(method, kind, -1, m, *with_interval(v, few).values()) for m, v in found.items()]
-    return pd.DataFrame(rows, columns=["method", "by", "seed", "metric", "value", "low", "high"])
+    for method, kind, score, uncertainty in _certainties(scores, names):
+        for metric, draws in risk_coverage((score >= 0.5) != answer, uncertainty, weight).items():
+            summary = against_zero if metric == "gain" else with_interval
+            row = {"by": kind, "method": method, "seed": -1, "metric": metric}
+            rows.append(row | summary(draws, few))
+    return corrected(pd.DataFrame(rows, columns=["by", *COLUMNS]), n_draws, ("by", "metric"))
 
 
 def risk_curves(scores: pd.DataFrame, cells: AnnData, *, against: str = "truth") -> pd.DataFrame:
-    """Return the curves of `rejections`, from 5 % of the cells on: method, by, coverage, risk."""
-    answer, _, known = judged(cells, against)
-    curves = []
-    for method, kind, score, uncertainty in _certainties(scores, cells.obs_names[known]):
-        (coverage,), (wrong,) = risk_curve((score >= 0.5) != answer, uncertainty, np.ones((1, len(answer))))
-        shown = coverage >= 0.05
-        curve = {"coverage": coverage[shown], "risk": wrong[shown] / coverage[shown]}
-        curves.append(pd.DataFrame(curve).assign(method=method, by=kind))
+    """Return the curves of `rejections` at 5, 6, ... 100 % of the cells: method, by, coverage, metric, value.
+
+    The metric is the ``risk``. Within a level of equal uncertainty cells come in random order.
+    """
+    answer, names, once, _ = judged(cells, against)
+    curves, coverage = [], np.arange(5, 101) / 100
+    for method, kind, score, uncertainty in _certainties(scores, names):
+        answered, wrong = (part[0] for part in risk_curve((score >= 0.5) != answer, uncertainty, once))
+        risk = np.interp(coverage, answered, wrong) / coverage
+        curve = {"method": method, "by": kind, "coverage": coverage, "metric": "risk", "value": risk}
+        curves.append(pd.DataFrame(curve))
     return pd.concat(curves, ignore_index=True)
 
 
