@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 
+from bulk2sc import evaluate
 from bulk2sc.experiments import alignment
 
 GENES = [f"G{i:02d}" for i in range(24)]
@@ -56,3 +57,20 @@ def test_views_before_training_come_with_the_first_seed_only(pair):
     scores = second["scores"]
     assert scores.groupby("method", sort=False).size().to_dict() == dict.fromkeys(rungs, 80)
     assert set(scores["seed"]) == {1} and scores["score"].between(0, 1).all()
+
+
+def test_all_pairs_by_both_measures_are_one_family():
+    rng = np.random.default_rng(0)
+    far, near = 0.9 + 0.01 * rng.normal(size=5), 0.5 + 0.01 * rng.normal(size=5)
+    folds = pd.DataFrame(
+        [(view, i, a) for view, areas in (("far", far), ("near", near)) for i, a in enumerate(areas)],
+        columns=["method", "fold", "auroc"],
+    )
+    draws = pd.DataFrame([np.full(201, 0.3), np.append(0.1, rng.normal(0.3, 0.1, 200))], ["far", "near"])
+    found = alignment.differences(folds, draws, [("far", "near"), ("near", "far")])
+    assert found["metric"].tolist() == ["domain_auroc", "mmd"] * 2
+    assert found["value"].tolist() == pytest.approx([*(a := [(far - near).mean(), 0.2]), *(-x for x in a)])
+    alone = evaluate.fold_difference(folds, "far", "near", folds=5)["p"]
+    assert found["p"][0] == pytest.approx(4 * alone), "the smallest of four"
+    tail = min((draws.loc["near", 1:] > 0.3).mean(), (draws.loc["near", 1:] < 0.3).mean())
+    assert found["p"][1] == pytest.approx(min(1, 2 * 2 * tail))

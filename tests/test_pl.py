@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PathCollection
 
 from bulk2sc import pl
 
@@ -80,6 +81,9 @@ def test_answers_stand_side_by_side():
     np.testing.assert_allclose(points["by arm"][0], [0.6, -0.11])
     np.testing.assert_allclose(points["truth"], [[0.8, 0.11], [0.9, 1.11]])
     assert np.isnan(points["by arm"][1, 0]), "no such answer for this method"
+    scatters = [c.get_offsets().tolist() for c in ax.collections if isinstance(c, PathCollection)]
+    seeds = [offsets for offsets in scatters if len(offsets) == 1]
+    np.testing.assert_allclose(seeds, [[[0.1, 0.2]]], err_msg="the one seed, beside its answer")
     assert [text.get_text() for text in ax.get_yticklabels()] == ["LR", "SVM"]
 
 
@@ -117,9 +121,12 @@ def test_reliability_shows_points_and_band():
             "high": [0.4, 0.9],
             "expected_low": [0.15, 0.7],
             "expected_high": [0.25, 0.9],
+            "seed": -1,
         }
     )
-    ax = pl.reliability(table)
+    seeds = pd.DataFrame({"seed": [0, 0, 1], "score": [0.1, 0.9, 0.5], "value": [0.0, 0.7, 0.4]})
+    ax = pl.reliability(pd.concat([table, seeds]))
+    assert [line.get_xydata().tolist() for line in ax.lines[:2]] == [[[0.1, 0.0], [0.9, 0.7]], [[0.5, 0.4]]]
     assert ax.lines[-1].get_xydata().tolist() == [[0.2, 0.3], [0.8, 0.6]]
     band, bars = ax.collections
     assert band.get_paths()[0].get_extents().get_points().tolist() == [[0.2, 0.15], [0.8, 0.9]]
@@ -139,7 +146,7 @@ def test_thinned_estimates_lie_over_the_true_share():
 
 
 def test_risk_coverage_between_chance_and_an_oracle():
-    curve = pd.DataFrame({"coverage": [0.5, 1.0], "risk": [0.1, 0.25], "by": "entropy"})
+    curve = pd.DataFrame({"coverage": [0.5, 1.0], "value": [0.1, 0.25], "by": "entropy"})
     chance, oracle, drawn = pl.risk_coverage(curve, {"random": 0.25}).lines
     assert set(chance.get_ydata()) == {0.25} and drawn.get_xydata().tolist() == [[0.5, 0.1], [1, 0.25]]
     x, y = oracle.get_data()

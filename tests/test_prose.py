@@ -76,6 +76,9 @@ def test_degenerate():
     fine, flagged = ("SVM", 0, "degenerate", 0.0, nan, nan), ("SVM", 1, "degenerate", 1.0, nan, nan)
     assert "No run is degenerate" in prose.degenerate(table(constant, fine))
     assert "SVM (1 of 2 runs)" in prose.degenerate(table(constant, fine, flagged))
+    assert "98 % of the lines" in prose.degenerate(table(fine), of="lines")
+    on_lines = prose.degenerate(table(flagged), of="lines")
+    assert "98 % of the lines sensitive: SVM" in on_lines and "share of sensitive lines" in on_lines
 
 
 def test_judged_cells():

@@ -10,8 +10,8 @@ from bulk2sc.prose.calibration import QUESTIONS
 NAN = np.nan
 
 
-def rows(*values):
-    return pd.DataFrame(values, columns=["method", "value", "low", "high"])
+def rows(*values, p=0.04):
+    return pd.DataFrame(values, columns=["method", "value", "low", "high"]).assign(p=p)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -20,6 +20,8 @@ def test_sides(question):
     up, down, wide = ("u", 1, 0.5, 1.5), ("d", -1, -1.5, -0.5), ("x", 0, -1, 1)
     said = prose.sides(rows(up, down, wide, ("v", 1, 0.1, 2)), question)
     assert said == f"{above}: u and v. {below}: d. {unclear}: x."
+    assert prose.sides(rows(up, down, p=[0.04, 0.06]), question) == f"{above}: u. {unclear}: d."
+    assert prose.sides(rows(up, down, p=[0.06, 0.04]), question) == f"{below}: d. {unclear}: u."
     assert prose.sides(rows(wide), question) == f"{unclear}: x."
     assert prose.sides(rows(up, ("gone", NAN, NAN, NAN)), question) == f"{above}: u."
     few = prose.sides(rows(("a", -0.5, NAN, NAN), ("b", 0.25, NAN, NAN)), question)
@@ -65,12 +67,18 @@ def test_discrepancy(row, words):
 
 def test_moved():
     closer, further, unclear, none = (
-        dict(zip(("value", "low", "high"), values, strict=True))
+        dict(zip(("value", "low", "high"), values, strict=True)) | {"p": 0.02}
         for values in ((-0.1, -0.2, -0.05), (0.1, 0.05, 0.2), (0.1, -0.1, 0.2), (0.1, NAN, NAN))
     )
     said = prose.moved("a", "*b*", {"X": closer, "Y": further})
-    assert "the domains in the code of **a** are closer by X (-0.100, 95 % interval -0.200 to -0.050)" in said
+    assert (
+        "the domains in the code of **a** are closer by X (-0.100, 95 % interval -0.200 to -0.050, p = 0.02)"
+        in said
+    )
     assert "further apart by Y (+0.100" in said and said.endswith("The measures contradict each other.")
+    for gap in (closer, further):
+        said = prose.moved("a", "b", {"X": gap | {"p": 0.05}})
+        assert "not clearly closer or further apart by X" in said and "p = 0.05)" in said
     same = prose.moved("a", "b", {"X": closer, "Y": unclear})
     assert "not clearly closer or further apart by Y" in same and "contradict" not in same
     assert "not clearly closer or further apart by Y (+0.100, no interval)" in prose.moved(
@@ -115,3 +123,16 @@ def test_meets_and_predicts():
     assert said == "The lowest distance has **a** and the highest AUROC on the cells has **b** (0.75)."
     assert prose.meets_and_predicts(table.assign(x=NAN), {"x": "distance"}).startswith("The highest AUROC")
     assert "one class only" in prose.meets_and_predicts(table.assign(auroc=NAN), {"x": "distance"})
+
+
+def test_differences_are_shown_with_their_p():
+    table = rows(("a", 0.0123, 0.001, 0.02), ("b", -0.5, NAN, NAN), ("c", NAN, NAN, NAN), p=[0.031, NAN, NAN])
+    table = pd.concat([table.assign(seed=-1, metric="x"), table.assign(seed=0, metric="x")])
+    shown = prose.with_p(table, {"x": "X", "y": "Y"}, ["b", "a", "c", "d"])
+    assert shown["X"].to_dict() == {
+        "b": "-0.500",
+        "a": "+0.012 (+0.001 to +0.020), p = 0.031",
+        "c": "",
+        "d": "",
+    }
+    assert (shown["Y"] == "").all()

@@ -50,17 +50,17 @@ def ensemble_gains(
     DataFrame
         Tidy: method, seed (-1), metric, value, low, high, p (as `corrected` leaves it), of ``auroc gain`` and
         ``brier gain``: the metric of the mean minus the mean of theirs. The Brier score of a mean is never
-        above the mean of theirs, since squares are convex: only by how much is a question. A single seed is
-        its own mean: its gain is 0, and no test.
+        above the mean of theirs, since squares are convex: only by how much is a question, and it has no p. A
+        single seed is its own mean: its gain is 0, and no test.
     """
     answer, names, weight, few = judged(cells, against, n_draws)
     rows = []
     for method, table in scores.groupby("method", sort=False):
         seeds = table.pivot(index="seed", columns="cell", values="score")[names].to_numpy()
-        summary = against_zero if len(seeds) > 1 else with_interval
         single = [evaluate.weighted_metrics(answer, s, weight) for s in seeds]
         together = evaluate.weighted_metrics(answer, seeds.mean(axis=0), weight)
         for metric in ("auroc", "brier"):
+            summary = against_zero if metric == "auroc" and len(seeds) > 1 else with_interval
             gain = together[metric] - np.mean([one[metric] for one in single], axis=0)
             rows.append({"method": method, "seed": -1, "metric": f"{metric} gain", **summary(gain, few)})
     return corrected(pd.DataFrame(rows, columns=COLUMNS), n_draws)

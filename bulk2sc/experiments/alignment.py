@@ -1,13 +1,15 @@
 """How far the domains of lines and cells are apart, before a model has seen them and in its code."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 from sklearn.decomposition import PCA
 
-from bulk2sc import latent, models
+from bulk2sc import calibration, evaluate, latent, models
+
+MEASURES = {"domain_auroc": "AUROC of the domain", "mmd": "MMD"}
 
 
 def before(bulk: AnnData, cells: AnnData, *, width: int) -> dict[str, np.ndarray]:
@@ -67,3 +69,31 @@ def align(
         score = {"method": rung, "seed": seed, "cell": cells.obs_names, "score": model.score_cells(cells)}
         scores.append(pd.DataFrame(score))
     return apart(views, bulk, cells, seed=seed) | {"scores": pd.concat(scores, ignore_index=True)}
+
+
+def differences(folds: pd.DataFrame, draws: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """Compare views by both measures, on the same folds and on the same draws of lines.
+
+    Parameters
+    ----------
+    folds
+        method (the view), fold, auroc: means over seeds.
+    draws
+        MMD, views x draws, the first of all lines: means over seeds.
+    pairs
+        Names of views, (first, second).
+
+    Returns
+    -------
+    DataFrame
+        Tidy: first, second, metric (of `MEASURES`), value (first minus second), low, high, and p. All pairs
+        by both measures are one family, corrected by Holm's method.
+    """
+    rows = []
+    for first, second in pairs:
+        by_auroc = evaluate.fold_difference(folds, first, second, folds=folds["fold"].nunique())
+        by_mmd = calibration.against_zero((draws.loc[first] - draws.loc[second]).to_numpy())
+        pair = {"first": first, "second": second}
+        rows += [pair | {"metric": m, **gap} for m, gap in zip(MEASURES, (by_auroc, by_mmd), strict=True)]
+    table = pd.DataFrame(rows).assign(page=0)
+    return calibration.corrected(table, draws.shape[1] - 1, ["page"]).drop(columns="page")

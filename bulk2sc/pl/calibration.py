@@ -16,9 +16,13 @@ def reliability(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     table
-        As `calibration.reliability` returns it; the grey band is what exactly calibrated scores would show.
+        As `calibration.reliabilities` returns it, of one method: the pool of all seeds, with intervals and a
+        grey band of what exactly calibrated scores would show, and thin grey lines of single seeds.
     """
     ax = ax or plt.subplots(figsize=(3.4, 3.2))[1]
+    for _, seed in table[table["seed"] >= 0].groupby("seed"):
+        ax.plot(seed["score"], seed["value"], ".-", color=NEUTRAL, markersize=3, linewidth=0.6, alpha=0.8)
+    table = table[table["seed"] == -1]
     band = table["score"], table["expected_low"], table["expected_high"]
     ax.fill_between(*band, color=NEUTRAL, alpha=0.3, linewidth=0)
     ax.plot([0, 1], [0, 1], "--", color="black", linewidth=0.8)
@@ -58,7 +62,7 @@ def risk_coverage(curves: pd.DataFrame, areas: Mapping[str, float], *, ax: Axes 
     Parameters
     ----------
     curves
-        As `calibration.risk_curves` returns it.
+        As `calibration.risk_curves` returns it: the error rate is ``value``.
     areas
         ``random``: the error rate of all cells, from `calibration.rejections`; an oracle's curve follows.
     """
@@ -70,7 +74,7 @@ def risk_coverage(curves: pd.DataFrame, areas: Mapping[str, float], *, ax: Axes 
     for kind, colour in (("entropy", SENSITIVE), ("spread", RESISTANT)):
         curve = curves[curves["by"] == kind]
         if len(curve):
-            ax.plot(curve["coverage"], curve["risk"], color=colour, label=kind)
+            ax.plot(curve["coverage"], curve["value"], color=colour, label=kind)
     ax.set(xlabel="share of cells answered", ylabel="error rate among them", xlim=(0, 1))
     return ax
 

@@ -68,7 +68,8 @@ def by_answer(
     Parameters
     ----------
     table
-        Rows of `evaluate.judge` with a column ``against``, the answers' name.
+        Rows of `evaluate.judge` with a column ``against``, the answers' name. Means over seeds carry the
+        intervals; single seeds, where there are any, are grey points.
     metric
         Which metric.
     palette
@@ -77,11 +78,15 @@ def by_answer(
         Value of a constant answer, drawn as a dashed line.
     """
     ax = ax or plt.subplots(figsize=(5, 3))[1]
-    rows = table[(table["metric"] == metric) & (table["seed"] == -1)]
+    table = table[table["metric"] == metric]
+    rows, seeds = table[table["seed"] == -1], table[table["seed"] >= 0]
     methods = list(rows["method"].unique())
     for i, (answer, colour) in enumerate(palette.items()):
         found = rows[rows["against"] == answer].set_index("method").reindex(methods)
         y = np.arange(len(methods)) + (i - (len(palette) - 1) / 2) * 0.22
+        of = seeds[seeds["against"] == answer]
+        height = of["method"].map(dict(zip(methods, y, strict=True))) + 0.09
+        ax.scatter(of["value"], height, s=6, color=NEUTRAL, alpha=0.7, linewidth=0)
         ax.hlines(y, found["low"], found["high"], color=colour, linewidth=1.5)
         ax.scatter(found["value"], y, s=16, color=colour, label=answer, zorder=3)
     if chance is not None:

@@ -16,7 +16,15 @@ from bulk2sc.prose.ablation import (
     under_adversary,
 )
 from bulk2sc.prose.attribution import agreement, association, contrast, free_share
-from bulk2sc.prose.calibration import calibrated, discrepancy, goes_with, meets_and_predicts, moved, sides
+from bulk2sc.prose.calibration import (
+    calibrated,
+    discrepancy,
+    goes_with,
+    meets_and_predicts,
+    moved,
+    sides,
+    with_p,
+)
 from bulk2sc.prose.clustering import (
     compacted,
     cut_short,
@@ -205,6 +213,7 @@ __all__ = [
     "width_of_nothing",
     "widths_of_studies",
     "with_intervals",
+    "with_p",
     "within_samples",
     "without_one_set",
     "written",

@@ -1,6 +1,6 @@
 """Whether domains meet, scores mean what they say, and uncertainty knows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -56,12 +56,13 @@ QUESTIONS = {
 
 
 def sides(rows: pd.DataFrame, question: str) -> str:
-    """Answer one of `QUESTIONS`: for which methods the interval is above 0, below, or on both sides.
+    """Answer one of `QUESTIONS`: which methods are clearly above 0, clearly below, or neither.
 
     Parameters
     ----------
     rows
-        One row a method: method, value, low, high.
+        One row a method: method, value, low, high, and p, corrected for the number of methods. Clear is an
+        interval on one side of 0 with a p below .05.
     """
     what, *words = QUESTIONS[question]
     rows = rows.dropna(subset="value")
@@ -70,9 +71,31 @@ def sides(rows: pd.DataFrame, question: str) -> str:
     if rows["low"].isna().all():
         spread = f"from {rows['value'].min():.2f} to {rows['value'].max():.2f}"
         return f"The {what} runs {spread}, with too few lines for intervals: its signs decide nothing."
-    higher, lower = rows["low"] > 0, rows["high"] < 0
+    tested = rows["p"] < 0.05
+    higher, lower = tested & (rows["low"] > 0), tested & (rows["high"] < 0)
     found = zip(words, (higher, lower, ~higher & ~lower), strict=True)
     return " ".join(f"{said}: {listing(rows.loc[those, 'method'])}." for said, those in found if those.any())
+
+
+def with_p(table: pd.DataFrame, metrics: Mapping[str, str], order: Sequence[str]) -> pd.DataFrame:
+    """Return methods x differences as text, ``+0.012 (+0.001 to +0.020), p = 0.03``, blank where not known.
+
+    Parameters
+    ----------
+    table
+        Tidy, as `calibration.measured` returns it; only means over seeds are shown.
+    metrics
+        Metric -> heading.
+    """
+    mean = table[(table["seed"] == -1) & table["metric"].isin(list(metrics))].dropna(subset="value")
+    text = [
+        f"{r.value:+.3f}"
+        + ("" if pd.isna(r.low) else f" ({r.low:+.3f} to {r.high:+.3f})")
+        + ("" if pd.isna(r.p) else f", p = {r.p:.2g}")
+        for r in mean.itertuples()
+    ]
+    wide = mean.assign(text=text).pivot(index="method", columns="metric", values="text")
+    return wide.reindex(list(order), columns=list(metrics)).fillna("").rename(columns=metrics)
 
 
 def calibrated(errors: Mapping[str, float], upper: Mapping[str, float]) -> str:
@@ -112,8 +135,8 @@ def moved(code: str, reference: str, gaps: Mapping[str, Mapping[str, float]]) ->
     Parameters
     ----------
     gaps
-        By measure, of which lower is closer: value, low and high of `code` minus `reference`, and, where so,
-        a true ``by_chance``: neither of the two is more than chance gives.
+        By measure, of which lower is closer: value, low, high and p (corrected) of `code` minus `reference`,
+        and a true ``by_chance`` where neither of the two is more than chance gives.
     """
     gaps = {m: gap for m, gap in gaps.items() if pd.notna(gap["value"])}
     if not gaps:
@@ -129,15 +152,15 @@ def moved(code: str, reference: str, gaps: Mapping[str, Mapping[str, float]]) ->
 def _direction(gap: Mapping[str, float]) -> str:
     if gap.get("by_chance", False):
         return "no further apart than chance has them in either"
-    if gap["high"] < 0:
+    if gap["p"] < 0.05 and gap["high"] < 0:
         return "closer"
-    return "further apart" if gap["low"] > 0 else "not clearly closer or further apart"
+    return "further apart" if gap["p"] < 0.05 and gap["low"] > 0 else "not clearly closer or further apart"
 
 
 def _signed(gap: Mapping[str, float]) -> str:
     if pd.isna(gap["low"]):
         return f"{gap['value']:+.3f}, no interval"
-    return f"{gap['value']:+.3f}, 95 % interval {gap['low']:+.3f} to {gap['high']:+.3f}"
+    return f"{gap['value']:+.3f}, 95 % interval {gap['low']:+.3f} to {gap['high']:+.3f}, p = {gap['p']:.2g}"
 
 
 def goes_with(fits: pd.DataFrame, x: str, y: str, *, names: tuple[str, str]) -> str:

@@ -50,17 +50,20 @@ def above_chance(table: pd.DataFrame, *, metric: str = "auroc", chance: float = 
     return text.strip()
 
 
-def degenerate(table: pd.DataFrame, *, constant: Sequence[str] = CONSTANT) -> str:
-    """Say which runs call nearly every cell the same; `table` is that of `evaluate.judge`."""
+def degenerate(table: pd.DataFrame, *, constant: Sequence[str] = CONSTANT, of: str = "cells") -> str:
+    """Say which runs call nearly every cell, or what else they were judged on, the same.
+
+    `table` is that of `evaluate.judge`, or of `evaluate.over_folds`.
+    """
     runs = table[(table["metric"] == "degenerate") & (table["seed"] >= 0) & ~table["method"].isin(constant)]
     flagged = runs[runs["value"] > 0].groupby("method", sort=False).size()
     if flagged.empty:
-        return "No run is degenerate: each calls between 2 % and 98 % of the cells sensitive."
-    of = runs.groupby("method", sort=False).size()
-    names = [f"{method} ({n} of {of[method]} runs)" for method, n in flagged.items()]
+        return f"No run is degenerate: each calls between 2 % and 98 % of the {of} sensitive."
+    number = runs.groupby("method", sort=False).size()
+    names = [f"{method} ({n} of {number[method]} runs)" for method, n in flagged.items()]
     return (
-        f"Degenerate, that is, calling under 2 % or over 98 % of the cells sensitive: {listing(names)}. "
-        "Accuracy and F1 of such a run describe the share of sensitive cells and not the method."
+        f"Degenerate, that is, calling under 2 % or over 98 % of the {of} sensitive: {listing(names)}. "
+        f"Accuracy and F1 of such a run describe the share of sensitive {of} and not the method."
     )
 
 

@@ -51,6 +51,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from bulk2sc import calibration, evaluate, models, pl, prose
+from bulk2sc.experiments import alignment
 from bulk2sc.study import Study
 
 # %%
@@ -60,7 +61,6 @@ study = Study(edition=edition, drug=drug, alignment_seeds=alignment_seeds, **siz
 bulk, cells = study.read("pair")
 judged = cells.obs[cells.obs["truth"].notna()]
 lines = judged.groupby("truth", observed=True)["cell_line"].nunique()
-few = evaluate.too_few_lines(judged["truth"], judged["cell_line"])
 
 # %% tags=["remove-input"]
 Markdown(
@@ -100,12 +100,13 @@ distance = [{"method": m, "seed": -1, **calibration.with_interval(d.to_numpy())}
 of_seeds = found["mmd"].query("draw == -1").rename(columns={"mmd": "value"})[["method", "seed", "value"]]
 distance = pd.concat([pd.DataFrame(distance), of_seeds]).assign(metric="mmd")
 null = found["mmd"].groupby(["method", "seed"], sort=False)["null"].quantile(0.95).groupby("method").mean()
+null = null.rename("upper").to_frame()
 
 # %% mystnb={"figure": {"caption": "How far lines and cells are apart, before training (upper two rows) and in the code of four models. Blue: mean over seeds with its 95 % interval, over folds (left) and over cell lines (right); grey points: seeds; grey bars: 95 % of what lines dealt to the domains at random reach.", "name": "fig-domains"}, "image": {"alt": "Two panels of dots with intervals, one row per view of the data: AUROC of a domain classifier and squared MMD."}} tags=["hide-input"]
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), sharey=True)
 pl.intervals(domain, "domain_auroc", chance=0.5, order=views, ax=axes[0])
 pl.intervals(distance, "mmd", chance=0, order=views, ax=axes[1])
-_ = pl.expected_by_chance(null.rename("upper").to_frame(), views, ax=axes[1])
+_ = pl.expected_by_chance(null, views, ax=axes[1])
 
 # %% tags=["remove-input"]
 areas = domain[domain["seed"] == -1].set_index("method")
@@ -115,29 +116,39 @@ sentences = [
     for view in views
     if pd.notna(areas.loc[view, "value"])
 ]
-sentences += [prose.discrepancy(f"view *{view}*", gaps.loc[view], null[view]) for view in views]
+sentences += [prose.discrepancy(f"view *{view}*", gaps.loc[view], null.loc[view, "upper"]) for view in views]
 Markdown("\n".join(f"- {sentence}" for sentence in sentences))
 
 # %% [markdown]
+# Each view is held against its own bar, one by one: of twenty views without any difference, one would pass it.
+#
 # ### What the adversaries did
 #
 # Differences are taken fold by fold and draw by draw, on the same lines.
+# Their p-values, of all pairs by both measures, are corrected together by Holm's method; closer or further apart takes a corrected p below .05 and an interval on one side of 0.
 # Near 0 the interval of an MMD is not to be trusted, for resampling changes its distribution there; so a difference of two that are both within chance counts as none.
 # Before the contest: *base share AE*. Before everything: the principal components.
 
 
 # %%
-def closer(code: str, reference: str) -> str:
-    """Say how far the domains are apart in one view and another, by both measures."""
-    by_auroc = evaluate.fold_difference(mean_of_folds, code, reference, folds=5)
-    by_mmd = calibration.with_interval((draws.loc[code] - draws.loc[reference]).to_numpy())
-    by_mmd["by_chance"] = all(draws.loc[view, -1] <= null[view] for view in (code, reference))
-    return prose.moved(code, f"*{reference}*", {"AUROC of the domain": by_auroc, "MMD": by_mmd})
-
-
 pairs = [("shared AE", "components"), ("base share AE", "components")]
 pairs += [(a, b) for a in views[4:] for b in ("base share AE", "components")]
+moves = alignment.differences(mean_of_folds, draws, pairs)
+
+
+# %% tags=["remove-input"]
+def closer(code: str, reference: str) -> str:
+    """Say how far the domains are apart in one view and another, by both measures."""
+    of = moves[(moves["first"] == code) & (moves["second"] == reference)]
+    gaps = of.set_index(of["metric"].map(alignment.MEASURES))[["value", "low", "high", "p"]].T.to_dict()
+    gaps["MMD"]["by_chance"] = all(draws.loc[v, -1] <= null.loc[v, "upper"] for v in (code, reference))
+    return prose.moved(code, f"*{reference}*", gaps)
+
+
 Markdown("\n".join(f"- {closer(*pair)}" for pair in pairs))
+
+# %% tags=["hide-input"]
+moves.set_index(["first", "second", "metric"]).rename(columns={"p": "p (Holm)"}).round(3)
 
 # %% [markdown]
 # The measures need not agree.
@@ -196,6 +207,10 @@ Markdown(" ".join([prose.meets_and_predicts(fits, names), *related, prose.degene
 # It cannot be negative, so even exact scores do not reach 0.
 # How far they would get is drawn beside it: each line is dealt one uniform number, and its cells that score above it count as sensitive, which makes every score right on average and lets cells of a line share their fate.
 # The bootstrap pushes such measures up once more; their intervals are moved back by the mean of that push.
+#
+# From here on every question is put to all methods of a table at once, constant answers among them: its bootstrap p-values are one family and corrected by Holm's method.
+# A method is said to be above or below 0 where its interval is and its corrected p is below .05.
+# Only the grey bars and bands hold for each method by itself: of twenty with exact scores, one would pass its bar.
 
 # %%
 scores = study.read("scores")
@@ -206,8 +221,9 @@ methods = list(scores["method"].unique())
 constant = [method for method in methods if method.startswith(("all ", "mean effect"))]
 learners = [method for method in methods if method not in constant]
 share = float(bulk.obs["response"].mean())
-measure = calibration.calibration(share)
-quality = calibration.measured(scores, cells, measure, n_draws=n_draws, inflated=calibration.INFLATED)
+measure, asked = calibration.calibration(share), {"tested": ["brier_skill"], "n_draws": n_draws}
+quality = calibration.measured(scores, cells, measure, inflated=calibration.INFLATED, **asked)
+runs = evaluate.judge(scores, cells, n_draws=1).query("metric == 'degenerate' and seed >= 0")
 chance = calibration.chance_errors(scores, cells, n_draws=n_draws)
 
 # %% mystnb={"figure": {"caption": "Brier skill against the mean effect (dashed: none) and expected calibration error. Blue: mean over seeds with its 95 % interval over cell lines; grey points: seeds; grey bars: 95 % of what exact scores would show on these lines.", "name": "fig-calibration"}, "image": {"alt": "Two panels of dots with intervals, one row per method: Brier skill and expected calibration error."}} tags=["hide-input"]
@@ -220,27 +236,30 @@ _ = pl.expected_by_chance(chance, methods, ax=axes[1])
 of_learners = quality[(quality["seed"] == -1) & quality["method"].isin(learners)]
 skill = of_learners[of_learners["metric"] == "brier_skill"]
 errors = of_learners[of_learners["metric"] == "ece"].set_index("method")["value"]
-Markdown(f"{prose.sides(skill, 'skill')} {prose.calibrated(errors, chance['upper'])}")
+Markdown(
+    f"{prose.sides(skill, 'skill')} {prose.calibrated(errors, chance['upper'])} {prose.degenerate(runs)}"
+)
 
 # %% tags=["hide-input"]
 prose.with_intervals(quality, ["brier", "miscalibration", "discrimination", "ece"], methods).assign(
     **{"ECE of exact scores, up to": chance["upper"].round(2)}
-)
+).join(prose.with_p(quality, {"brier_skill": "Brier skill"}, methods))
 
 # %% [markdown]
 # A reliability plot shows where the error lies.
 # Above the diagonal the scores are too low, below it too high; a curve that is steeper than the diagonal belongs to scores that are too timid.
 
-# %% mystnb={"figure": {"caption": "Reliability of the scores (seed 0), in ten bins of equal numbers of cells, with 95 % intervals over cell lines. Grey: the middle 95 % of what exact scores would show on these lines.", "name": "fig-reliability"}, "image": {"alt": "One reliability curve per method with intervals, over the diagonal and a grey band."}} tags=["hide-input"]
-first = scores[scores["seed"] == 0].pivot(index="cell", columns="method", values="score").loc[judged.index]
+# %%
+some = scores[scores["method"].isin(learners)]
+points = calibration.reliabilities(some, cells, n_draws=n_draws)
+
+# %% mystnb={"figure": {"caption": "Reliability of the scores, in ten bins of equal numbers of cells. Blue: all seeds pooled, so that each cell counts once a seed, with 95 % intervals over cell lines; thin grey lines: single seeds. Grey band: the middle 95 % of what exact scores, so pooled, would show on these lines.", "name": "fig-reliability"}, "image": {"alt": "One reliability curve per method with intervals, over the diagonal and a grey band."}} tags=["hide-input"]
 n_rows = -(-len(learners) // 4)
 figure, axes = plt.subplots(n_rows, 4, figsize=(10, 2.7 * n_rows), sharey=True, squeeze=False)
 for ax in axes.flat[len(learners) :]:
     ax.set_axis_off()
 for ax, method in zip(axes.flat, learners, strict=False):
-    of_cells = judged["truth"].to_numpy(), first[method].to_numpy(), judged["cell_line"]
-    points = calibration.reliability(*of_cells, n_draws=n_draws, few=few)
-    pl.reliability(points, ax=ax).set_title(method)
+    pl.reliability(points[points["method"] == method], ax=ax).set_title(method)
 
 # %% [markdown]
 # ## Another share of sensitive cells
@@ -252,9 +271,7 @@ for ax, method in zip(axes.flat, learners, strict=False):
 # First a test of the estimate: known cells are weighted so that the true share takes several values.
 
 # %%
-thinned = calibration.estimates_when_thinned(
-    scores[scores["method"].isin(learners)], cells, np.linspace(0.1, 0.9, 9), share
-)
+thinned = calibration.estimates_when_thinned(some, cells, np.linspace(0.1, 0.9, 9), share)
 
 # %% mystnb={"figure": {"caption": "Share of sensitive cells estimated from scores alone, against the true share among weighted cells. Grey: seeds; blue: their mean; dashed: exact.", "name": "fig-prior"}, "image": {"alt": "One panel per method of estimated against true share, with the diagonal."}} tags=["hide-input"]
 figure, axes = plt.subplots(n_rows, 4, figsize=(10, 2.7 * n_rows), sharey=True, squeeze=False)
@@ -268,18 +285,20 @@ for ax, method in zip(axes.flat, learners, strict=False):
 # Every draw of lines makes its own estimate.
 
 # %%
-some = scores[scores["method"].isin(learners)]
-shift = calibration.measured(some, cells, calibration.prior_shift(share), n_draws=n_draws)
+asked = {"tested": calibration.DIFFERENCES, "n_draws": n_draws}
+shift = calibration.measured(scores, cells, calibration.prior_shift(share), **asked)
+shift_of_learners = shift[shift["method"].isin(learners)]
 kinds = {"estimated": pl.SENSITIVE, "oracle (sees the labels)": pl.RESISTANT}
 effects = [
-    shift.assign(
-        against=name, metric=shift["metric"].str.removesuffix(f", {name.split()[0]} minus as they are")
+    shift_of_learners.assign(
+        against=name,
+        metric=shift_of_learners["metric"].str.removesuffix(f", {name.split()[0]} minus as they are"),
     )
     for name in kinds
 ]
 effects = pd.concat(effects, ignore_index=True).query("metric in ['brier', 'ece', 'accuracy', 'f1']")
 
-# %% mystnb={"figure": {"caption": "What correcting the scores for the share of sensitive cells changes, with 95 % intervals over cell lines. Left of 0 is better for the Brier score and the calibration error, right of 0 for accuracy and F1.", "name": "fig-prior-shift"}, "image": {"alt": "Four panels of differences with intervals, one row per method, for the estimated share and the true one."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "What correcting the scores for the share of sensitive cells changes: means over seeds with 95 % intervals over cell lines, and seeds as grey points. Left of 0 is better for the Brier score and the calibration error, right of 0 for accuracy and F1.", "name": "fig-prior-shift"}, "image": {"alt": "Four panels of differences with intervals, one row per method, for the estimated share and the true one."}} tags=["hide-input"]
 figure, axes = plt.subplots(2, 2, figsize=(8.5, 0.6 * len(learners) + 2), sharey=True)
 for ax, metric in zip(axes.flat, ("brier", "ece", "accuracy", "f1"), strict=True):
     pl.by_answer(effects, metric, kinds, chance=0, ax=ax)
@@ -287,17 +306,27 @@ for ax, metric in zip(axes.flat, ("brier", "ece", "accuracy", "f1"), strict=True
 _ = figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
 # %% tags=["remove-input"]
-off = shift[(shift["seed"] == -1) & (shift["metric"] == "share, estimated minus true")]
+means = shift_of_learners[shift_of_learners["seed"] == -1]
+off = means[means["metric"] == "share, estimated minus true"]
 sentences = [prose.sides(off, "share")]
 for name in kinds:
-    change = effects[(effects["against"] == name) & (effects["seed"] == -1) & (effects["metric"] == "brier")]
+    change = means[means["metric"] == f"brier, {name.split()[0]} minus as they are"]
     sentences.append(prose.sides(change, name.split()[0]))
 Markdown(" ".join(sentences))
 
 # %% tags=["hide-input"]
 columns = ["share, true", "share, estimated"]
 columns += [f"{m}, {s}" for m in ("brier", "accuracy", "f1") for s in ("as they are", "estimated", "oracle")]
-prose.with_intervals(shift, columns, learners)
+prose.with_intervals(shift, columns, methods)
+
+# %% tags=["hide-input"]
+differences = {"share, estimated minus true": "estimated minus true share"}
+differences |= {
+    f"{metric}, {scores_as} minus as they are": f"{prose.LABELS[metric]}, {scores_as}, change (p by Holm)"
+    for metric in ("brier", "accuracy", "f1")
+    for scores_as in ("estimated", "oracle")
+}
+prose.with_p(shift, differences, methods)
 
 # %% [markdown]
 # The correction trusts the scores to be right where they were made.
@@ -310,12 +339,22 @@ prose.with_intervals(shift, columns, learners)
 # Its Brier score cannot be worse than the mean of theirs, since squares are convex; whether it ranks better is open.
 
 # %%
-gains = calibration.ensemble_gains(some, cells, n_draws=n_draws)
+gains = calibration.ensemble_gains(scores, cells, n_draws=n_draws)
+seeds_of = some.groupby("method")["seed"].nunique()
+several = gains[gains["method"].isin(seeds_of.index[seeds_of > 1])]
+
 # %% tags=["remove-input"]
-Markdown(prose.sides(gains[gains["metric"] == "auroc gain"], "ensemble"))
+Markdown(prose.sides(several[several["metric"] == "auroc gain"], "ensemble"))
+
+# %% [markdown]
+# A method without randomness, a constant answer too, has one seed, and its gain is 0 by definition.
 
 # %% tags=["hide-input"]
-gains.set_index(["metric", "method"])[["value", "low", "high"]].round(4)
+prose.with_p(
+    gains,
+    {"auroc gain": "gain in AUROC (p by Holm)", "brier gain": "change of Brier score"},
+    methods,
+)
 
 # %% [markdown]
 # Uncertainty comes in two kinds: the **entropy** of the mean score, largest at .5, and the **spread** of the seeds' scores, their standard deviation.
@@ -324,7 +363,7 @@ gains.set_index(["metric", "method"])[["value", "low", "high"]].round(4)
 # The area under this curve {cite:p}`geifman2019` says how good the order is, and where it lies between random order (0) and the oracle (1) is the *share of the possible gain*.
 
 # %%
-rejected = calibration.rejections(some, cells, n_draws=n_draws)
+rejected = calibration.rejections(scores, cells, n_draws=n_draws)
 curves = calibration.risk_curves(some, cells)
 error = rejected[rejected["metric"] == "random"].groupby("method", sort=False)["value"].first()
 
@@ -337,15 +376,20 @@ for ax, method in zip(axes.flat, learners, strict=False):
 drawn = {h.get_label(): h for ax in axes.flat for h in ax.lines if not h.get_label().startswith("_")}
 _ = figure.legend(drawn.values(), drawn.keys(), loc="outside lower center", ncols=4)
 
-# %% mystnb={"figure": {"caption": "How much of what an oracle would gain over random order the uncertainty gains, with 95 % intervals over cell lines. Right of 0 it knows something; left of 0 the certain calls are the wrong ones.", "name": "fig-gain"}, "image": {"alt": "Dots with intervals, one row per method, for entropy and spread."}} tags=["hide-input"]
-both = rejected.rename(columns={"by": "against"})
+# %% mystnb={"figure": {"caption": "How much of what an oracle would gain over random order the uncertainty gains, for the mean of the seeds, with 95 % intervals over cell lines. Right of 0 it knows something; left of 0 the certain calls are the wrong ones.", "name": "fig-gain"}, "image": {"alt": "Dots with intervals, one row per method, for entropy and spread."}} tags=["hide-input"]
+both = rejected[rejected["method"].isin(learners)].rename(columns={"by": "against"})
 figure, ax = plt.subplots(figsize=(6, 0.35 * len(learners) + 1))
 pl.by_answer(both, "gain", {"entropy": pl.SENSITIVE, "spread": pl.RESISTANT}, chance=0, ax=ax)
 _ = figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
 
 # %% tags=["remove-input"]
-gain = rejected[rejected["metric"] == "gain"]
-Markdown(" ".join(prose.sides(gain[gain["by"] == kind], kind) for kind in calibration.KINDS))
+gain = both[both["metric"] == "gain"]
+Markdown(" ".join(prose.sides(gain[gain["against"] == kind], kind) for kind in calibration.KINDS))
+
+# %% tags=["hide-input"]
+of_kind = rejected[rejected["metric"] == "gain"].assign(metric=lambda table: table["by"])
+headings = {kind: f"share of the possible gain by {kind} (p by Holm)" for kind in calibration.KINDS}
+prose.with_p(of_kind, headings, methods)
 
 # %% [markdown]
 # Seeds share their data, so what the data leave open does not show in their spread: it may be large where the scores are steep, and small where all seeds are wrong together.
@@ -378,16 +422,21 @@ Markdown(" ".join(prose.sides(gain[gain["by"] == kind], kind) for kind in calibr
 # ## What was written
 #
 # Tidy rows of everything above, `calibration.csv` in the results of the edition, and the distances and scores of the models whose code was looked at.
+# The column `against` keeps apart what is held against the other domain, against the truth, and what chance or exact scores would give.
 
 # %%
-tables = [
-    domain,
-    distance,
-    table.assign(against="cells of the fits"),
-    quality,
-    shift,
-    thinned,
-    gains,
-    rejected,
-]
-prose.written(study.rows(pd.concat(tables, ignore_index=True)).tail(3))
+by_chance = {
+    "lines dealt at random": null.rename(columns={"upper": "value"})
+    .reset_index()
+    .assign(metric="mmd, upper"),
+    "exact scores": chance.add_prefix("ece, ").melt(var_name="metric", ignore_index=False).reset_index(),
+}
+tables = {
+    "the other domain": pd.concat([domain, distance]),
+    "another view": moves.assign(method=moves["first"] + " minus " + moves["second"]),
+    "truth, fits of this page": table,
+    "truth": pd.concat([quality, runs, points, shift, gains, rejected, curves]),
+    "truth, weighted": thinned,
+}
+rows = pd.concat(tables | by_chance, names=["against"]).reset_index(0).drop(columns=["first", "second"])
+prose.written(study.rows(rows).tail(3))
