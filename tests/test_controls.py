@@ -1,14 +1,18 @@
 """Controls on planted signals: what loses its skill, what is flattered, and what detects exposure."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
+from book_fixtures import BUILD, ROOT
 from sklearn.metrics import roc_auc_score
 
 from bulk2sc import datasets, evaluate, labels, models
 from bulk2sc.experiments import controls, covariates, exposure, trials
 
+pytest_plugins = ["book_fixtures"]
 GENES = [f"G{i:02d}" for i in range(40)]
 SETTINGS = {"hidden": 32, "max_epochs": 20, "batch_size": 32, "lr": 5e-3, "dropout": 0.0}
 
@@ -252,6 +256,11 @@ def test_a_score_of_the_shift_is_exposed_and_a_score_of_the_response_is_not(made
     for question in (exposure.TREATED, exposure.CONTROL):
         assert found.loc[("line", question), "low"] > 0.95
         assert found.loc[("drug", question), "value"] < 0.8
+    assert found.loc[("drug", exposure.EXPOSURE), "p"] == 3 / 100, "three scores are one family"
+    alone = exposure.judge(scored[scored["method"] == "drug"], n_draws=100).set_index("question")["p"]
+    assert alone[exposure.EXPOSURE] == 1 / 100
+    flat = scored.assign(score=0.5)
+    assert exposure.judge(flat, n_draws=100)["p"].isna().all(), "a constant is no test"
     called = exposure.called_resistant(scored)
     assert called.loc[("drug", 1.0), "treated"] > 0.9 > 0.1 > called.loc[("drug", 1.0), "control"]
 
@@ -268,3 +277,32 @@ def test_methods_that_see_no_cells_are_fitted_once_and_score_every_shift(made_up
     assert scored.groupby("shift").size().tolist() == [200, 200]
     one, other = (scored[scored["shift"] == s]["score"].to_numpy() for s in (0.0, 1.0))
     assert not np.allclose(one, other)
+
+
+# --- tidy results
+
+FIGURES = {  # figure -> rows it is drawn from: against, metric
+    "fig-controls": {("truth", "auroc"), ("lines left out", "auroc")},
+    "fig-quality-confounding": {("quality, truth", "auroc"), ("quality, response", "auroc")},
+    "fig-exposure": {
+        (question, "auroc") for question in (exposure.EXPOSURE, exposure.TREATED, exposure.CONTROL)
+    },
+}
+TESTS = {(ground, "difference in auroc") for ground in ("truth", "lines left out")}
+TESTS |= FIGURES["fig-exposure"]
+
+
+def test_every_figure_of_the_chapter_has_its_rows_below():
+    text = (ROOT / "notebooks" / "evaluation" / "controls.py").read_text()
+    assert re.findall(r'"name": "(fig-[^"]+)"', text) == list(FIGURES)
+
+
+@pytest.mark.slow
+def test_all_that_is_drawn_is_in_the_tidy_results(smoke_book):
+    rows = pd.read_csv(BUILD / "results" / "controls.csv")
+    written = set(rows[["against", "metric"]].itertuples(index=False, name=None))
+    for figure, drawn in FIGURES.items():
+        assert drawn <= written, figure
+    assert TESTS <= set(rows[rows["p"].notna()][["against", "metric"]].itertuples(index=False, name=None))
+    keys = rows.columns.difference(["value", "low", "high", "p", "score", "expected_low", "expected_high"])
+    assert not rows.duplicated(list(keys)).any(), "a column keeps apart what is not the same"

@@ -38,10 +38,27 @@ def row(value, low, high, p=0.01):
 )
 def test_clear_of_shuffled(full, shuffled, gap, said):
     text = prose.clear_of_shuffled(full, shuffled, gap, (3, 99))
+    assert "single shuffles" not in text and "too few to tell" not in text
     assert said in text and text.endswith(
         "Of 99 shuffles, 3 reach the full model's mean (permutation p = 0.04)."
     )
     assert ("is not clear" in text) == (full["low"] <= shuffled["high"])
+
+
+@pytest.mark.parametrize(
+    ("reached", "said"),
+    [
+        ((3, 99), "**The full model's interval is clear of the"),
+        ((4, 99), "clear of the mean over the shuffles, but too many single shuffles get as far."),
+        ((0, 20), "**The full model's interval is clear of the"),
+        ((0, 19), "clear of the mean over the shuffles, but the shuffles are too few to tell."),
+    ],
+)
+def test_single_shuffles_must_seldom_reach_a_model_that_is_clear_of_their_mean(reached, said):
+    gap, shuffled = row(0.3, 0.1, 0.4), row(0.5, 0.48, 0.52)
+    text = prose.clear_of_shuffled(row(0.8, 0.7, 0.9), shuffled, gap, reached)
+    assert said in text
+    assert ("is not clear of the shuffled-label control**" in text) == ("mean over" in said)
 
 
 def test_one_class_cannot_be_set_against_shuffles():
@@ -113,8 +130,8 @@ def test_confounding():
     )
 
 
-def drugs(*rows):
-    return pd.DataFrame(rows, columns=["value", "low", "high"])
+def drugs(*rows, p=0.01):
+    return pd.DataFrame(rows, columns=["value", "low", "high"]).assign(p=p)
 
 
 def test_mistaking_exposure():
@@ -124,6 +141,9 @@ def test_mistaking_exposure():
         "**LR** takes exposure for resistance with 1 of 3 and for sensitivity with 1 of 3 simulated drugs "
         "(shift 2: AUROC 0.10 to 0.90)."
     )
+    one = prose.mistakes_exposure("LR", drugs(high, low, blind, p=[0.04, 0.05, np.nan]), 2.0)
+    assert "for resistance with 1 of 3 simulated drugs" in one and "sensitivity" not in one
+    assert "no clear trace" in prose.mistakes_exposure("LR", drugs(high, low, p=0.05), 2.0)
     assert "sensitivity" not in prose.mistakes_exposure("LR", drugs(high), 2.0)
     assert "resistance" not in prose.mistakes_exposure("LR", drugs(low), 2.0)
     assert "no clear trace of exposure with any of 2" in prose.mistakes_exposure(
@@ -131,13 +151,46 @@ def test_mistaking_exposure():
     )
 
 
+QUESTIONS = ("exposure", "response")
+
+
+def said_of_exposure(value, half, shifts, n_drugs, p):
+    """Return what the chapter prints where every AUROC is `value`."""
+    rows = [
+        (method, seed, shift, question, value, value - half, value + half, p)
+        for method in ("LR", "RF", "all sensitive")
+        for seed in range(n_drugs)
+        for shift in shifts
+        for question in QUESTIONS
+    ]
+    columns = ["method", "seed", "shift", "question", "value", "low", "high", "p"]
+    answered = pd.DataFrame(rows, columns=columns)
+    called = answered.groupby(["method", "shift"])["value"].mean().to_frame("control")
+    return prose.treatment_only(answered, called.assign(treated=1 - value), ["LR", "RF"], QUESTIONS)
+
+
 @pytest.mark.parametrize("value", np.linspace(0, 1, 21))
 @pytest.mark.parametrize("half", [0.0, 0.05, 0.5])
 def test_no_method_is_called_good_for_what_it_makes_of_exposure(value, half):
-    for n in (1, 3):
-        rows = drugs(*[(value, value - half, value + half)] * n)
-        text = prose.mistakes_exposure("LR", rows, 1.0).lower()
-        assert not [word for word in PRAISE if word in text]
+    for shifts in ([0.0], [2.0], [0.0, 0.5, 2.0]):
+        for n_drugs, p in ((1, np.nan), (3, 0.001), (3, 0.2)):
+            text = "\n".join(said_of_exposure(value, half, shifts, n_drugs, p)).lower()
+            assert not [word for word in PRAISE if word in text]
+
+
+def test_the_page_without_exposure_calls_no_method_good_either():
+    text = prose.no_exposure("GSE1").lower()
+    assert not [word for word in PRAISE if word in text]
+
+
+def test_all_that_is_said_of_exposure():
+    said = said_of_exposure(0.9, 0.05, [0.0, 2.0], 2, 0.01)
+    starts = ["**LR** takes exposure for resistance with 2 of 2", "**RF** takes", "**all sensitive** takes"]
+    starts += ["Where the drug does nothing", "Of the truly sensitive", "At shift 2, response"]
+    assert len(said) == 6 and all(s.startswith(start) for s, start in zip(said, starts, strict=True))
+    assert "4 of 4 intervals" in said[3] and "all sensitive" not in said[4] + said[5]
+    without = said_of_exposure(0.9, 0.05, [0.5, 2.0], 2, 0.01)
+    assert without == [s for s in said if not s.startswith("Where the drug does nothing")]
 
 
 def test_the_shift_of_size_zero():

@@ -111,9 +111,11 @@ def judge(scores: pd.DataFrame, *, n_draws: int = 1000) -> pd.DataFrame:
     -------
     DataFrame
         method, seed (the simulated drug), shift, question, value (AUROC), low, high (95 % interval over
-        lines). The question `EXPOSURE` takes control cells for sensitive and treated ones for resistant, as
-        the labels of an experiment do, among truly sensitive cells: .5 means blind to exposure. `TREATED` and
-        `CONTROL` ask for the lines' own response within one sample.
+        lines), p of an AUROC of .5, corrected by Holm's method over the methods and drugs of one question and
+        one shift (NaN for scores without order, which are no test). The question `EXPOSURE` takes control
+        cells for sensitive and treated ones for resistant, as the labels of an experiment do, among truly
+        sensitive cells: .5 means blind to exposure. `TREATED` and `CONTROL` ask for the lines' own response
+        within one sample.
     """
     rows = []
     for key, table in scores.groupby(["method", "seed", "shift"], sort=False):
@@ -125,10 +127,21 @@ def judge(scores: pd.DataFrame, *, n_draws: int = 1000) -> pd.DataFrame:
         }
         for question, answer in questions.items():
             asked = answer.notna()
-            parts = (column[asked].to_numpy() for column in (answer, table["score"], table["cell_line"]))
-            found = evaluate.bootstrap(*parts, n_draws=n_draws).loc["auroc"]
-            rows.append((*key, question, *found[["value", "low", "high"]]))
-    return pd.DataFrame(rows, columns=["method", "seed", "shift", "question", "value", "low", "high"])
+            parts = [column[asked].to_numpy() for column in (answer, table["score"], table["cell_line"])]
+            rows.append((*key, question, *_auroc(*parts, n_draws)))
+    columns = ["method", "seed", "shift", "question", "value", "low", "high", "p"]
+    found = pd.DataFrame(rows, columns=columns).astype({"p": float})
+    family = found.groupby(["question", "shift"])["p"]
+    if len(found):
+        evaluate.enough_draws(n_draws, family.count().max())
+    return found.assign(p=family.transform(evaluate.holm))
+
+
+def _auroc(answer: np.ndarray, score: np.ndarray, lines: np.ndarray, n_draws: int) -> tuple[float, ...]:
+    """Return the AUROC, its interval over lines, and the p-value of .5."""
+    draws = evaluate.bootstrap_draws(answer, score, lines, n_draws=n_draws)["auroc"]
+    p = evaluate.bootstrap_p(draws - 0.5) if np.ptp(score) > 0 else np.nan
+    return evaluate.metrics(answer, score)["auroc"], draws.quantile(0.025), draws.quantile(0.975), p
 
 
 def called_resistant(scores: pd.DataFrame) -> pd.DataFrame:

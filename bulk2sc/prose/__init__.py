@@ -47,6 +47,7 @@ from bulk2sc.prose.controls import (
     no_exposure,
     nothing_to_leak,
     parts_that_matter,
+    treatment_only,
     unshifted,
     within_samples,
 )
@@ -204,6 +205,7 @@ __all__ = [
     "steps_in_force",
     "told_apart",
     "told_from",
+    "treatment_only",
     "twice_printed",
     "under_adversary",
     "uneven",

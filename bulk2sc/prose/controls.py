@@ -17,6 +17,9 @@ def clear_of_shuffled(
 ) -> str:
     """Say whether the full model's interval is clear of the control whose labels are shuffled.
 
+    The control's interval is that of the mean over all shuffles, and single shuffles vary more than that. So
+    the model is called clear only where single shuffles seldom reach its mean as well (permutation p < .05).
+
     Parameters
     ----------
     full, shuffled
@@ -26,6 +29,8 @@ def clear_of_shuffled(
     reached
         Number of shuffles that reach the full model's mean, and number of all shuffles.
     """
+    n, of = reached
+    p = (n + 1) / (of + 1)
     text = (
         f"The full model has an AUROC of {interval(full['value'], full['low'], full['high'])}; with shuffled "
         f"labels it is {interval(shuffled['value'], shuffled['low'], shuffled['high'])}. "
@@ -36,6 +41,13 @@ def clear_of_shuffled(
         )
     if pd.isna(full["low"]):
         text += "**The lines are too few to say whether the two differ.** "
+    elif full["low"] > shuffled["high"] and p >= 0.05:
+        few = 1 / (of + 1) >= 0.05
+        text += (
+            "**The full model's interval is not clear of the shuffled-label control**: it is clear of the "
+            "mean over the shuffles, but "
+            + ("the shuffles are too few to tell. " if few else "too many single shuffles get as far. ")
+        )
     elif full["low"] > shuffled["high"]:
         text += "**The full model's interval is clear of the shuffled-label control.** "
     elif gap["low"] > 0 and gap["p"] < 0.05:
@@ -48,11 +60,7 @@ def clear_of_shuffled(
             "**The full model's interval is not clear of the shuffled-label control**, and the difference on "
             f"the same lines is no clearer: {interval(gap['value'], gap['low'], gap['high'])}. "
         )
-    n, of = reached
-    return (
-        text
-        + f"Of {of} shuffles, {n} reach the full model's mean (permutation p = {(n + 1) / (of + 1):.2g})."
-    )
+    return f"{text}Of {of} shuffles, {n} reach the full model's mean (permutation p = {p:.2g})."
 
 
 def parts_that_matter(gaps: Mapping[str, Mapping[str, float]], parts: Mapping[str, str], where: str) -> str:
@@ -140,6 +148,33 @@ def confounding(table: pd.DataFrame, fitted: str, answers: str) -> str:
     )
 
 
+def treatment_only(
+    answered: pd.DataFrame, called: pd.DataFrame, learners: Sequence[str], questions: tuple[str, str]
+) -> list[str]:
+    """Return all that is said of cells that differ in exposure alone; nothing of it is praise.
+
+    Parameters
+    ----------
+    answered
+        As `exposure.judge` returns it.
+    called
+        As `exposure.called_resistant` returns it.
+    learners
+        Methods other than constant answers.
+    questions
+        Of `answered`: exposure in truly sensitive cells, and response within one sample.
+    """
+    largest, (exposure, response) = answered["shift"].max(), questions
+    of_learners = answered[answered["method"].isin(learners)]
+    asked = answered[answered["question"] == exposure]
+    strongest, none = asked[asked["shift"] == largest], asked[asked["shift"] == 0]
+    said = [mistakes_exposure(m, rows, largest) for m, rows in strongest.groupby("method", sort=False)]
+    if len(none):
+        said.append(unshifted(none[none["method"].isin(learners)]))
+    said.append(calls_of_exposed(called.loc[list(learners)], largest))
+    return [*said, within_samples(of_learners, response, largest)]
+
+
 def mistakes_exposure(method: str, rows: pd.DataFrame, shift: float) -> str:
     """Say whether a method takes exposure to a drug for resistance; no value here is praise.
 
@@ -147,12 +182,13 @@ def mistakes_exposure(method: str, rows: pd.DataFrame, shift: float) -> str:
     ----------
     rows
         Of one method and one size of the shift, a row a simulated drug: value, low, high of the AUROC of
-        control against treated cells, all truly sensitive.
+        control against treated cells, all truly sensitive, and p, corrected for all methods and drugs.
     shift
         That size.
     """
     n = len(rows)
-    resistant, sensitive = int((rows["low"] > CHANCE).sum()), int((rows["high"] < CHANCE).sum())
+    clear = rows[rows["p"] < 0.05]
+    resistant, sensitive = int((clear["low"] > CHANCE).sum()), int((clear["high"] < CHANCE).sum())
     span = f"shift {shift:g}: AUROC {rows['value'].min():.2f} to {rows['value'].max():.2f}"
     if not resistant + sensitive:
         return f"**{method}** shows no clear trace of exposure with any of {n} simulated drugs ({span})."
@@ -162,7 +198,10 @@ def mistakes_exposure(method: str, rows: pd.DataFrame, shift: float) -> str:
 
 
 def unshifted(rows: pd.DataFrame) -> str:
-    """Say what is found where the drug does nothing: how many intervals miss .5 by chance alone."""
+    """Say what is found where the drug does nothing: how many intervals miss .5 by chance alone.
+
+    This is a test of the intervals themselves, so that no p-value is asked here.
+    """
     off = int(((rows["low"] > CHANCE) | (rows["high"] < CHANCE)).sum())
     return (
         f"Where the drug does nothing (shift 0) the samples differ by chance only; {off} of {len(rows)} "
