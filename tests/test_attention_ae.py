@@ -229,9 +229,3 @@ def test_two_cells_and_missing_counts_are_refused(cells):
         Bulk2scError, match=r'AttentionAE-sc models raw counts and there is no layers\["counts"\]'
     ):
         attention_ae(without)
-
-
-def test_more_cells_than_memory_allows_are_refused_before_training(cells, monkeypatch):
-    monkeypatch.setattr(module, "_memory", lambda: 1_000_000)
-    with pytest.raises(Bulk2scError, match=r"150 cells x 60 genes need about 0.0 GB.*has 0.0 GB; give fewer"):
-        attention_ae(cells, **FEW)

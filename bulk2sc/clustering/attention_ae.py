@@ -15,8 +15,6 @@ components at any number of cells (there, from 10,000 on). No n x n matrix is ev
 the original to 4,000 cells.
 """
 
-import os
-
 import numpy as np
 import pandas as pd
 import scanpy as sc
@@ -28,6 +26,7 @@ from torch import Tensor, nn
 from bulk2sc import train
 from bulk2sc.clustering import soft
 from bulk2sc.clustering.attention import attend
+from bulk2sc.clustering.memory import refuse_too_many
 from bulk2sc.clustering.zinb import ROWS, ZINBDecoder, ZINBReconstruction, row_by_row, whole_counts
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.pp import zscore
@@ -99,7 +98,9 @@ def attention_ae(
     """
     _check(cells, n_heads=n_heads, n_latent=n_latent, attention=attention, batch=batch)
     counts, genes = whole_counts(cells, NAME), _variable_genes(cells, n_hvg)
-    _check_memory(cells.n_obs, len(genes), counts.nnz * len(genes) / max(cells.n_vars, 1))
+    n, n_counts = cells.n_obs, counts.nnz * len(genes) / max(cells.n_vars, 1)
+    # as measured: inputs and their noise, hidden layers of both branches with gradients, counts
+    refuse_too_many(NAME, n, len(genes), n * (6 * len(genes) + 60 * sum(WIDTHS)) + 3 * n_counts)
     x, counts = _inputs(cells, genes, batch), counts[:, genes]
     similarity = cell_similarity(x, n_neighbors=n_neighbors, seed=seed)
     with train.seeded(seed):
@@ -366,19 +367,3 @@ def _inputs(cells: AnnData, genes: np.ndarray, batch: str | None) -> np.ndarray:
     for rows in cells.obs.groupby(batch, observed=True, dropna=False).indices.values():
         x[rows] = zscore(X[rows])
     return x
-
-
-def _check_memory(n_cells: int, n_genes: int, n_counts: float) -> None:
-    """Refuse data that training cannot hold: z-scores thrice, counts, hidden layers and their gradients."""
-    floats = n_cells * (3 * n_genes + 20 * sum(WIDTHS)) + 3 * n_counts
-    need, have = 4 * floats / 1e9, _memory() / 1e9
-    if need > have:
-        raise Bulk2scError(
-            f"{NAME}: {n_cells} cells x {n_genes} genes need about {need:.1f} GB of memory, this machine has "
-            f"{have:.1f} GB; give fewer cells or a lower n_hvg"
-        )
-
-
-def _memory() -> int:
-    """Return the bytes of memory of this machine."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

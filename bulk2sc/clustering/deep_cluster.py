@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from bulk2sc import pp, train
 from bulk2sc.clustering import soft, zinb
 from bulk2sc.clustering.communities import as_clusters, community_labels, refuse_unclusterable
+from bulk2sc.clustering.memory import STANDARDISING, refuse_too_many
 
 WIDTHS = (256, 64, 32)
 NOISE = 1.0  # standard deviation of what is added to z-scores while the code is learnt
@@ -73,14 +74,18 @@ def deep_cluster(
     Raises
     ------
     Bulk2scError
-        If there are fewer than three cells, no gene varies, or counts are missing or not whole numbers.
+        If there are fewer than three cells, no gene varies, counts are missing or not whole numbers, or
+        memory is too small.
     """
     refuse_unclusterable(cells)
     counts = zinb.whole_counts(cells, "deep_cluster")
     n_hvg = min(n_hvg, cells.n_vars)
     table = sc.pp.highly_variable_genes(cells, n_top_genes=n_hvg, flavor="seurat", inplace=False)
     chosen = table["highly_variable"].to_numpy()
-    x, counts = torch.from_numpy(pp.zscore(cells.X[:, chosen])), counts[:, chosen]
+    counts = counts[:, chosen]
+    floats = cells.n_obs * (STANDARDISING * n_hvg + sum(WIDTHS)) + 3 * counts.nnz
+    refuse_too_many("scDeepCluster", cells.n_obs, n_hvg, floats)
+    x = torch.from_numpy(pp.zscore(cells.X[:, chosen]))
     cells = cells.copy()
     with train.seeded(seed):
         network = CountAutoencoder(x.shape[1])

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from bulk2sc import pp, train
 from bulk2sc.clustering.attention_ae import normalised
 from bulk2sc.clustering.communities import N_NEIGHBORS, as_clusters, community_labels, refuse_unclusterable
+from bulk2sc.clustering.memory import STANDARDISING, refuse_too_many
 
 WIDTHS = (256, 64)  # of the feature autoencoder
 GRAPH_WIDTHS = (32, 16)  # of the graph autoencoder, as in scGNN
@@ -91,12 +92,12 @@ def graph_ae(
     Raises
     ------
     Bulk2scError
-        If there are fewer than three cells, or no gene varies.
+        If there are fewer than three cells, no gene varies, or memory is too small.
     """
     refuse_unclusterable(cells)
-    variable = sc.pp.highly_variable_genes(
-        cells, n_top_genes=min(n_hvg, cells.n_vars), flavor="seurat", inplace=False
-    )
+    n_hvg = min(n_hvg, cells.n_vars)
+    refuse_too_many("graph AE", cells.n_obs, n_hvg, cells.n_obs * (STANDARDISING * n_hvg + sum(WIDTHS)))
+    variable = sc.pp.highly_variable_genes(cells, n_top_genes=n_hvg, flavor="seurat", inplace=False)
     x = torch.from_numpy(pp.zscore(cells.X[:, variable["highly_variable"].to_numpy()]))
     cells = cells.copy()
     with train.seeded(seed):
