@@ -209,6 +209,11 @@ def test_separation(low, words):
     assert words in text and f"AUROC 0.97 (95 % interval {low:.2f} to 0.99)" in text
 
 
+def test_separation_of_cells_of_one_line_is_not_judged():
+    text = prose.separation("code", {"value": np.nan, "low": np.nan, "high": np.nan})
+    assert text.startswith("Whether the code tells the domains apart cannot be judged") and "nan" not in text
+
+
 def test_against_components():
     names = ["dense decoder", "principal components"]
     ahead, behind = (pd.DataFrame({"value": v}, index=names) for v in ([0.5, 0.4], [0.4, 0.5]))

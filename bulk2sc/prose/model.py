@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 from bulk2sc.prose.words import interval, listing, percent
@@ -61,6 +62,11 @@ def redundancy(domain: str, row: Mapping[str, float]) -> str:
 
 def separation(code: str, row: Mapping[str, float]) -> str:
     """Say whether bulk and cells can be told apart by a code; `row` is the AUROC with low and high."""
+    if np.isnan(row["value"]):
+        return (
+            f"Whether the {code} tells the domains apart cannot be judged: with lines kept whole, no part of "
+            "the data has both domains to learn from and to test on."
+        )
     found = interval(row["value"], row["low"], row["high"])
     if row["low"] > 0.95:
         return f"The {code} separates the domains: AUROC {found}."

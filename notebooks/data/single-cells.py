@@ -402,9 +402,8 @@ known = {"sample": "sample", "cell line": "cell_line", "truth": "truth"} | (
 )
 known = {name: column for name, column in known.items() if clustered.obs[column].nunique() > 1}
 cluster = clustered.obs["cluster"]
-agreement = pd.DataFrame(
-    {name: clustering.agreement(cluster, clustered.obs[column]) for name, column in known.items()}
-).T
+found = [clustering.agreement(cluster, clustered.obs[column]) for column in known.values()]
+agreement = pd.DataFrame(found, index=list(known), columns=["ARI", "NMI"])
 agreement["shuffled ARI, 97.5 %"] = [
     clustering.permuted_agreement(cluster, clustered.obs[column], n=40)["ARI"].quantile(0.975)
     for column in known.values()
