@@ -1,6 +1,9 @@
 """The edition `paper`, end to end, on made-up files in the formats of its sources, served over http."""
 
+import re
 import shutil
+import subprocess
+import sys
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +20,29 @@ from bulk2sc.datasets import needed
 from bulk2sc.published import published
 
 ROOT = Path(__file__).parents[1]
+BOOK = ("notebooks", "book", "_toc.yml", "_config.yml")
+ONCE = {"n_seeds": 1, "seeds": [0], "alignment_seeds": 1, "exposure_seeds": 1, "clustering_seeds": 1}
+ONCE |= {"study_seeds": 1, "study_drugs": []}
+SHORT = {
+    "max_epochs": 5,
+    "alignment_epochs": 3,
+    "ablation_epochs": 2,
+    "ablation_hidden": 32,
+    "control_shuffles": 2,
+}
+SHORT |= {"methods": ["shared AE", "LR", "ridge", "XGBoost", "all sensitive", "all resistant"]}
+SWEEP = {"depths": [500.0], "shifts": [0.5], "hidden_shares": [0.15], "resolutions": [1.0]}
+SWEEP |= {"variable_genes": [200], "sweep_seeds": 1, "sweep_cells": 200, "n_draws": 100}
+ONE_SAMPLE = {  # what pages say of cells of one sample, in the order of the book
+    "single-cells": "Sample and line cannot be compared",
+    "labelling": "120 of 120 cells have a label before any exclusion",
+    "shared-encoder": "Whether the shared code tells the domains apart cannot be judged",
+    "classifier": "Of the cells, ",
+    "baselines": "There are too few lines to say whether any AUROC differs from that of a constant answer",
+    "controls": "**The lines are too few to say whether the two differ.**",
+    "calibration": "too few lines for intervals: its signs decide nothing",
+}
+STUDY_CHAPTERS = list(ONE_SAMPLE)
 
 
 def edition(name: str) -> dict:
@@ -33,51 +59,91 @@ def test_the_edition_resolves_and_covers_table_1():
         assert planned.chapter(slug).values["studies"] == studies
 
 
+def test_a_dry_run_of_the_unmodified_edition_has_a_job_for_each_chapter_and_part(tmp_path, monkeypatch):
+    for name in (*BOOK, "editions"):
+        (tmp_path / name).symlink_to(ROOT / name)  # what is built already must not count
+    monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "--nolock"]
+    command += ["--snakefile", str(ROOT / "Snakefile"), "--config", "edition=paper"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)  # noqa: S603
+    jobs = dict(re.findall(r"^(\S+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+    chapters = plan.plan("paper").chapters
+    assert [chapter.slug for chapter in chapters] == edition("paper")["chapters"]
+    parts = sum(len(chapter.parts) for chapter in chapters)
+    assert {chapter.slug for chapter in chapters} < set(jobs) and set(jobs.values()) - {jobs["total"]} == {
+        "1"
+    }
+    assert int(jobs["total"]) == len(chapters) + parts + 2  # the pages, and the rule for all
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory) -> Path:
+    """Return a mirror that holds a small made-up file for each file of the sources of lines and pathways."""
+    return bulk_formats.write_bulk(tmp_path_factory.mktemp("mirror"))
+
+
 @pytest.fixture
-def address(tmp_path):
-    """Address of a mirror that holds a small made-up file for each file of the sources."""
-    mirror = tmp_path / "mirror"
-    bulk_formats.write_bulk(mirror)
-    formats.write_cells(mirror)
+def book(mirror, tmp_path, monkeypatch):
+    """Return a function that writes the edition, each thing done once and briefly, and serves its files."""
+    root, served = tmp_path / "book", shutil.copytree(mirror, tmp_path / "mirror")
+    for name in BOOK:
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, root / name)
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *args) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=mirror)) as server:
+    def write(write_cells, **fields) -> Path:
+        write_cells(served)
+        paper, smoke = edition("paper"), edition("smoke")
+        paper["parameters"] = smoke["parameters"] | paper["parameters"] | ONCE | SHORT
+        paper["parameters"]["compared_resources"] = paper["parameters"]["compared_resources"][:3:2]
+        paper["chapter_parameters"] = smoke["chapter_parameters"] | {"labelling": SWEEP}
+        (root / "editions").mkdir()
+        (root / "editions" / "paper.yml").write_text(yaml.safe_dump(paper | fields))
+        return root / "_build" / "paper" / "notebooks"
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=served)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        address = f"http://127.0.0.1:{server.server_port}"
+        for name, value in {"ROOT": root, "CACHE": tmp_path / "cache", "MIRROR": address}.items():
+            monkeypatch.setenv(f"BULK2SC_{name}", str(value))
+        yield write
         server.shutdown()
 
 
-@pytest.mark.slow
-def test_the_whole_edition_on_made_up_files(address, tmp_path, monkeypatch):
-    """Chapters, sources and data sets of the edition, with the edition smoke's short training."""
-    root = tmp_path / "book"
-    root.mkdir()
-    for name in ("notebooks", "book"):
-        shutil.copytree(ROOT / name, root / name)
-    for name in ("_toc.yml", "_config.yml"):
-        shutil.copy(ROOT / name, root)
-    paper, smoke = edition("paper"), edition("smoke")
-    paper["parameters"] = smoke["parameters"] | paper["parameters"]
-    paper["parameters"] |= {
-        name: smoke["parameters"][name] for name in ("max_epochs", "n_seeds", "study_seeds")
-    }
-    paper["parameters"]["study_drugs"] = []
-    paper["chapter_parameters"] = smoke["chapter_parameters"]
-    (root / "editions").mkdir()
-    (root / "editions" / "paper.yml").write_text(yaml.safe_dump(paper))
-    for name, value in {"ROOT": root, "CACHE": tmp_path / "cache", "MIRROR": address}.items():
-        monkeypatch.setenv(f"BULK2SC_{name}", str(value))
-
-    assert workflow.build("paper").exists()
-    labelling = nbformat.read(root / "_build/paper/notebooks/data/labelling.ipynb", 4)
-    said = "\n".join(
+def said(notebook: Path) -> str:
+    """Return the sentences of a chapter; none speaks of what could not be computed as if it were a number."""
+    text = "\n".join(
         str(output.data.get("text/markdown", ""))
-        for cell in labelling.cells
+        for cell in nbformat.read(notebook, 4).cells
         for output in cell.get("outputs", [])
         if "data" in output
     )
-    for key in paper["parameters"]["studies"]:
-        assert f"**{key}**: " in said and "in the paper" in said
+    assert not re.search(r"\bnan\b", text), f"{notebook.stem}: {text}"
+    return text
+
+
+@pytest.mark.slow
+def test_the_whole_edition_on_made_up_files_of_geo(book):
+    """Every chapter, source and data set of the edition."""
+    notebooks = book(formats.write_cells)
+    assert workflow.build("paper").exists()
+    text = {path.stem: said(path) for path in notebooks.rglob("*.ipynb")}
+    assert set(text) == set(edition("paper")["chapters"])
+    for key in edition("paper")["parameters"]["studies"]:
+        assert f"**{key}**: " in text["labelling"] and "in the paper" in text["labelling"]
+
+
+@pytest.mark.slow
+def test_chapters_that_read_cells_on_made_up_files_of_the_study(book):
+    """The first choice of the registry: log values with a label for each cell, all of one sample."""
+    notebooks = book(formats.write_study_cells, chapters=STUDY_CHAPTERS)
+    planned = plan.plan("paper")
+    for slug in STUDY_CHAPTERS:
+        workflow.run_chapter(planned, slug)
+    text = {path.stem: said(path) for path in notebooks.rglob("*.ipynb")}
+    for key in edition("paper")["parameters"]["studies"]:
+        assert f"**{key}**: 70 sensitive and 50 resistant cells here" in text["labelling"]
+    for slug, sentence in ONE_SAMPLE.items():
+        assert sentence in text[slug], text[slug]
