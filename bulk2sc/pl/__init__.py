@@ -1,7 +1,7 @@
 """Plots of the book. Each takes tidy data and an optional Axes, and returns the Axes."""
 
 from bulk2sc.pl.calibration import expected_by_chance, fits, reliability, risk_coverage, thinned
-from bulk2sc.pl.cells import WIDTHS, composition, embedding, quality, widths
+from bulk2sc.pl.cells import WIDTHS, before_and_after, composition, embedding, quality, widths
 from bulk2sc.pl.comparison import by_answer, intervals, over_studies
 from bulk2sc.pl.controls import exposures
 from bulk2sc.pl.lines import line_scores, tails, two_measures
@@ -32,6 +32,7 @@ __all__ = [
     "SENSITIVE",
     "STAGES",
     "WIDTHS",
+    "before_and_after",
     "by_answer",
     "by_value",
     "composition",

@@ -46,6 +46,7 @@ studies: dict[str, str] = {}  # data sets to count in Table 1, each with its dru
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from IPython.display import Markdown
 
 from bulk2sc import clustering, datasets, pl, pp, prose, published
@@ -145,19 +146,9 @@ if "pct_counts_mt" in flagged.obs:
 # %% [markdown]
 # The same by sample, before and after:
 
-# %% mystnb={"figure": {"caption": "Genes detected in a cell, by sample, before quality control (grey) and after (blue).", "name": "fig-qc-samples"}, "image": {"alt": "Pairs of box plots of the number of detected genes, one pair for each sample."}} tags=["hide-input"]
-import seaborn as sns
-
+# %% mystnb={"figure": {"caption": "Genes detected in a cell, its counts and their mitochondrial share, as far as the data have them, by sample, before quality control (grey) and after (blue).", "name": "fig-qc-samples"}, "image": {"alt": "Up to three panels with pairs of box plots, one pair for each sample: number of detected genes, counts, and percentage of mitochondrial counts."}} tags=["hide-input"]
 stages = pd.concat({"before": flagged.obs, "after": flagged.obs[flagged.obs["qc_pass"]]}, names=["stage"])
-stages = stages.reset_index("stage").reset_index(drop=True)
-stages["sample"] = stages["sample"].astype(str)
-if "n_genes_by_counts" in stages:
-    ax = plt.subplots(figsize=(7, 0.5 * raw.obs["sample"].nunique() + 1))[1]
-    look = {"palette": {"before": "#d5d5d5", "after": "#9cc4de"}, "fliersize": 2, "linewidth": 0.8}
-    order = sorted(stages["sample"].unique())
-    sns.boxplot(stages, x="n_genes_by_counts", y="sample", order=order, hue="stage", ax=ax, **look)
-    pl.log_counts(ax).set(xlabel="genes detected (log scale)", ylabel="")
-    ax.legend(title=None, loc="upper left", bbox_to_anchor=(1, 1))
+_ = pl.before_and_after(stages.reset_index("stage"))
 
 # %% [markdown]
 # What was removed, and why.
