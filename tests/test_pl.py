@@ -27,6 +27,17 @@ def test_composition_stacks_the_counts():
     assert ax.get_ylim() == (1.5, -0.5), "the first row is on top"
 
 
+def test_cells_before_and_after_have_a_panel_for_each_measure_there_is():
+    obs = {"sample": ["b", "a"] * 3, "stage": ["before"] * 4 + ["after"] * 2, "pct_counts_mt": range(6)}
+    cells = pd.DataFrame(obs)
+    assert len(pl.before_and_after(cells[["sample", "stage"]])) == 0
+    (alone,) = pl.before_and_after(cells)
+    genes, counts, mito = pl.before_and_after(cells.assign(n_genes_by_counts=9, total_counts=99))
+    assert [ax.get_xscale() for ax in (genes, counts, mito)] == ["log", "log", "linear"]
+    assert "mitochondrial" in alone.get_xlabel() == mito.get_xlabel()
+    assert [text.get_text() for text in genes.get_yticklabels()] == ["a", "b"]
+
+
 def test_composition_keeps_the_order_of_categories():
     ax = pl.composition(pd.Categorical(["b", "a", "b"], categories=["b", "unused", "a"]), ["x", "y", "y"])
     assert [text.get_text() for text in ax.get_yticklabels()] == ["b", "a"]
@@ -65,6 +76,9 @@ def test_sweeps_are_drawn_one_panel_a_setting():
     assert depth.lines[1].get_xdata()[0] == 700 and len(shift.lines) == 2
     assert (depth.get_xscale(), shift.get_xscale()) == ("log", "linear")
     assert (depth.get_xlabel(), shift.get_xlabel()) == ("counts of a cell", "change by treatment")
+    both = {"m": "black", "not asked for": "black"}
+    _, shift = pl.over_settings(summary, both, dashed=["not asked for"])
+    assert [line.get_linestyle() for line in shift.lines] == ["-", "--"]
 
 
 def test_answers_stand_side_by_side():

@@ -12,7 +12,12 @@ from bulk2sc.pl.look import NEUTRAL, SENSITIVE, log_counts
 
 
 def over_settings(
-    summary: pd.DataFrame, metrics: dict[str, str], *, log: Sequence[str] = (), base: dict | None = None
+    summary: pd.DataFrame,
+    metrics: dict[str, str],
+    *,
+    dashed: Sequence[str] = (),
+    log: Sequence[str] = (),
+    base: dict | None = None,
 ) -> Sequence[Axes]:
     """Draw shares over the values of each setting, one panel a setting, with intervals as bands.
 
@@ -22,6 +27,8 @@ def over_settings(
         As `label_sweep.over_seeds` returns it.
     metrics
         Colour by metric.
+    dashed
+        Metrics drawn as dashed lines with open marks, to share the colour of another.
     log
         Settings on a log scale.
     base
@@ -35,7 +42,9 @@ def over_settings(
         for metric, colour in metrics.items():
             rows = summary[(summary["setting"] == setting) & (summary["metric"] == metric)]
             ax.fill_between(rows["value"], rows["low"], rows["high"], color=colour, alpha=0.15, linewidth=0)
-            ax.plot(rows["value"], rows["mean"], "o-", color=colour, markersize=4, label=metric)
+            look = {"color": colour, "marker": "o", "markersize": 4, "label": metric}
+            look |= {"linestyle": "--", "markerfacecolor": "white"} if metric in dashed else {}
+            ax.plot(rows["value"], rows["mean"], **look)
         if base:
             ax.axvline(base[setting], color=NEUTRAL, linestyle=":", linewidth=1)
         if setting in log:
@@ -48,7 +57,7 @@ def over_settings(
     for ax in axes[:, 0]:
         ax.set_ylabel("share of cells")
     handles = axes.flat[0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", ncols=len(metrics), fontsize="small")
+    figure.legend(*handles, loc="outside lower center", ncols=3, fontsize="small")
     return axes.flat[: len(settings)]
 
 
