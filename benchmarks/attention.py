@@ -10,7 +10,9 @@ threads, is given beside the clock's: on a busy machine it is the fair one.
     python benchmarks/attention.py quality    agreement with the cell lines over seeds
 
 `--out benchmarks/attention.json` puts the numbers beside those of the other two; what is there was measured
-on two cores of a shared machine. `quality` takes many hours with all epochs.
+on two cores of a shared machine. `quality` takes many hours with all epochs; there it has 20 + 10, and one
+thread. On two, sums round otherwise and a single run may end elsewhere: ``with other threads`` keeps one such
+run, whose fellow is in ``runs``.
 
 `growth` draws rows of the simulated cells again, and a random graph of as many edges as neighbours give: an
 epoch costs the same whatever the values. Making the graph is no part of an epoch.
@@ -161,7 +163,8 @@ def one_quality(bulk, form: str, seed: int, asked) -> dict:
     found = module.attention_ae(cells, attention=attention, seed=seed, **epochs)
     module.AttentionAE = usual
     agreement = clustering.agreement(found.obs["cluster"], found.obs["cell_line"])
-    known = {"form": form, "seed": seed, "cells": asked.cells, "clusters": found.obs["cluster"].nunique()}
+    known = {"form": form, "seed": seed, "cells": asked.cells, "threads": torch.get_num_threads()}
+    known["clusters"] = found.obs["cluster"].nunique()
     print(json.dumps(known | agreement), flush=True)
     return known | agreement
 
