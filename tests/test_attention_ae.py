@@ -1,3 +1,5 @@
+import inspect
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from scipy import sparse
 
 from bulk2sc import clustering
 from bulk2sc.clustering import attention_ae as module
+from bulk2sc.clustering import soft
 from bulk2sc.clustering.attention_ae import attention_ae
 from bulk2sc.errors import Bulk2scError
 
@@ -93,6 +96,30 @@ def test_labels_and_other_columns_are_not_seen(cells, clustered):
     shuffled = cells.copy()
     shuffled.obs["group"] = np.random.default_rng(0).permutation(cells.obs["group"])
     assert list(attention_ae(shuffled, **FEW).obs["cluster"]) == list(clustered.obs["cluster"])
+
+
+def test_weights_and_defaults_are_the_papers(cells):
+    defaults = inspect.signature(attention_ae).parameters
+    paper = {"n_hvg": 2500, "n_heads": 8, "n_latent": 16, "n_neighbors": 15, "resolution": 0.1}
+    assert {name: defaults[name].default for name in paper} == paper
+    counts = cells.layers["counts"]
+    x = torch.from_numpy(module._inputs(cells, np.arange(90), None))
+    model = module.AttentionAE(x, counts, similarity(150)).eval()
+    first = model.loss()
+    torch.testing.assert_close(first["total"], first["ZINB"] + 0.1 * first["graph"])
+    _, second = model.code_and_terms()
+    torch.testing.assert_close(second["ZINB"], 0.1 * first["ZINB"])
+    torch.testing.assert_close(second["graph"], 0.01 * first["graph"])
+
+
+def test_neighbours_are_weighed_by_a_gaussian_of_their_distance():
+    angle = np.arange(40) * 2 * np.pi / 40  # on a circle all kernels have one width
+    codes = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    kernel = soft.neighbour_kernel(codes, n_neighbors=9).tocoo()
+    squared = np.square(codes[kernel.row] - codes[kernel.col]).sum(axis=1)
+    ratio = np.log(kernel.data) / squared
+    assert len(np.unique(squared.round(6))) == 4 and (ratio < 0).all()
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
 
 
 # --- parts -------------------------------------------------------------------------------------------------

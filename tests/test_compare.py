@@ -1,14 +1,17 @@
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import planted_groups
 import pytest
 
-from bulk2sc import clustering
-from bulk2sc.artefacts import ARTEFACTS
+from bulk2sc import clustering, pp
 from bulk2sc.clustering import compare
+from bulk2sc.clustering.attention_ae import attention_ae
 from bulk2sc.clustering.compare import Method
 from bulk2sc.clustering.samples import by_sample, join
 from bulk2sc.errors import Bulk2scError
+from bulk2sc.makers import data
 
 # The 97.5 % point of Student's t with 2 degrees of freedom.
 T_2 = 4.302653
@@ -133,13 +136,64 @@ def test_join_by_hand():
     assert list(numbers.values()).count(numbers["t", "2"]) == 1
 
 
-def test_samples_are_measured_one_by_one_and_joined(groups):
+def test_parts_are_measured_one_by_one_and_joined(groups):
     cells = samples(groups)
     fakes = {"own words": Method(in_own_words, "after")}
-    table = compare.compare_samples(cells, compare.known(cells), fakes, seeds=[0])
+    table = compare.compare_parts(cells, compare.known(cells), fakes, seeds=[0])
     found = table[table["metric"] == "ARI, cell line"].set_index(["data", "method"])["value"].to_dict()
     whole = ("all cells", "own words, sample by sample")
-    assert found == {whole: 1, ("p1", "own words"): 1, ("p2", "own words"): 1}
+    assert found == {whole: 1, ("sample p1", "own words"): 1, ("sample p2", "own words"): 1}
+    part = cells[cells.obs["sample"] == "p1"].copy()
+    pca = clustering.principal_components(part).obsm["X_pca"]
+    width = table[(table["metric"] == "ASW, PCA-50") & (table["data"] == "sample p1")]["value"].item()
+    assert width == clustering.silhouette(pca, part.obs["group"])
+    assert set(table[table["metric"] == "clusters"]["value"]) == {3}
+
+
+def test_parts_may_be_those_of_another_column(groups):
+    cells = samples(groups)
+    cells.obs["protocol"] = ["x", "x", "y"] * 60
+    fakes = {"own words": Method(in_own_words, "after")}
+    cells.obs["sample"] = cells.obs["protocol"]
+    table = compare.compare_parts(cells, compare.known(cells), fakes, seeds=[0], by="protocol")
+    assert set(table["data"]) == {"all cells", "protocol x", "protocol y"}
+    assert "own words, protocol by protocol" in set(table["method"])
+
+
+def test_origins_are_the_experiments_and_protocols_that_samples_imply(groups):
+    cells = samples(groups)
+    assert list(compare.origins(cells)) == ["sample"]
+    cells.obs["sample"] = ["cel", "cel_p1", "cel_p2", "drop"] * 45
+    found = {name: sorted(places.unique()) for name, places in compare.origins(cells).items()}
+    assert found == {
+        "sample": ["cel", "cel_p1", "cel_p2", "drop"],
+        "experiment": ["cel", "cel plates", "drop"],
+        "protocol": ["cel", "drop"],
+    }
+    cells.obs["sample"] = ["cel_p1", "cel_p2"] * 90  # one experiment
+    assert list(compare.origins(cells)) == ["sample"]
+
+
+def every_line_of_every_experiment(cells, *, seed):
+    """Find the planted groups, each anew in every experiment: what a batch effect does."""
+    found = right(cells, seed=seed)
+    place = cells.obs["sample"].astype(str).str.replace("_p.", "_p", regex=True)
+    found.obs["cluster"] = found.obs["cluster"].astype(str) + place
+    return found
+
+
+def test_table_s2_tells_lines_of_an_experiment_from_lines(groups):
+    cells = samples(groups)
+    cells.obs["sample"] = ["cel_p1", "cel", "cel_p2", "drop"] * 45
+    table = compare.table_s2(
+        cells, {"batch": Method(every_line_of_every_experiment, "after")}, n_seeds=1, n_permuted=1
+    )
+    whole = table[(table["data"] == "all cells")].set_index(["method", "metric"])["value"]
+    assert whole["batch", "ARI, line x experiment"] == 1
+    assert max(whole["batch", f"ARI, {name}"] for name in ("cell line", "line x protocol")) < 0.8
+    assert whole["batch", "ARI, line x sample"] < 0.95
+    assert whole["batch, sample by sample", "ARI, cell line"] == 1
+    assert {"protocol cel", "protocol drop", "sample cel_p1"} < set(table["data"])
 
 
 def test_samples_of_the_same_lines_are_repeated(groups):
@@ -165,7 +219,7 @@ def test_table_s2_has_samples_where_they_are_repeated(groups, again):
     cells = samples(groups) if again else groups
     names = {"Leiden": FAKES["right"], "AttentionAE-sc": FAKES["right"]}
     table = compare.table_s2(cells, names, n_seeds=2, n_permuted=1)
-    expected = ["all cells", "genes permuted"] + (["p1", "p2"] if again else [])
+    expected = ["all cells", "genes permuted"] + (["sample p1", "sample p2"] if again else [])
     assert sorted(table["data"].unique()) == expected
     assert table["value"].notna().all()
 
@@ -191,6 +245,11 @@ def test_intervals_over_seeds_by_hand():
     assert (mean["low"], mean["high"]) == pytest.approx((2 - half, 2 + half))
 
 
+def test_two_runs_have_a_range_and_no_interval():
+    mean = compare.over_seeds(runs(1.0, 2.0)).iloc[-1]
+    assert (mean["low"], mean["value"], mean["high"]) == (1, 1.5, 2)
+
+
 def test_intervals_leave_out_what_is_undefined():
     alone = compare.over_seeds(runs(0.5, np.nan)).iloc[-1]
     assert alone["value"] == 0.5
@@ -199,7 +258,7 @@ def test_intervals_leave_out_what_is_undefined():
 
 
 def test_clusters_of_later_chapters_come_from_either_method(groups):
-    make = ARTEFACTS["clustered"].make
+    make = data.clustered
     quick = {"clustering_epochs": 2, "cluster_stage_epochs": 2}
     for method, code in {"leiden": "X_pca", "attention_ae": "X_attention_ae"}.items():
         found = make(groups, clustering_method=method, **quick)
@@ -212,9 +271,44 @@ def test_clusters_of_later_chapters_come_from_either_method(groups):
 
 def test_the_artefact_is_the_table_of_the_chapter(groups, monkeypatch):
     monkeypatch.setattr(compare, "methods", lambda **settings: FAKES)
-    table = ARTEFACTS["clusterings"].make(groups, clustering_cells=90, clustering_seeds=2, clustering_nulls=1)
+    table = data.clusterings(groups, clustering_cells=90, clustering_seeds=2, clustering_nulls=1)
     assert list(table["data"].unique()) == ["all cells", "genes permuted"]
     assert table[table["data"] == "all cells"]["seed"].nunique() == 2
+
+
+@pytest.mark.parametrize("name", ["clustered", "clusterings"])
+def test_cells_of_any_number_may_be_clustered_by_landmarks(groups, name, monkeypatch):
+    asked = []
+
+    def watched(cells, *, attention, **settings):
+        asked.append(attention)
+        return attention_ae(cells, attention=attention, n_hvg=80, max_epochs=1, max_cluster_epochs=1)
+
+    monkeypatch.setattr(compare, "attention_ae", watched)
+    monkeypatch.setattr("bulk2sc.clustering.attention_ae.attention_ae", watched)
+    every = compare.methods
+    monkeypatch.setattr(compare, "methods", lambda **s: {"AttentionAE-sc": every(**s)["AttentionAE-sc"]})
+    options = {"clustered": {"clustering_method": "attention_ae"}}
+    options["clusterings"] = {"clustering_seeds": 1, "clustering_nulls": 1}
+    getattr(data, name)(groups, clustering_attention="landmarks", **options[name])
+    assert set(asked) == {"landmarks"}
+
+
+def test_an_unknown_attention_is_refused(groups):
+    with pytest.raises(Bulk2scError, match=r"attention='landmark' is unknown.* Did you mean 'landmarks'"):
+        data.clustered(groups, clustering_method="attention_ae", clustering_attention="landmark")
+
+
+@pytest.mark.slow
+def test_five_lines_are_recovered_sample_by_sample_and_not_pooled(mixology):
+    cells = pp.normalise(pp.resolve_symbols(mixology.copy()))
+    run = partial(attention_ae, n_hvg=1000, max_epochs=60, max_cluster_epochs=20)
+    line = cells.obs["cell_line"]
+    assert clustering.agreement(by_sample(cells, run=run).obs["cluster"], line)["ARI"] >= 0.95
+    pooled, places = run(cells).obs["cluster"], compare.origins(cells)
+    assert clustering.agreement(pooled, line)["ARI"] < 0.8
+    apart = line.astype(str) + places["experiment"]
+    assert clustering.agreement(pooled, apart)["ARI"] >= 0.95, "each line of each experiment is a cluster"
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ KNOWN = {
     "response": "response",
     "sample": "sample",
 }
+PLATE = r"_p\d+$"  # how the name of a sample ends that is one of several plates: celseq2_p1, celseq2_p2
 KEYS = ["data", "method", "metric", "stage"]
 
 
@@ -47,7 +49,9 @@ class Method:
     before: str = ""
 
 
-def methods(*, n_hvg: int = 2500, max_epochs: int = 200, max_cluster_epochs: int = 100) -> dict[str, Method]:
+def methods(
+    *, n_hvg: int = 2500, attention: str = "exact", max_epochs: int = 200, max_cluster_epochs: int = 100
+) -> dict[str, Method]:
     """
     Return the clusterings of Table S2 by name.
 
@@ -55,6 +59,8 @@ def methods(*, n_hvg: int = 2500, max_epochs: int = 200, max_cluster_epochs: int
     ----------
     n_hvg
         Number of highly variable genes that a network reads.
+    attention
+        Of AttentionAE-sc: ``exact``, or ``landmarks`` for very many cells; see `attention_ae`.
     max_epochs
         Most epochs in which a network learns its code.
     max_cluster_epochs
@@ -69,7 +75,9 @@ def methods(*, n_hvg: int = 2500, max_epochs: int = 200, max_cluster_epochs: int
         "k-means": Method(kmeans),
         "scDeepCluster": Method(partial(deep_cluster, **deep), "X_deep_cluster", "X_deep_cluster_stage1"),
         "graph AE": Method(partial(graph_ae, **graph), "X_graph_ae", "X_graph_ae_stage1"),
-        "AttentionAE-sc": Method(partial(attention_ae, **deep), "X_attention_ae", "X_attention_ae_stage1"),
+        "AttentionAE-sc": Method(
+            partial(attention_ae, attention=attention, **deep), "X_attention_ae", "X_attention_ae_stage1"
+        ),
     }
 
 
@@ -145,32 +153,38 @@ def compare_permuted(cells: AnnData, methods: Mapping[str, Method], *, n: int) -
     return pd.concat(tables, ignore_index=True)
 
 
-def compare_samples(
-    cells: AnnData, truth: Mapping[str, Sequence], methods: Mapping[str, Method], *, seeds: Iterable[int]
+def compare_parts(
+    cells: AnnData,
+    truth: Mapping[str, Sequence],
+    methods: Mapping[str, Method],
+    *,
+    seeds: Iterable[int],
+    by: str = "sample",
 ) -> pd.DataFrame:
     """
-    Cluster sample by sample with every method and seed, and measure agreement in each sample and in all.
+    Cluster part by part with every method and seed, and measure agreement in each part and in all.
 
-    Parameters are those of `compare`; cells have `obs["sample"]`.
+    Parameters are those of `compare`, and `by`: the column of obs that names the part.
 
     Returns
     -------
-    As `compare`, ARI and NMI alone, with a column ``data``: the sample; or ``all cells``, where the method is
-    called ``<method>, sample by sample``, for the joined clusters (`by_sample`).
+    As `compare`, without widths on the own code, with a column ``data``: ``<by> <part>``; or ``all cells``,
+    where the method is called ``<method>, <by> by <by>``, for the joined clusters (`by_sample`).
     """
+    parts = cells.obs.groupby(by, observed=True).indices
+    spaces = {part: principal_components(cells[at].copy()).obsm["X_pca"] for part, at in parts.items()}
     rows = []
-    for seed in seeds:
-        for name, method in methods.items():
-            found = by_sample(cells, run=method.run, seed=seed).obs
-            kinds = pd.DataFrame(
-                {key: np.asarray(groups, object) for key, groups in truth.items()}, found.index
-            )
-            places = {"all cells": (f"{name}, sample by sample", found["cluster"], kinds)}
-            for sample, part in found.groupby("sample", observed=True):
-                places[sample] = (name, part["within"], kinds.loc[part.index])
-            for data, (called, labels, known) in places.items():
-                measured = _agreements(labels, known)
-                rows += [(data, called, seed, *key, value) for key, value in measured.items()]
+    for seed, (name, method) in product(seeds, methods.items()):
+        found = by_sample(cells, run=method.run, by=by, seed=seed).obs
+        kinds = pd.DataFrame({key: np.asarray(groups, object) for key, groups in truth.items()}, found.index)
+        joined = _agreements(found["cluster"], kinds)
+        rows += [("all cells", f"{name}, {by} by {by}", seed, *key, value) for key, value in joined.items()]
+        for part, at in parts.items():
+            labels = found["within"].iloc[at]
+            measured = _agreements(labels, kinds.iloc[at])
+            measured["ASW, PCA-50", "after"] = silhouette(spaces[part], labels)
+            measured["clusters", "after"] = labels.nunique()
+            rows += [(f"{by} {part}", name, seed, *key, value) for key, value in measured.items()]
     return pd.DataFrame(rows, columns=["data", "method", "seed", "metric", "stage", "value"])
 
 
@@ -193,23 +207,43 @@ def repeated(cells: AnnData) -> bool:
     return len(lines) > 1 and lines.min() > 1
 
 
+def origins(cells: AnnData) -> dict[str, pd.Series]:
+    """
+    Return where repeated cells were measured, by name: ``sample`` and, where coarser, others that it implies.
+
+    Samples that end in a number, ``celseq2_p1``, are plates of one ``experiment``; what stands before the
+    number is their ``protocol``, which other experiments may share.
+    """
+    found = {"sample": cells.obs["sample"].astype(str)}
+    for name, ending in {"experiment": " plates", "protocol": ""}.items():
+        groups = found["sample"].str.replace(PLATE, ending, regex=True)
+        if 1 < groups.nunique() < min(finer.nunique() for finer in found.values()):
+            found[name] = groups
+    return found
+
+
 def table_s2(cells: AnnData, methods: Mapping[str, Method], *, n_seeds: int, n_permuted: int) -> pd.DataFrame:
     """
-    Compare on all cells, on permuted genes and, where samples are repeated measurements, sample by sample.
+    Compare on all cells, on permuted genes and, where samples are repeated measurements, part by part.
 
     Returns
     -------
-    As `compare`, with a column ``data``: ``all cells``, ``genes permuted``, or the name of a sample, in which
-    Leiden and AttentionAE-sc alone are compared.
+    As `compare`, with a column ``data``: ``all cells``, ``genes permuted`` and, of repeated measurements,
+    those of `compare_parts` for samples and for protocols. Clusters of all cells are then also compared with
+    the lines of each sample, experiment and protocol taken apart (``ARI, line x sample`` and so on).
     """
     truth, seeds = known(cells), range(n_seeds)
+    places = origins(cells) if repeated(cells) else {}
+    line = {"cell line": truth["cell line"].astype(object)} if places else {}
+    apart = {f"line x {name}": line["cell line"] + ", " + groups for name, groups in places.items()}
     tables = [
-        compare(cells, truth, methods, seeds=seeds).assign(data="all cells"),
+        compare(cells, truth | apart, methods, seeds=seeds).assign(data="all cells"),
         compare_permuted(cells, methods, n=n_permuted).assign(data="genes permuted"),
     ]
-    if repeated(cells):
-        few = {name: methods[name] for name in ("Leiden", "AttentionAE-sc")}
-        tables.append(compare_samples(cells, truth, few, seeds=seeds))
+    placed = cells.copy()
+    for name in [name for name in ("sample", "protocol") if name in places]:
+        placed.obs[name] = places[name]
+        tables.append(compare_parts(placed, line, methods, seeds=seeds, by=name))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -227,7 +261,8 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     The rows, and those of the means with the seed -1 and `low` and `high`; NaN where there is one value.
-    Values that are NaN are left out of a mean.
+    Values that are NaN are left out of a mean. With two values `low` and `high` are these: an interval of two
+    would say nothing.
     """
     means = table.groupby(KEYS, sort=False)["value"].apply(_mean_interval).unstack().reset_index()
     return pd.concat([table, means.assign(seed=-1)], ignore_index=True)
@@ -235,8 +270,9 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
 
 def _mean_interval(values: pd.Series) -> pd.Series:
     values = values.dropna()
-    half = np.nan
-    if len(values) > 1:
+    mean, half = values.mean(), np.nan
+    if len(values) == 2:
+        half = values.max() - mean
+    if len(values) > 2:
         half = stats.t.ppf(0.975, len(values) - 1) * values.std() / np.sqrt(len(values))
-    mean = values.mean()
     return pd.Series({"value": mean, "low": mean - half, "high": mean + half})

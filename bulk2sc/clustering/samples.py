@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 
-def by_sample(cells: AnnData, *, run: Callable[..., AnnData], seed: int = 0) -> AnnData:
+def by_sample(cells: AnnData, *, run: Callable[..., AnnData], by: str = "sample", seed: int = 0) -> AnnData:
     """
     Cluster every sample by itself, then join clusters of different samples that are each other's nearest.
 
@@ -20,9 +20,11 @@ def by_sample(cells: AnnData, *, run: Callable[..., AnnData], seed: int = 0) -> 
     Parameters
     ----------
     cells
-        (n_cells, n_genes), X log-normalised, `obs["sample"]`.
+        (n_cells, n_genes), X log-normalised.
     run
         A clustering: called with cells and the keyword ``seed``, returns them with `obs["cluster"]`.
+    by
+        Column of obs that names the sample.
     seed
         Of the clustering.
 
@@ -30,7 +32,7 @@ def by_sample(cells: AnnData, *, run: Callable[..., AnnData], seed: int = 0) -> 
     -------
     A copy with `obs["cluster"]`, and with `obs["within"]`: the clusters of each sample before joining.
     """
-    rows = {name: np.flatnonzero(cells.obs["sample"] == name) for name in cells.obs["sample"].unique()}
+    rows = {name: np.flatnonzero(cells.obs[by] == name) for name in cells.obs[by].unique()}
     labels = {
         name: run(cells[at].copy(), seed=seed).obs["cluster"].to_numpy(str) for name, at in rows.items()
     }

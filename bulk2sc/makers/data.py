@@ -90,6 +90,7 @@ def clustered(
     clustering_method: str = "leiden",
     leiden_resolution: float = 1.0,
     clustering_hvg: int = 2500,
+    clustering_attention: str = "exact",
     clustering_epochs: int = 200,
     cluster_stage_epochs: int = 100,
     data_seed: int = 0,
@@ -103,8 +104,9 @@ def clustered(
         return clustering.leiden(cells, resolution=leiden_resolution, seed=data_seed)
     from bulk2sc.clustering.attention_ae import attention_ae
 
-    epochs = {"max_epochs": clustering_epochs, "max_cluster_epochs": cluster_stage_epochs}
-    grouped = attention_ae(pp.with_counts(cells), n_hvg=clustering_hvg, seed=data_seed, **epochs)
+    settings = {"n_hvg": clustering_hvg, "attention": clustering_attention, "seed": data_seed}
+    settings |= {"max_epochs": clustering_epochs, "max_cluster_epochs": cluster_stage_epochs}
+    grouped = attention_ae(pp.with_counts(cells), **settings)
     if grouped.uns["counts"] == "stand-in":
         del grouped.layers["counts"]  # nothing further on must take them for measured
     return clustering.umap(clustering.neighbours(grouped, "X_attention_ae", seed=data_seed), seed=data_seed)
@@ -116,6 +118,7 @@ def clusterings(
     *,
     clustering_cells: int = 4000,
     clustering_hvg: int = 2500,
+    clustering_attention: str = "exact",
     clustering_epochs: int = 200,
     cluster_stage_epochs: int = 100,
     clustering_seeds: int = 5,
@@ -126,7 +129,10 @@ def clusterings(
     from bulk2sc.clustering import compare
 
     methods = compare.methods(
-        n_hvg=clustering_hvg, max_epochs=clustering_epochs, max_cluster_epochs=cluster_stage_epochs
+        n_hvg=clustering_hvg,
+        attention=clustering_attention,
+        max_epochs=clustering_epochs,
+        max_cluster_epochs=cluster_stage_epochs,
     )
     few = pp.with_counts(compare.at_most(cells, clustering_cells))
     return compare.table_s2(few, methods, n_seeds=clustering_seeds, n_permuted=clustering_nulls)

@@ -1,31 +1,44 @@
 """What clusters are worth."""
 
+from collections.abc import Mapping
+
 import pandas as pd
+from scipy import stats
 
 from bulk2sc.prose.words import listing
 
 
-def recovery(name: str, ari: pd.Series, truth: str, *, bar: float = 0.95) -> str:
+def recovery(
+    name: str, ari: pd.Series, truth: str, *, apart: pd.Series | None = None, bar: float = 0.95
+) -> str:
     """Say which clustering agrees best with the truth, and whether the one called `name` reaches a bar.
 
     Parameters
     ----------
     ari
-        Mean adjusted Rand index by method.
+        Mean adjusted Rand index by method, all cells clustered at once.
+    apart
+        The same of clusters found sample by sample and joined, where that was done.
     """
-    best = ari.idxmax()
-    text = f"Against the {truth}, **{best}** has the highest mean ARI ({ari[best]:.2f})."
+    best, pooled = ari.idxmax(), "" if apart is None else " with all cells at once"
+    text = f"Against the {truth}, **{best}** has the highest mean ARI{pooled} ({ari[best]:.2f})."
     if ari[name] >= bar:
         return (
             f"{text} {name} reaches {ari[name]:.2f}, at least the {bar:.2f} that this book calls recovered."
         )
     text += f" {name} reaches {ari[name]:.2f}, less than the {bar:.2f} that this book calls recovered"
-    others = [f"{other} ({value:.2f})" for other, value in ari.items() if value >= bar]
-    return (
-        f"{text}; {listing(others)} reach{'es' if len(others) == 1 else ''} it."
-        if others
-        else (f"{text}; no other method reaches it.")
-    )
+    others = _reached(ari, bar)
+    text += f"; {others} it." if others else "; no other method reaches it."
+    if apart is None:
+        return text
+    joined = _reached(apart, bar) or "no method reaches"
+    return f"{text} **Clustered sample by sample and joined, {joined} it**, see the section on samples below."
+
+
+def _reached(ari: pd.Series, bar: float) -> str:
+    """Name the methods at or above a bar, with their ARI and a verb; empty if none is."""
+    those = [f"{method} ({value:.2f})" for method, value in ari.items() if value >= bar]
+    return f"{listing(those)} reach{'es' if len(those) == 1 else ''}" if those else ""
 
 
 def cut_short(epochs: int, full: int) -> str:
@@ -95,18 +108,90 @@ def false_clusters(clusters: pd.Series) -> str:
     return f"{text} {listing(right)} find{'s' if len(right) == 1 else ''} one." if right else text
 
 
-def line_or_sample(name: str, line: float, sample: float) -> str:
-    """Say whether clusters follow the cell line or the sample it was measured in, by ARI."""
-    if line >= sample:
-        return f"Clusters of {name} follow the line (ARI {line:.2f}) more than the sample ({sample:.2f})."
-    return f"Clusters of {name} follow the sample (ARI {sample:.2f}) more than the line ({line:.2f})."
+def why_pooled(name: str, ari: Mapping[str, float], *, bar: float = 0.95) -> str:
+    """
+    Say why clusters of all cells at once recover the lines or do not, where lines were measured repeatedly.
+
+    Parameters
+    ----------
+    ari
+        ARI by what clusters are compared with: ``cell line``, ``sample``, and ``line x <place>``, the lines
+        of each sample (experiment, protocol) taken apart.
+    """
+    line, places = ari["cell line"], {key: value for key, value in ari.items() if key.startswith("line x ")}
+    text = f"All cells at once, clusters of {name} have an ARI of {line:.2f} with the line"
+    if line >= bar:
+        return f"{text}: no batch effect keeps them from it."
+    best = max(places, key=places.get)
+    place = best.removeprefix("line x ")
+    listed = listing([f"{value:.2f} by {key.removeprefix('line x ')}" for key, value in places.items()])
+    text += f", {ari['sample']:.2f} with the sample, and with lines taken apart {listed}"
+    if places[best] <= line:
+        return f"{text}: that lines were measured repeatedly does not explain what is missing."
+    if places[best] >= bar:
+        return f"{text}. They do find the lines, but **each line of each {place} as a cluster of its own**."
+    return f"{text}. They part lines by {place}, but that alone does not explain what is missing."
 
 
-def joined(name: str, together: float, apart: float, *, bar: float = 0.95) -> str:
-    """Say what clustering sample by sample does to the ARI with the line: from `together` to `apart`."""
+def joined(name: str, together: float, apart: float, *, by: str = "sample", bar: float = 0.95) -> str:
+    """Say what clustering part by part does to the ARI with the line: from `together` to `apart`."""
     verb = "takes" if apart > together else "does not raise, but takes"
-    text = f"Clustering sample by sample {verb} the ARI of {name} from {together:.2f} to {apart:.2f}"
+    text = f"Clustering {by} by {by} {verb} the ARI of {name} from {together:.2f} to {apart:.2f}"
     return f"{text}, {'at least' if apart >= bar else 'below'} {bar:.2f}."
+
+
+def few_runs(n: int, what: str) -> str:
+    """Say what stands in place of an interval of `n` runs on `what`, with one or two; empty for more."""
+    if n == 1:
+        return f"On {what} each method runs once: there is no interval."
+    if n == 2:
+        return f"On {what} each method runs twice: bars are the range of the two, not an interval."
+    return ""
+
+
+def gain_of_exact(measured: Mapping[str, Mapping]) -> str:
+    """
+    Say what memory-efficient and landmark attention gain in time and memory.
+
+    Parameters
+    ----------
+    measured
+        ``cost`` and ``growth`` as `benchmarks/attention.py` writes them.
+    """
+    cost, growth = measured["cost"], measured["growth"]
+    n = cost["rounds"][0]["exact"]["cells"]
+    most = max(growth["runs"], key=lambda run: run["cells"])
+    return (
+        f"With {n:,} cells an epoch of the exact form is {cost['seconds']['ratio']:.1f} times as fast as the "
+        f"same model written plainly, with n x n matrices, and its peak memory is smaller by a factor of "
+        f"{cost['peak_mb']['ratio']:.1f}. With {most['form']} the processor time of an epoch grows as "
+        f"n^{growth['exponent of processor_seconds']:.2f}; {most['cells']:,} cells take "
+        f"{most['processor_seconds']:.0f} s of it an epoch and {most['peak_mb'] / 1000:.1f} GB."
+    )
+
+
+def quality_of_exact(quality: Mapping) -> str:
+    """
+    Say how clusters of exact and of landmark attention agree with the truth, beside those of the plain form.
+
+    Parameters
+    ----------
+    quality
+        ``runs``, ``epochs`` and ``cluster_epochs`` as `benchmarks/attention.py` writes them.
+    """
+    ari = pd.DataFrame(quality["runs"]).pivot(index="seed", columns="form", values="ARI")
+    parts = [f"plain {ari['plain'].mean():.2f}"]
+    for form in ("exact", "landmarks"):
+        change = ari[form] - ari["plain"]
+        half = stats.t.ppf(0.975, len(change) - 1) * change.sem()
+        parts.append(
+            f"{form} {ari[form].mean():.2f} (mean difference {change.mean():+.3f}, 95 % interval "
+            f"{change.mean() - half:+.3f} to {change.mean() + half:+.3f})"
+        )
+    return (
+        f"The mean ARI with the line over {len(ari)} simulations is: {listing(parts)}. These runs have "
+        f"{quality['epochs']} + {quality['cluster_epochs']} epochs, fewer than the model's 200 + 100."
+    )
 
 
 def widths_of_studies(table: pd.DataFrame, *, claim: float) -> str:
