@@ -296,13 +296,10 @@ asked = [("hidden recall", s) for s in ("depth", "shift", "hidden_resistant", "r
 asked += [("hidden precision", s) for s in ("depth", "shift", "hidden_resistant", "resolution")]
 asked += [(f"normal {of}", s) for of in ("recall", "precision") for s in ("depth", "shift")]
 found = {"hidden": "hidden resistant cells", "normal": "normal cells"}
-found = {
-    f"{kind} {of}": f"{of.capitalize()} of {cells}"
-    for kind, cells in found.items()
-    for of in ("recall", "precision")
-}
+found = {f"{k} {of}": f"{of.capitalize()} of {c}" for k, c in found.items() for of in ("recall", "precision")}
 
 
+# %% tags=["remove-input"]
 def said(table):
     means = table.set_index(["setting", "metric", "value"]).sort_index()["mean"]
     lines = [prose.breaks(f"{found[m]} over the {prose.SWEPT[s]}", means[s, m]) for m, s in asked]
