@@ -15,7 +15,6 @@ SCHEDULES = {"pretrained": "pretrain-then-classify", "joint": "joint"}
 # The rows of Table 3; the variant with a domain classifier is not the paper's and stands with its like.
 RUNGS = (*models.LADDER[:-1], "domain-classifier share AE", models.LADDER[-1])
 ADVERSARIAL = ("adv AE", "adv share AE", "domain-classifier share AE")
-CONSTANTS = ("all sensitive", "all resistant")
 # What is added -> the rung with it, the rung without. The last two are the neighbours in Table 3 and Fig. 5
 # that differ in two parts at once.
 STEPS = {
@@ -54,8 +53,7 @@ def arms(bulk: AnnData, cells: AnnData, settings: Mapping) -> Iterator[Arm]:
                 cells,
                 lambda seed, rung=rung, given=given: models.make(rung, **given | {"seed": seed}),
             )
-    for answer in CONSTANTS:
-        yield Arm(answer, bulk, cells, lambda seed, answer=answer: models.make(answer))
+    yield from trials.constant_arms(bulk, cells)
 
 
 def told_apart(model: models.Model, lines: AnnData, cells: AnnData) -> pd.DataFrame:

@@ -23,7 +23,6 @@ PARTS = {  # what each of these controls takes away
     UNTRAINED: "the training of the encoder",
     NO_CELLS: "single cells in training",
 }
-CONSTANT = ("all sensitive", "all resistant")
 APART = 1000  # between the seeds of two shuffles of one part, whose first has the seed of the part
 
 
@@ -138,10 +137,9 @@ def _arms(full: models.Model, bulk: AnnData, cells: AnnData, settings: dict) -> 
         UNTRAINED: lambda seed: UntrainedAutoencoder(**settings | {"seed": seed}),
         NO_CELLS: lambda seed: InductiveAutoencoder(**settings | {"seed": seed}),
         RIDGE: lambda seed: models.make(RIDGE, seed=seed),
-        "all sensitive": lambda seed: models.AllSensitive(),
-        "all resistant": lambda seed: models.AllResistant(),
     }
-    return (trials.Arm(name, bulk, cells, make) for name, make in makers.items())
+    yield from (trials.Arm(name, bulk, cells, make) for name, make in makers.items())
+    yield from trials.constant_arms(bulk, cells)
 
 
 def _taught(

@@ -1,6 +1,7 @@
 """Settings of the shared autoencoder, moved one at a time (Figure 4 of He et al. 2025)."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,10 +9,9 @@ from anndata import AnnData
 
 from bulk2sc import evaluate, models
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.experiments.trials import Arm
+from bulk2sc.experiments.trials import Arm, constant_arms
 
 BASE = "as set"  # the arm with the study's own settings; it belongs to every sweep
-CONSTANTS = ("all sensitive", "all resistant")
 
 
 def grid(base: Mapping[str, float], swept: Mapping[str, Sequence[float]]) -> pd.DataFrame:
@@ -100,13 +100,9 @@ def arms(
         bound = now["min_pathway_genes"]
         mask = make_mask(lines, int(bound)) if point.setting == "n_hvg" else masks[bound]
         given = {**settings, "mask": mask, "dropout": now["dropout"]}
-        yield Arm(point.method, lines, cells, lambda seed, given=given: _autoencoder(given, seed))
-    for answer in CONSTANTS:
-        yield Arm(answer, *paired, lambda seed, answer=answer: models.make(answer))
-
-
-def _autoencoder(settings: Mapping, seed: int) -> models.SharedAutoencoder:
-    return models.SharedAutoencoder(**{**settings, "seed": seed})
+        make = partial(models.make, models.SharedAutoencoder.name, **given)
+        yield Arm(point.method, lines, cells, lambda seed, make=make: make(seed=seed))
+    yield from constant_arms(*paired)
 
 
 def gain_by_looking(

@@ -8,9 +8,8 @@ from anndata import AnnData
 
 from bulk2sc import models, pathways
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.experiments.trials import Arm
+from bulk2sc.experiments.trials import Arm, constant_arms
 
-CONSTANTS = ("all sensitive", "all resistant")
 BRANCHES = {"go_cc": "GO:CC", "go_bp": "GO:BP", "go_mf": "GO:MF"}
 
 
@@ -88,8 +87,7 @@ def arms(
         drawn[control[1]] = lambda seed: narrowed(masks[reference], n_pathways, seed)
     for name, draw in drawn.items():
         yield Arm(name, lines, cells, lambda seed, draw=draw: _autoencoder(settings, draw(seed), seed))
-    for answer in CONSTANTS:
-        yield Arm(answer, lines, cells, lambda seed, answer=answer: models.make(answer))
+    yield from constant_arms(lines, cells)
 
 
 def _autoencoder(settings: Mapping, mask: pd.DataFrame, seed: int) -> models.SharedAutoencoder:

@@ -5,7 +5,7 @@ bulk lines, so that one fit gives both what settings may be chosen on, the answe
 what is only looked at, the scores of the cells. Five seeds make a cross-validation.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,6 +14,7 @@ from anndata import AnnData
 from bulk2sc import evaluate, models
 
 FOLDS = 5
+CONSTANTS = ("all sensitive", "all resistant")  # answers that no data are needed for
 HISTORY = ["stage", "epoch", "split", "term", "value"]
 COLUMNS = {"cells": ["cell", "score"], "lines": ["line", "answer", "auc", "score"], "curves": HISTORY}
 
@@ -26,6 +27,12 @@ class Arm:
     bulk: AnnData
     cells: AnnData
     make: Callable[[int], models.Model]
+
+
+def constant_arms(bulk: AnnData, cells: AnnData) -> Iterator[Arm]:
+    """Yield the arms that answer the same for every cell."""
+    for answer in CONSTANTS:
+        yield Arm(answer, bulk, cells, lambda seed, answer=answer: models.make(answer))
 
 
 def run(

@@ -114,7 +114,7 @@ Markdown(
 )
 
 # %% mystnb={"figure": {"caption": "All rungs and both constant answers. Left: AUROC on bulk lines left out; middle and right: AUROC and Matthews correlation on the cells. Top: pretrained; bottom: joint. Blue: mean over seeds with its 95 % interval; grey: single seeds; dashed: constant answers.", "name": "fig-ladder"}, "image": {"alt": "Six panels of dots with intervals, one row per rung: three measures for each of the two schedules."}} tags=["hide-input"]
-order = [*ablation.RUNGS, *ablation.CONSTANTS]
+order = [*ablation.RUNGS, *trials.CONSTANTS]
 panels = [
     (validation, "auroc", 0.5, "lines left out"),
     (table, "auroc", 0.5, "cells"),
@@ -129,7 +129,7 @@ for row, schedule in zip(axes, ablation.SCHEDULES, strict=True):
         ax.set_title(f"{schedule}: {ground}")
 
 # %% tags=["remove-input"]
-learnt = ~table["method"].isin(ablation.CONSTANTS)
+learnt = ~table["method"].isin(trials.CONSTANTS)
 Markdown(f"{prose.above_chance(table[learnt])} {prose.degenerate(table)}")
 
 # %% [markdown]
@@ -334,7 +334,7 @@ paper = pd.concat([printed, constant.rename(columns={"answer": "method"})]).set_
 mean = table[table["seed"] == -1].pivot(index="method", columns="metric", values="value")
 shown = {"paper": paper}
 for schedule in ablation.SCHEDULES:
-    named = [m if m in ablation.CONSTANTS else ablation.arm(m, schedule) for m in paper.index]
+    named = [m if m in trials.CONSTANTS else ablation.arm(m, schedule) for m in paper.index]
     shown[f"here, {schedule}"] = mean.loc[named, ["accuracy", "f1", "mcc"]].set_axis(paper.index)
 pd.concat(shown, axis=1).rename(columns=prose.LABELS).round(3)
 
@@ -355,7 +355,7 @@ Markdown("\n".join(f"- {line}" for line in prose.implied_answers(implied, counts
 # All of this page's models in numbers, with 95 % intervals over cell lines; the last column names the seeds whose run is degenerate, calling under 2 % or over 98 % of the cells sensitive.
 
 # %% tags=["hide-input"]
-every = [*arms, *ablation.CONSTANTS]
+every = [*arms, *trials.CONSTANTS]
 numbers = prose.with_intervals(
     table, ["auroc", "mcc", "balanced_accuracy", "accuracy", "f1", "positive_rate"], every
 )

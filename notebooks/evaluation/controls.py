@@ -114,7 +114,7 @@ Markdown(
 
 # %% mystnb={"figure": {"caption": "AUROC of the full model, its controls, and ridge regression with the same controls. Left: on cells; the interval is over cell lines. Right: on the bulk lines that each seed leaves out; the interval is over folds. Blue: mean with 95 % interval; grey: single seeds or shuffles; dashed: a constant answer.", "name": "fig-controls"}, "image": {"alt": "Two panels of dots with intervals, one row a control: AUROC on cells and on bulk lines left out."}} tags=["hide-input"]
 order = [controls.FULL, controls.SHUFFLED, *[a for a in arms if a in (*controls.PARTS, controls.LEAKED)]]
-order += [a for a in arms if a.startswith(controls.RIDGE)] + list(controls.CONSTANT)
+order += [a for a in arms if a.startswith(controls.RIDGE)] + list(trials.CONSTANTS)
 figure, axes = plt.subplots(1, 2, figsize=(9, 0.36 * len(order) + 1), sharey=True)
 for ax, (title, table) in zip(
     axes, {"cells": judged, "bulk lines left out": validation}.items(), strict=True

@@ -148,7 +148,7 @@ Markdown("\n".join(f"- {sentence}" for sentence in sentences))
 # Where values cannot be told apart, the honest report is the whole curve, and any of them may be used; this study keeps its own.
 
 # %% tags=["hide-input"]
-arms = [*points["method"].drop_duplicates(), *hyperparameters.CONSTANTS]
+arms = [*points["method"].drop_duplicates(), *trials.CONSTANTS]
 prose.with_intervals(validation, ["auroc", "mcc", "accuracy", "f1"], arms)
 
 # %% [markdown]
