@@ -33,7 +33,7 @@ def _sentence(less: dict[str, tuple[float, float]], full: str) -> str:
 
 
 def _sizes(chapter: Chapter) -> dict[str, Any]:
-    """Return the settings that say how much a chapter does: its own, its artefacts', the pair's, the model's."""
+    """Return the settings that say how much a chapter does: of itself, its artefacts, the pair, the model."""
     made = [*chapter.owned, *({"pair", "autoencoder"} & set(chapter.artefacts))]
     names = {p.name for p in chapter.declared} | {s for name in made for s in ARTEFACTS[name].settings}
     known = chapter.state["settings"] | chapter.values
