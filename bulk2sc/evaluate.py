@@ -68,6 +68,8 @@ def weighted_metrics(answer: np.ndarray, score: np.ndarray, weight: np.ndarray) 
 
 def _areas(answer: np.ndarray, score: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the areas under the ROC and precision-recall curves, (n_weightings,) each."""
+    if not len(answer):
+        return np.full(len(weight), np.nan), np.full(len(weight), np.nan)
     order = np.argsort(-score, kind="stable")
     last_of_tie = np.append(np.diff(score[order]) != 0, True)
     positives = np.cumsum(weight[:, order] * answer[order], axis=1)[:, last_of_tie]

@@ -1,5 +1,6 @@
 """Data and settings that cannot be used end in one line: what was found, and what to do about it."""
 
+import re
 from pathlib import Path
 
 import anndata as ad
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import small_book
+import yaml
 
 from bulk2sc import cli, datasets, evaluate, makers, models, notebook, plan, prose, workflow
 from bulk2sc.errors import Bulk2scError
@@ -186,6 +188,14 @@ OWN_RUNS = {
 }
 
 
+def printed(executed: Path) -> str:
+    """Return all text that the cells of an executed notebook print: sentences, tables and streams."""
+    outputs = [o for cell in notebook.read_notebook(executed).cells for o in cell.get("outputs", [])]
+    texts = [o.get("text", "") for o in outputs]
+    texts += [o["data"][kind] for o in outputs if "data" in o for kind in o["data"] if kind.startswith("text")]
+    return "\n".join(texts)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("slug", OWN_RUNS)
 def test_a_page_of_cells_without_answers_says_why_it_has_no_metrics(slug, root, tmp_path, monkeypatch):
@@ -195,9 +205,7 @@ def test_a_page_of_cells_without_answers_says_why_it_has_no_metrics(slug, root, 
     monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
     planned = plan.plan("smoke")
     output = workflow.run_own(planned, slug, given | {takes_file: str(root / "own.h5ad")})
-    cells = notebook.read_notebook(output).cells
-    said = [str(o.data.get("text/markdown")) for c in cells for o in c.get("outputs", []) if "data" in o]
-    assert any(reason in text for text in said)
+    assert reason in printed(output)
     rows = pd.read_csv(output.parent / "results" / f"{slug}.csv")
     known = rows.loc[rows["value"].notna(), "metric"]
     if slug == "baselines":
@@ -207,6 +215,54 @@ def test_a_page_of_cells_without_answers_says_why_it_has_no_metrics(slug, root, 
         assert on_cells[on_cells["metric"] == "auroc"]["value"].isna().all()
     else:
         assert "called sensitive" in set(known)
+
+
+# Chapters that take no source of cells meet one's own in an edition; each with a table of scores and its reason.
+OWN_CHAPTERS = {
+    "controls": ("controls", "cells", "control**: no cell has an answer."),
+    "ablation": ("ablation", "cells", "No cell is judged."),
+    "calibration": ("alignment", "scores", "No calibration error is known, since no cell is judged."),
+    "hyperparameters": ("sweep", "cells", "the cells could choose nothing, since none can be called right or wrong."),
+    "pathway-resources": ("resources", "cells", "On the cells, nothing can be compared with random sets"),
+}
+BRIEF = {"n_hvg": 200, "hidden": 16, "max_epochs": 3, "n_seeds": 2, "seeds": [0, 1], "control_shuffles": 2}
+BRIEF |= {"ablation_epochs": 1, "ablation_hidden": 16, "alignment_epochs": 1, "alignment_hidden": 16}
+BRIEF |= {"alignment_seeds": 1, "methods": ["ridge", "shared AE", "all sensitive"]}
+BRIEF |= {"sweep_min_genes": [5], "sweep_hvg": [200], "sweep_dropout": [0.5]}
+NEED_ANSWERS = {"accuracy", "auroc", "brier", "difference in auroc", "ece", "f1", "gain", "mcc"}
+
+
+@pytest.fixture(scope="module")
+def bare(book):
+    """Return the folder of an edition whose cells nobody has labelled; its chapters share what they make."""
+    folder = book / "bare"
+    (folder / "editions").mkdir(parents=True)
+    for name in ("notebooks", "_toc.yml"):
+        (folder / name).symlink_to(PROJECT / name)
+    smoke = yaml.safe_load((PROJECT / "editions" / "smoke.yml").read_text())
+    given = smoke["parameters"] | BRIEF | {"cells_source": str(book / "own.h5ad")}
+    fields = {"chapters": list(OWN_CHAPTERS), "parameters": given, "chapter_parameters": {}, "budgets": {}}
+    (folder / "editions" / "bare.yml").write_text(yaml.safe_dump(smoke | fields))
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slug", OWN_CHAPTERS)
+def test_a_chapter_of_cells_without_answers_scores_them_and_says_why_no_more(slug, bare, monkeypatch):
+    artefact, table, reason = OWN_CHAPTERS[slug]
+    monkeypatch.setenv("BULK2SC_ROOT", str(bare))
+    monkeypatch.setenv("BULK2SC_CACHE", str(bare / "cache"))
+    planned = plan.plan("bare")
+    workflow.run_chapter(planned, slug)
+    page = printed(planned.executed(planned.chapter(slug)))
+    assert not re.search(r"\bnan\b", page, re.IGNORECASE) and "Warning" not in page
+    assert prose.NOT_JUDGED in page and reason in page
+    files = list((planned.build / "results" / artefact).glob(f"*.tables/{table}.csv.gz"))
+    scores = pd.concat([pd.read_csv(file) for file in files])
+    assert len(files) == len(scores["seed"].mod(1000).unique()) and scores["score"].between(0, 1).all()
+    rows = pd.read_csv(planned.build / "results" / f"{slug}.csv")
+    on_cells = rows[rows["against"].str.startswith("truth") & rows["metric"].isin(NEED_ANSWERS)]
+    assert {"auroc"} < set(on_cells["metric"]) and on_cells["value"].isna().all()
 
 
 @pytest.mark.slow

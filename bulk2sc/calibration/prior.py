@@ -77,7 +77,8 @@ def prior_shift(before: float) -> Measure:
         known = ~np.isnan(answer)
         judged, kept = answer[known], weight[:, known]
         estimated = estimate_prior(score, weight, before)
-        true = kept @ judged / kept.sum(axis=1)
+        with np.errstate(invalid="ignore"):
+            true = kept @ judged / kept.sum(axis=1)
         plain = _effects(judged, np.tile(score[known], (len(weight), 1)), kept)
         values = {"share, true": true, "share, estimated": estimated}
         values["share, estimated minus true"] = estimated - true
@@ -92,14 +93,18 @@ def prior_shift(before: float) -> Measure:
 
 
 def _effects(answer: np.ndarray, score: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what a change of prior can change, for scores (n_weightings, n_cells) of one order."""
+    """Return what a change of prior can change, for scores (n_weightings, n_cells) of one order.
+
+    All are NaN for weightings without any cell.
+    """
     called, total = score >= 0.5, weight.sum(axis=1)
+    total = np.where(total > 0, total, np.nan)
     hits, calls, sensitive = (weight * called) @ answer, (weight * called).sum(axis=1), weight @ answer
     return {
         "brier": (weight * (score - answer) ** 2).sum(axis=1) / total,
         "ece": calibration_error(answer, score, weight),
         "accuracy": (total - calls - sensitive + 2 * hits) / total,
-        "f1": 2 * hits / np.maximum(calls + sensitive, 1e-300),
+        "f1": np.where(total > 0, 2 * hits / np.maximum(calls + sensitive, 1e-300), np.nan),
     }
 
 

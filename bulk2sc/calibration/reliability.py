@@ -14,6 +14,7 @@ from bulk2sc import evaluate
 from bulk2sc.calibration.resampling import Measure, resampled, with_interval
 
 BINS = 10
+POINT = ["bin", "score", "value", "low", "high", "expected_low", "expected_high"]
 INFLATED = ("ece", "miscalibration", "discrimination")  # by every draw of lines, see `measured`
 
 
@@ -41,10 +42,13 @@ def calibration_error(
         Array (n_weightings, n_cells).
     bins
         Number of bins.
+
+    Weightings without any cell have none: NaN.
     """
     excess = np.asarray(weight, float) * (np.asarray(score, float) - np.asarray(answer, float))
     in_bin = np.eye(bins)[bins_of(np.atleast_2d(score)[0], bins)]
-    return np.abs(excess @ in_bin).sum(axis=1) / np.broadcast_to(weight, excess.shape).sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return np.abs(excess @ in_bin).sum(axis=1) / np.broadcast_to(weight, excess.shape).sum(axis=1)
 
 
 def calibrated_by_chance(
@@ -78,7 +82,8 @@ def chance_errors(
     Returns
     -------
     DataFrame
-        By method: expected and upper, mean and 95 % point of `calibrated_by_chance`, both means over seeds.
+        By method: expected and upper, mean and 95 % point of `calibrated_by_chance`, both means over seeds;
+        NaN where no cell is judged.
     """
     judged = cells.obs[cells.obs[against].notna()]
     rows = {}
@@ -105,15 +110,18 @@ def decomposition(answer: np.ndarray, score: np.ndarray, weight: np.ndarray) -> 
     Returns
     -------
     dict
-        Arrays (n_weightings,).
+        Arrays (n_weightings,), NaN for weightings without any cell.
     """
     order = np.argsort(score, kind="stable")
-    starts = np.flatnonzero(np.append(True, np.diff(score[order]) > 0))  # equal scores stay together
+    starts = np.flatnonzero(np.diff(score[order], prepend=-np.inf) > 0)  # equal scores stay together
     of_level = np.add.reduceat(weight[:, order], starts, axis=1)
     sensitive = np.add.reduceat((weight * answer)[:, order], starts, axis=1)
     total = weight.sum(axis=1)
-    share, brier = sensitive.sum(axis=1) / total, weight @ (score - answer) ** 2 / total
-    recalibrated = np.array(list(map(_isotonic_error, of_level, sensitive))) / total
+    errors = np.array(list(map(_isotonic_error, of_level, sensitive)))
+    with np.errstate(invalid="ignore"):
+        share, brier, recalibrated = (
+            part / total for part in (sensitive.sum(axis=1), weight @ (score - answer) ** 2, errors)
+        )
     uncertainty = share * (1 - share)
     return {
         "brier": brier,
@@ -140,7 +148,8 @@ def calibration(reference: float) -> Measure:
         known = ~np.isnan(answer)
         answer, score, weight = answer[known], score[known], weight[:, known]
         found = decomposition(answer, score, weight)
-        constant = weight @ (reference - answer) ** 2 / weight.sum(axis=1)
+        with np.errstate(invalid="ignore"):
+            constant = weight @ (reference - answer) ** 2 / weight.sum(axis=1)
         ece = calibration_error(answer, score, weight)
         return found | {"brier_skill": 1 - found["brier"] / constant, "ece": ece}
 
@@ -158,9 +167,11 @@ def reliabilities(
     -------
     DataFrame
         Tidy: method, seed (-1 for the pool), metric (``share sensitive``), and the columns of `reliability`,
-        whose intervals and chance come with the pool alone.
+        whose intervals and chance come with the pool alone. Empty where no cell is judged.
     """
     judged, tables = cells.obs[cells.obs[against].notna()], []
+    if judged.empty:
+        return pd.DataFrame(columns=["method", "seed", "metric", *POINT], dtype=float)
     few = evaluate.too_few_lines(judged[against], judged["cell_line"])
     for method, table in scores[scores["cell"].isin(judged.index)].groupby("method", sort=False):
         of = judged.loc[table["cell"]]

@@ -17,8 +17,10 @@ Measure = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, np.ndarray]]
 
 
 def resampled(groups: Iterable[str], *, n_draws: int = 500, seed: int = 0) -> np.ndarray:
-    """Return how often each row counts: once, then in draws of whole groups, (1 + n_draws, n)."""
+    """Return how often each row counts: once, then in draws of whole groups, (1 + n_draws, n); n may be 0."""
     names, member = np.unique(np.asarray(list(groups), str), return_inverse=True)
+    if not len(names):
+        return np.ones((1 + n_draws, 0))
     times = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), n_draws)
     return np.vstack([np.ones(len(member)), times[:, member]])
 
@@ -72,7 +74,7 @@ def measured(
         ]
         for metric in next(iter(found.values())):
             draws = np.mean([by[metric] for by in found.values()], axis=0)
-            if metric in inflated:
+            if metric in inflated and not np.isnan(draws[0]):
                 draws[1:] = np.maximum(draws[1:] - np.nanmean(draws[1:]) + draws[0], 0)
             summary = against_zero if metric in tested else with_interval
             rows.append({"method": method, "seed": -1, "metric": metric, **summary(draws, few)})

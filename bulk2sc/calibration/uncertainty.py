@@ -102,9 +102,12 @@ def rejections(
 def risk_curves(scores: pd.DataFrame, cells: AnnData, *, against: str = "truth") -> pd.DataFrame:
     """Return the curves of `rejections` at 5, 6, ... 100 % of the cells: method, by, coverage, metric, value.
 
-    The metric is the ``risk``. Within a level of equal uncertainty cells come in random order.
+    The metric is the ``risk``. Within a level of equal uncertainty cells come in random order. Empty where no
+    cell is judged.
     """
     answer, names, once, _ = judged(cells, against)
+    if names.empty:
+        return pd.DataFrame(columns=["method", "by", "coverage", "metric", "value"])
     curves, coverage = [], np.arange(5, 101) / 100
     for method, kind, score, uncertainty in _certainties(scores, names):
         answered, wrong = (part[0] for part in risk_curve((score >= 0.5) != answer, uncertainty, once))
@@ -144,7 +147,7 @@ def risk_curve(
         (n_weightings, 1 + n_levels), starting at 0. Risk is the second over the first.
     """
     order = np.argsort(uncertainty, kind="stable")
-    starts = np.flatnonzero(np.append(True, np.diff(uncertainty[order]) > 0))
+    starts = np.flatnonzero(np.diff(uncertainty[order], prepend=-np.inf) > 0)
     weight = np.atleast_2d(weight)[:, order]
     levels = np.add.reduceat(weight, starts, axis=1), np.add.reduceat(weight * error[order], starts, axis=1)
     total = weight.sum(axis=1, keepdims=True)
@@ -162,8 +165,10 @@ def risk_coverage(error: np.ndarray, uncertainty: np.ndarray, weight: np.ndarray
         Arrays (n_weightings,): ``aurc``, the mean error rate over all coverages; ``random``, the same where
         cells are answered in random order, which is the error rate; ``oracle``, where all wrong calls come
         last (Geifman et al. 2019); ``gain``, how far `aurc` is from random to oracle: 1 at best, 0 without
-        any knowledge, below where the certain cells are the wrong ones.
+        any knowledge, below where the certain cells are the wrong ones. NaN without any cell.
     """
+    if not len(error):
+        return {name: np.full(len(weight), np.nan) for name in ("aurc", "random", "oracle", "gain")}
     coverage, wrong = risk_curve(error, uncertainty, weight)
     c0, c1, e0 = coverage[:, :-1], coverage[:, 1:], wrong[:, :-1]
     width = c1 - c0

@@ -25,7 +25,8 @@ def size_of_ladder(n_arms: int, settings: Mapping[str, int], limited: float) -> 
     own, here = (settings[f"ablation_{name}"] for name in ("epochs", "hidden"))
     text = (
         f"This page rests on {n_arms * seeds} fits: {n_arms} models with {counted(seeds, 'seed')} each, with "
-        f"hidden layers of {here} units and at most {own} epochs in each stage"
+        f"hidden layers of {here} units and at most "
+        f"{counted(own, 'epoch')} in each stage"
     )
     if (own, here) == (settings["max_epochs"], settings["hidden"]):
         text += ", as the study's own model. "
@@ -97,12 +98,12 @@ def rung_chosen(on_lines: pd.Series, on_cells: pd.Series) -> str:
     Parameters
     ----------
     on_lines, on_cells
-        Mean AUROC by arm, of the same arms; NaN on cells that have one class.
+        Mean AUROC by arm, of the same arms; NaN on cells without answers of both classes.
     """
     best = on_lines.idxmax()
     text = f"Bulk validation chooses **{best}** (mean AUROC {on_lines[best]:.3f} on lines left out)."
     if on_cells.isna().all():
-        return f"{text} The cells have answers of one class and could choose nothing."
+        return f"{text} The cells could choose nothing: that needs answers of both classes."
     other = on_cells.idxmax()
     if other == best:
         return f"{text} The cells would have chosen the same ({on_cells[best]:.3f})."

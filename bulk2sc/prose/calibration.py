@@ -100,6 +100,9 @@ def with_p(table: pd.DataFrame, metrics: Mapping[str, str], order: Sequence[str]
 
 def calibrated(errors: Mapping[str, float], upper: Mapping[str, float]) -> str:
     """Say whose calibration error is more than chance explains; `upper` is its 95 % point, by method."""
+    errors = {m: e for m, e in errors.items() if pd.notna(e)}
+    if not errors:
+        return "No calibration error is known, since no cell is judged."
     text = {m: f"{m} ({e:.2f}; exact scores up to {upper[m]:.2f})" for m, e in errors.items()}
     more = [m for m, e in errors.items() if e > upper[m]]
     inside = [text[m] for m in text if m not in more]
@@ -177,8 +180,17 @@ def goes_with(fits: pd.DataFrame, x: str, y: str, *, names: tuple[str, str]) -> 
     """
     if fits[y].isna().any() or fits[x].isna().any():
         return f"Nothing can be said of {names[0]} and {names[1]} here: one of them is not defined."
+    if fits[[x, y]].nunique().min() < 2:
+        return f"Nothing can be said of {names[0]} and {names[1]} here: one of them is the same for all fits."
     over_all = stats.spearmanr(fits[x], fits[y]).statistic
-    centred = fits[[x, y]] - fits.groupby("method")[[x, y]].transform("mean")
+    centred = (fits[[x, y]] - fits.groupby("method")[[x, y]].transform("mean")).round(12)
+    if centred.nunique().min() < 2:
+        one_seed = fits["method"].is_unique
+        return (
+            f"{names[0]} and {names[1]}: Spearman correlation {over_all:+.2f} over {len(fits)} fits; "
+            f"{'one seed' if one_seed else 'fits that do not differ within a method'} cannot tell whether it "
+            "holds within methods."
+        )
     inside = stats.spearmanr(centred[x], centred[y]).statistic
     clear = np.sign(over_all) == np.sign(inside) and min(abs(over_all), abs(inside)) >= 0.5
     verdict = (
@@ -204,7 +216,7 @@ def meets_and_predicts(fits: pd.DataFrame, measures: Mapping[str, str], y: str =
     """
     means = fits.groupby("method", sort=False)[[*measures, y]].mean()
     if means[y].isna().any():
-        return "Which method predicts best cannot be said: the cells have answers of one class only."
+        return "Which method predicts best cannot be said: that needs answers of both classes."
     best = means[y].idxmax()
     clauses = [
         f"the lowest {name} has **{means[m].idxmin()}**"

@@ -35,8 +35,11 @@ def above_chance(table: pd.DataFrame, *, metric: str = "auroc", chance: float = 
     table
         Rows of `evaluate.judge` for the mean over seeds (seed -1).
     """
-    rows = table[(table["metric"] == metric) & (table["seed"] == -1) & table["low"].notna()]
+    rows = table[(table["metric"] == metric) & (table["seed"] == -1)].dropna(subset="value")
     label = LABELS.get(metric, metric)
+    if rows.empty:
+        return f"There is no {label} to hold against that of a constant answer."
+    rows = rows[rows["low"].notna()]
     if rows.empty:
         return f"There are too few lines to say whether any {label} differs from that of a constant answer."
     above, below = rows[rows["low"] > chance]["method"], rows[rows["high"] < chance]["method"]

@@ -7,6 +7,7 @@ import pandas as pd
 from bulk2sc.prose.words import interval, listing, percent
 
 CHANCE = 0.5
+NEEDED = "that needs answers of both classes."
 
 
 def clear_of_shuffled(
@@ -14,6 +15,8 @@ def clear_of_shuffled(
     shuffled: Mapping[str, float],
     gap: Mapping[str, float],
     reached: tuple[int, int],
+    *,
+    answered: bool = True,
 ) -> str:
     """Say whether the full model's interval is clear of the control whose labels are shuffled.
 
@@ -28,17 +31,18 @@ def clear_of_shuffled(
         Full minus shuffled, as `evaluate.paired_difference` returns it, p corrected.
     reached
         Number of shuffles that reach the full model's mean, and number of all shuffles.
+    answered
+        Whether any cell has an answer.
     """
+    if pd.isna(full["value"]):
+        reason = "the answers are of one class" if answered else "no cell has an answer"
+        return f"**Nothing here can tell the full model from the shuffled-label control**: {reason}."
     n, of = reached
     p = (n + 1) / (of + 1)
     text = (
         f"The full model has an AUROC of {interval(full['value'], full['low'], full['high'])}; with shuffled "
         f"labels it is {interval(shuffled['value'], shuffled['low'], shuffled['high'])}. "
     )
-    if pd.isna(full["value"]):
-        return (
-            "The cells have answers of one class only: no AUROC can be set against that of shuffled labels."
-        )
     if pd.isna(full["low"]):
         text += "**The lines are too few to say whether the two differ.** "
     elif full["low"] > shuffled["high"] and p >= 0.05:
@@ -54,6 +58,11 @@ def clear_of_shuffled(
         text += (
             "**The full model's interval is not clear of the shuffled-label control**: they overlap. The "
             f"difference on the same lines is above zero: {interval(gap['value'], gap['low'], gap['high'])}. "
+        )
+    elif gap["high"] < 0 and gap["p"] < 0.05:
+        text += (
+            "**The full model is clearly below the shuffled-label control**: the difference on the same lines "
+            f"is below zero: {interval(gap['value'], gap['low'], gap['high'])}. "
         )
     else:
         text += (
@@ -76,8 +85,10 @@ def parts_that_matter(gaps: Mapping[str, Mapping[str, float]], parts: Mapping[st
         Grounds of the comparison: ``"On the cells"``.
     """
     unknown = [parts[name] for name, gap in gaps.items() if pd.isna(gap["low"])]
+    if all(pd.isna(gap["value"]) for gap in gaps.values()):
+        return f"{where}, nothing can say whether {listing(unknown)} matter: {NEEDED}"
     if unknown:
-        return f"{where}, there are too few lines to say whether {listing(unknown)} matter."
+        return f"{where}, there are too few lines or seeds to say whether {listing(unknown)} matter."
     clear = {name: gap for name, gap in gaps.items() if not gap.get("p", 0) >= 0.05}
     missed = [parts[name] for name, gap in clear.items() if gap["low"] > 0]
     harmful = [parts[name] for name, gap in clear.items() if gap["high"] < 0]
@@ -91,6 +102,8 @@ def parts_that_matter(gaps: Mapping[str, Mapping[str, float]], parts: Mapping[st
 
 def leakage(method: str, gap: Mapping[str, float]) -> str:
     """Say what a method gains where the tested lines stay in training; `gap` is left in minus left out."""
+    if pd.isna(gap["value"]):
+        return f"For {method}, nothing can say what leaving them in does: {NEEDED}"
     if pd.isna(gap["low"]):
         return (
             f"For {method}, there are too few lines to say what leaving them in does ({gap['value']:+.2f})."
@@ -124,6 +137,8 @@ def confounding(table: pd.DataFrame, fitted: str, answers: str) -> str:
     rows = table[(table["metric"] == "auroc") & (table["seed"] == -1)].set_index("method")
     if rows.empty:
         return f"The cells have no measures of quality to hold against {answers}."
+    if rows["value"].isna().all():
+        return f"No measure of quality can be held against {answers}: {NEEDED}"
     if rows["low"].isna().all():
         return f"Against {answers}, there are too few lines for any interval."
     single = rows.drop(index=fitted, errors="ignore")

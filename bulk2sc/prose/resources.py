@@ -52,6 +52,8 @@ def _sizes(tests: pd.DataFrame, *, intervals: bool = True) -> str:
 def plus_minus(judged: pd.DataFrame, metrics: list[str], order: list[str]) -> pd.DataFrame:
     """Return methods x metrics as text, ``0.726 ± 0.008``: mean and standard deviation over seeds.
 
+    One seed has no deviation, ``0.726``; what is not known is blank.
+
     Parameters
     ----------
     judged
@@ -59,5 +61,6 @@ def plus_minus(judged: pd.DataFrame, metrics: list[str], order: list[str]) -> pd
     """
     seeds = judged[(judged["seed"] >= 0) & judged["metric"].isin(metrics)]
     found = seeds.groupby(["method", "metric"])["value"].agg(["mean", "std"])
-    text = found.apply(lambda row: f"{row['mean']:.3f} ± {row['std']:.3f}", axis=1)
+    mean, deviation = (found[name].map(lambda value: f"{value:.3f}") for name in ("mean", "std"))
+    text = mean.where(found["std"].isna(), mean + " ± " + deviation).where(found["mean"].notna(), "")
     return text.unstack("metric").loc[order, metrics].rename_axis(columns=None)

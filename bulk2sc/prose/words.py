@@ -97,6 +97,8 @@ def listing(names: Sequence[str]) -> str:
 def with_intervals(table: pd.DataFrame, metrics: Sequence[str], order: Sequence[str]) -> pd.DataFrame:
     """Return methods x metrics as text, ``0.71 (0.60 to 0.80)``: mean over seeds, and its interval if any.
 
+    What is not known is blank.
+
     Parameters
     ----------
     table
@@ -104,11 +106,17 @@ def with_intervals(table: pd.DataFrame, metrics: Sequence[str], order: Sequence[
     """
     mean = table[(table["seed"] == -1) & table["metric"].isin(metrics)]
     text = [
-        f"{r.value:.2f}" + ("" if pd.isna(r.low) else f" ({r.low:.2f} to {r.high:.2f})")
+        ("" if pd.isna(r.value) else f"{r.value:.2f}")
+        + ("" if pd.isna(r.low) else f" ({r.low:.2f} to {r.high:.2f})")
         for r in mean.itertuples()
     ]
     wide = mean.assign(text=text).pivot(index="method", columns="metric", values="text")
     return wide.loc[list(order), list(metrics)].rename(columns=LABELS).rename_axis(columns=None)
+
+
+def rounded(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
+    """Return a table of numbers as text with so many digits, blank where a number is not known."""
+    return table.map(lambda value: "" if pd.isna(value) else f"{value:.{digits}f}")
 
 
 def over_runs(row: Mapping[str, float], *, digits: int = 2) -> str:

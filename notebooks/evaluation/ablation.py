@@ -107,11 +107,7 @@ pd.DataFrame(ablation.STEPS, index=["with it", "without it"]).T.rename_axis("wha
 validation = trials.validation(found["lines"])
 table = evaluate.judge(found["cells"], cells, against="truth", n_draws=n_draws)
 judged = cells.obs[cells.obs["truth"].notna()]
-lines = judged.groupby("truth", observed=True)["cell_line"].nunique()
-Markdown(
-    f"{prose.classes(lines.get(1.0, 0), lines.get(0.0, 0))} {len(judged)} cells are judged, of {lines.get(1.0, 0)} "
-    f"sensitive and {lines.get(0.0, 0)} resistant lines."
-)
+Markdown(prose.judged_cells(judged))
 
 # %% mystnb={"figure": {"caption": "All rungs and both constant answers. Left: AUROC on bulk lines left out; middle and right: AUROC and Matthews correlation on the cells. Top: pretrained; bottom: joint. Blue: mean over seeds with its 95 % interval; grey: single seeds; dashed: constant answers.", "name": "fig-ladder"}, "image": {"alt": "Six panels of dots with intervals, one row per rung: three measures for each of the two schedules."}} tags=["hide-input"]
 order = [*ablation.RUNGS, *trials.CONSTANTS]
@@ -161,7 +157,8 @@ for ax, schedule in zip(axes, ablation.SCHEDULES, strict=True):
 _ = figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
 # %% tags=["hide-input"]
-pd.concat(by_step, axis=1)[[(w, c) for w in by_step for c in ("value", "low", "high", "p")]].round(3)
+columns_of_gaps = [(where, c) for where in by_step for c in ("value", "low", "high", "p")]
+prose.rounded(pd.concat(by_step, axis=1)[columns_of_gaps])
 
 # %% [markdown]
 # ## Which schedule?
@@ -185,9 +182,7 @@ Markdown(
 )
 
 # %% tags=["hide-input"]
-pd.concat(by_rung, axis=1, names=["joint minus pretrained"])[
-    [(w, c) for w in by_rung for c in ("value", "low", "high", "p")]
-].round(3)
+prose.rounded(pd.concat(by_rung, axis=1, names=["joint minus pretrained"])[columns_of_gaps])
 
 # %% [markdown]
 # ## How the losses run
@@ -336,7 +331,7 @@ shown = {"paper": paper}
 for schedule in ablation.SCHEDULES:
     named = [m if m in trials.CONSTANTS else ablation.arm(m, schedule) for m in paper.index]
     shown[f"here, {schedule}"] = mean.loc[named, ["accuracy", "f1", "mcc"]].set_axis(paper.index)
-pd.concat(shown, axis=1).rename(columns=prose.LABELS).round(3)
+prose.rounded(pd.concat(shown, axis=1).rename(columns=prose.LABELS))
 
 # %% tags=["remove-input"]
 here = {

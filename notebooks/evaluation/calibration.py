@@ -60,13 +60,11 @@ size = {"alignment_epochs": alignment_epochs, "alignment_hidden": alignment_hidd
 study = Study(edition=edition, drug=drug, alignment_seeds=alignment_seeds, **size)
 bulk, cells = study.read("pair")
 judged = cells.obs[cells.obs["truth"].notna()]
-lines = judged.groupby("truth", observed=True)["cell_line"].nunique()
 
 # %% tags=["remove-input"]
 Markdown(
     f"{prose.origin_of_cells(cells.uns, bulk.uns, study.settings['cells_source'])} "
-    f"{prose.classes(lines.get(1.0, 0), lines.get(0.0, 0))} "
-    f"{len(judged)} cells are judged, of {lines.get(1.0, 0)} sensitive and {lines.get(0.0, 0)} resistant lines. "
+    f"{prose.judged_cells(judged)} "
     f"The cost of this page is {alignment_seeds} fits of each of {len(study.settings['rungs'])} models, of at most "
     f"{alignment_epochs} epochs a stage and {alignment_hidden} hidden units; they differ by edition, and those "
     f"whose scores are compared have {study.settings['max_epochs']} and {study.settings['hidden']}."
@@ -148,7 +146,7 @@ def closer(code: str, reference: str) -> str:
 Markdown("\n".join(f"- {closer(*pair)}" for pair in pairs))
 
 # %% tags=["hide-input"]
-moves.set_index(["first", "second", "metric"]).rename(columns={"p": "p (Holm)"}).round(3)
+prose.rounded(moves.set_index(["first", "second", "metric"]).rename(columns={"p": "p (Holm)"}))
 
 # %% [markdown]
 # The measures need not agree.
@@ -242,7 +240,7 @@ Markdown(
 
 # %% tags=["hide-input"]
 prose.with_intervals(quality, ["brier", "miscalibration", "discrimination", "ece"], methods).assign(
-    **{"ECE of exact scores, up to": chance["upper"].round(2)}
+    **{"ECE of exact scores, up to": prose.rounded(chance, digits=2)["upper"]}
 ).join(prose.with_p(quality, {"brier_skill": "Brier skill"}, methods))
 
 # %% [markdown]

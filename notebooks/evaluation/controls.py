@@ -82,6 +82,7 @@ first = prose.clear_of_shuffled(
     mean[controls.SHUFFLED],
     gaps[(controls.FULL, controls.SHUFFLED)],
     controls.reached(judged),
+    answered=cells.obs["truth"].notna().any(),
 )
 parts = {part: gaps[(controls.FULL, part)] for part in controls.PARTS}
 Markdown(f"{first}\n\n{prose.parts_that_matter(parts, controls.PARTS, 'On the cells')}")
@@ -152,7 +153,7 @@ Markdown("\n".join(f"- {sentence}" for sentence in sentences))
 
 # %% tags=["hide-input"]
 both = pd.concat({"cells": tests, "bulk lines left out": on_lines}, names=["judged on"]).droplevel(1)
-both.set_index(["first", "second"], append=True).rename(columns={"p": "p (Holm)"}).round(3)
+prose.rounded(both.set_index(["first", "second"], append=True).rename(columns={"p": "p (Holm)"}))
 
 # %% [markdown]
 # On bulk lines, leaving tested lines in is no leak: those lines are not among the ones judged there.

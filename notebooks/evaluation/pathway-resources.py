@@ -153,7 +153,7 @@ Markdown("\n".join(f"- {sentence}" for sentence in sentences) or "The collection
 
 # %% tags=["hide-input"]
 listed = pd.concat(tests, names=["ground"]).reset_index(0).set_index(["ground", "first", "second"])
-listed.rename(columns={"p": "p (Holm)", "value": "first minus second"}).round(3)
+prose.rounded(listed.rename(columns={"p": "p (Holm)", "value": "first minus second"}))
 
 # %% [markdown]
 # ## Table 2
