@@ -192,8 +192,8 @@ def printed(executed: Path) -> str:
     """Return all text that the cells of an executed notebook print: sentences, tables and streams."""
     outputs = [o for cell in notebook.read_notebook(executed).cells for o in cell.get("outputs", [])]
     texts = [o.get("text", "") for o in outputs]
-    texts += [o["data"][kind] for o in outputs if "data" in o for kind in o["data"] if kind.startswith("text")]
-    return "\n".join(texts)
+    shown = [o["data"] for o in outputs if "data" in o]
+    return "\n".join(texts + [data[kind] for data in shown for kind in data if kind.startswith("text")])
 
 
 @pytest.mark.slow
@@ -217,12 +217,12 @@ def test_a_page_of_cells_without_answers_says_why_it_has_no_metrics(slug, root, 
         assert "called sensitive" in set(known)
 
 
-# Chapters that take no source of cells meet one's own in an edition; each with a table of scores and its reason.
+# Chapters that meet cells of one's own only in an edition. Each: artefact, its table of scores, reason.
 OWN_CHAPTERS = {
     "controls": ("controls", "cells", "control**: no cell has an answer."),
     "ablation": ("ablation", "cells", "No cell is judged."),
     "calibration": ("alignment", "scores", "No calibration error is known, since no cell is judged."),
-    "hyperparameters": ("sweep", "cells", "the cells could choose nothing, since none can be called right or wrong."),
+    "hyperparameters": ("sweep", "cells", "the cells could choose nothing, since"),
     "pathway-resources": ("resources", "cells", "On the cells, nothing can be compared with random sets"),
 }
 BRIEF = {"n_hvg": 200, "hidden": 16, "max_epochs": 3, "n_seeds": 2, "seeds": [0, 1], "control_shuffles": 2}

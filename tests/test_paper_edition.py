@@ -21,8 +21,8 @@ from bulk2sc.published import published
 
 ROOT = Path(__file__).parents[1]
 BOOK = ("notebooks", "book", "_toc.yml", "_config.yml")
-ONCE = {"n_seeds": 1, "seeds": [0], "alignment_seeds": 1, "exposure_seeds": 1, "clustering_seeds": 1}
-ONCE |= {"study_seeds": 1, "study_drugs": []}
+FEW = {"n_seeds": 1, "seeds": [0, 1], "alignment_seeds": 1, "exposure_seeds": 1, "clustering_seeds": 1}
+FEW |= {"study_seeds": 1, "study_drugs": []}
 SHORT = {
     "max_epochs": 5,
     "alignment_epochs": 3,
@@ -84,7 +84,7 @@ def mirror(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def book(mirror, tmp_path, monkeypatch):
-    """Return a function that writes the edition, each thing done once and briefly, and serves its files."""
+    """Return a function that writes the edition, each thing done briefly once or twice, and serves it."""
     root, served = tmp_path / "book", shutil.copytree(mirror, tmp_path / "mirror")
     for name in BOOK:
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, root / name)
@@ -96,7 +96,7 @@ def book(mirror, tmp_path, monkeypatch):
     def write(write_cells, **fields) -> Path:
         write_cells(served)
         paper, smoke = edition("paper"), edition("smoke")
-        paper["parameters"] = smoke["parameters"] | paper["parameters"] | ONCE | SHORT
+        paper["parameters"] = smoke["parameters"] | paper["parameters"] | FEW | SHORT
         paper["parameters"]["compared_resources"] = paper["parameters"]["compared_resources"][:3:2]
         paper["chapter_parameters"] = smoke["chapter_parameters"] | {"labelling": SWEEP}
         (root / "editions").mkdir()

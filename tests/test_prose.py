@@ -286,7 +286,19 @@ def test_mixed():
     ],
 )
 def test_own_places(means, text):
-    assert prose.own_places(means, 7.0, 20).endswith(text)
+    found = prose.own_places(means, 7.0, 14.0, 20)
+    assert found.startswith(
+        "Guessing would give a mean place between 7.0 and 14.0 in 95 % of all cases. Cells "
+    )
+    assert found.endswith(text)
+
+
+@pytest.mark.parametrize(("n", "words"), [(0, "None"), (1, "Only one")])
+def test_own_places_of_cells_whose_lines_are_not_in_bulk(n, words):
+    text = prose.own_places({"expression": np.nan}, np.nan, np.nan, n)
+    assert (
+        text == f"{words} of the lines of these cells has a bulk profile, so there is no place to be found."
+    )
 
 
 def test_best_without_a_value():

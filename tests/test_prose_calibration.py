@@ -117,12 +117,23 @@ def test_goes_with():
     )
 
 
+def test_goes_with_where_nothing_varies():
+    names = {"names": ("X", "Y")}
+    one_each = fits([1, 2, 3, 4], [1, 2, 3, 4]).assign(method=["a", "b", "c", "d"])
+    one = prose.goes_with(one_each, "x", "y", **names)
+    assert one.endswith("+1.00 over 4 fits; one seed cannot tell whether it holds within methods.")
+    same = prose.goes_with(fits([1, 1, 1, 1], [1, 2, 3, 4]), "x", "y", **names)
+    assert same == "Nothing can be said of X and Y here: one of them is the same for all fits."
+    unknown = prose.calibrated({"a": NAN}, {"a": NAN})
+    assert unknown == "No calibration error is known, since no cell is judged."
+
+
 def test_meets_and_predicts():
     table = fits([1, 1, 2, 2], [0.5, 0.6, 0.7, 0.8]).rename(columns={"y": "auroc"})
     said = prose.meets_and_predicts(table, {"x": "distance"})
     assert said == "The lowest distance has **a** and the highest AUROC on the cells has **b** (0.75)."
     assert prose.meets_and_predicts(table.assign(x=NAN), {"x": "distance"}).startswith("The highest AUROC")
-    assert "one class only" in prose.meets_and_predicts(table.assign(auroc=NAN), {"x": "distance"})
+    assert "answers of both classes" in prose.meets_and_predicts(table.assign(auroc=NAN), {"x": "distance"})
 
 
 def test_differences_are_shown_with_their_p():

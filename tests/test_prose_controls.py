@@ -61,13 +61,19 @@ def test_single_shuffles_must_seldom_reach_a_model_that_is_clear_of_their_mean(r
     assert ("is not clear of the shuffled-label control**" in text) == ("mean over" in said)
 
 
-def test_one_class_cannot_be_set_against_shuffles():
+@pytest.mark.parametrize(
+    ("answered", "reason"), [(True, "the answers are of one class"), (False, "no cell has an answer")]
+)
+def test_what_has_no_auroc_cannot_be_set_against_shuffles(answered, reason):
     nothing = dict.fromkeys(("value", "low", "high", "p"), np.nan)
-    text = prose.clear_of_shuffled(nothing, nothing, nothing, (0, 0))
-    assert (
-        text
-        == "The cells have answers of one class only: no AUROC can be set against that of shuffled labels."
-    )
+    text = prose.clear_of_shuffled(nothing, nothing, nothing, (0, 0), answered=answered)
+    assert text == f"**Nothing here can tell the full model from the shuffled-label control**: {reason}."
+
+
+def test_a_model_below_shuffled_labels_is_said_to_be_below():
+    full, shuffled, gap = row(0.3, 0.2, 0.4), row(0.5, 0.48, 0.52), row(-0.2, -0.3, -0.1)
+    text = prose.clear_of_shuffled(full, shuffled, gap, (99, 99))
+    assert "**The full model is clearly below the shuffled-label control**" in text
 
 
 @pytest.mark.parametrize(
@@ -84,7 +90,7 @@ def test_one_class_cannot_be_set_against_shuffles():
             {"a": row(0.2, 0.1, 0.3), "b": row(0.0, -0.1, 0.1)},
             "Here: the model is clearly worse without A; no difference can be shown without B.",
         ),
-        ({"a": NAN, "b": NAN}, "Here, there are too few lines to say whether A and B matter."),
+        ({"a": NAN, "b": NAN}, "Here, there are too few lines or seeds to say whether A and B matter."),
     ],
 )
 def test_parts_that_matter(gaps, said):

@@ -28,7 +28,7 @@ def clear_of_shuffled(
     full, shuffled
         AUROC over cells: value, low, high (NaN where there are too few lines).
     gap
-        Full minus shuffled, as `evaluate.paired_difference` returns it, p corrected.
+        Full minus shuffled, a row of `evaluate.paired_differences`, p corrected.
     reached
         Number of shuffles that reach the full model's mean, and number of all shuffles.
     answered
@@ -61,8 +61,8 @@ def clear_of_shuffled(
         )
     elif gap["high"] < 0 and gap["p"] < 0.05:
         text += (
-            "**The full model is clearly below the shuffled-label control**: the difference on the same lines "
-            f"is below zero: {interval(gap['value'], gap['low'], gap['high'])}. "
+            "**The full model is clearly below the shuffled-label control**: their difference, "
+            f"on the same lines, is {interval(gap['value'], gap['low'], gap['high'])}. "
         )
     else:
         text += (

@@ -86,13 +86,20 @@ def mixed(mixing: Mapping[str, float], low: float, *views: str) -> str:
     return f"{text[0].upper()}{text[1:]}, mean of both sides."
 
 
-def own_places(means: Mapping[str, float], low: float, n: int) -> str:
-    """Say in which views cells find their own line among `n`; `low` is the best that guessing gives."""
+def own_places(means: Mapping[str, float], low: float, high: float, n: int) -> str:
+    """Say in which views cells find their own line among `n`; guessing gives `low`, the best, to `high`."""
+    if n < 2:
+        return (
+            f"{'None' if n == 0 else 'Only one'} of the lines of these cells has a bulk profile, so there is "
+            "no place to be found."
+        )
+    guessing = f"Guessing would give a mean place between {low:.1f} and {high:.1f} in 95 % of all cases."
     found = [f"{view} ({mean:.1f})" for view, mean in means.items() if mean < low]
     lost = [f"{view} ({mean:.1f})" for view, mean in means.items() if mean >= low]
     if not found:
-        return (
+        nowhere = (
             f"Cells do not find their own line among {n} better than guessing in any view: {listing(lost)}."
         )
-    text = f"Cells find their own line among {n} better than guessing by {listing(found)}"
+        return f"{guessing} {nowhere}"
+    text = f"{guessing} Cells find their own line among {n} better than guessing by {listing(found)}"
     return f"{text}, not by {listing(lost)}." if lost else f"{text}."

@@ -206,10 +206,7 @@ found.loc["guessing"] = [(n + 1) / 2, 1.0]
 found.assign(of=n).round({"mean place": 1}).astype({"in first place": int})
 
 # %% tags=["remove-input"]
-Markdown(
-    f"Guessing would give a mean place between {low:.1f} and {high:.1f} in 95 % of all cases. "
-    + prose.own_places(places.mean(), low, n)
-)
+Markdown(prose.own_places(places.mean(), low, high, n))
 
 # %% [markdown]
 # Simulated cells are drawn from the very profile they are asked to find, so for them this is a test of what the code keeps, and an easy one; real cells were grown and measured elsewhere.
