@@ -523,7 +523,7 @@ def test_the_demo_is_allotted_a_quarter_of_an_hour_on_two_cores():
 def test_pages_say_what_the_demo_shortens():
     said = shortened.shortened(plan.plan("demo"))
     assert "`seeds`" not in said["ablation"], "five there as here"
-    assert "`ablation_epochs` 14 (100)" in said["ablation"] and "`panel_methods`" in said["drug-panel"]
+    assert "`ablation_epochs` 10 (100)" in said["ablation"] and "`panel_methods`" in said["drug-panel"]
 
 
 def test_headline_tables_have_ten_seeds_and_others_five():
