@@ -420,6 +420,34 @@ TESTS = {("another view", "mmd"), ("another view", "domain_auroc"), ("truth", "b
 TESTS |= {("truth", "auroc gain"), ("truth", "gain"), *(("truth", name) for name in cal.DIFFERENCES)}
 
 
+@pytest.mark.filterwarnings("error")
+def test_cells_without_answers_have_no_measure_of_calibration_and_no_warning(scored):
+    cells, score = cells_of(np.full(N, np.nan)), scored[1]
+    scores = tidy(cells, "m", score, score[::-1])
+    quality = cal.measured(scores, cells, cal.calibration(0.5), inflated=cal.INFLATED, tested=["brier_skill"])
+    assert set(quality["metric"]) > {"brier", "ece", "miscalibration", "brier_skill"}
+    shift = cal.measured(scores, cells, cal.prior_shift(0.5), tested=cal.DIFFERENCES).set_index("metric")
+    assert shift.loc["share, estimated", "value"].between(0, 1).all(), "this needs no answers"
+    shift = shift.drop(index="share, estimated")
+    for table in (quality, shift, cal.ensemble_gains(scores, cells), cal.rejections(scores, cells)):
+        assert len(table) and table[["value", "low", "high", "p"]].isna().all(axis=None)
+    assert cal.chance_errors(scores, cells)["upper"].isna().all()
+    assert cal.reliabilities(scores, cells).empty and cal.risk_curves(scores, cells).empty
+
+
+@pytest.mark.filterwarnings("error")
+def test_draws_without_any_judged_line_count_for_nothing():
+    answer, score = np.array([1.0, 0.0]), np.array([0.8, 0.4])
+    once_and_none = np.array([[1.0, 1.0], [0.0, 0.0]])
+    assert cal.calibration_error(answer, score, once_and_none) == pytest.approx([0.3, np.nan], nan_ok=True)
+    brier = cal.decomposition(answer, score, once_and_none)["brier"]
+    assert brier == pytest.approx([0.1, np.nan], nan_ok=True)
+    shift = cal.prior_shift(0.5)(
+        np.append(answer, np.nan), np.append(score, 0.5), np.c_[once_and_none, [1, 1]]
+    )
+    assert shift["f1, as they are"] == pytest.approx([1, np.nan], nan_ok=True)
+
+
 def test_every_figure_of_the_chapter_has_its_rows_below():
     text = (ROOT / "notebooks" / "evaluation" / "calibration.py").read_text()
     assert re.findall(r'"name": "(fig-[^"]+)"', text) == list(FIGURES)

@@ -53,6 +53,9 @@ def test_too_few_lines_for_an_interval():
     assert "needs answers of both classes" in prose.difference("a", "b", gap | {"value": nan})
     rows = table(("a", -1, "auroc", 0.7, nan, nan))
     assert "too few lines to say" in prose.above_chance(rows)
+    unknown = rows.assign(value=nan)
+    assert prose.above_chance(unknown) == "There is no AUROC to hold against that of a constant answer."
+    assert prose.with_intervals(unknown, ["auroc"], ["a"]).loc["a", "AUROC"] == ""
     assert "0.70 (too few for an interval)" in prose.best(rows)
     assert prose.with_intervals(rows, ["auroc"], ["a"]).loc["a", "AUROC"] == "0.70"
 
@@ -299,6 +302,12 @@ def test_own_places_of_cells_whose_lines_are_not_in_bulk(n, words):
     assert (
         text == f"{words} of the lines of these cells has a bulk profile, so there is no place to be found."
     )
+
+
+def test_numbers_are_rounded_and_blank_where_not_known():
+    numbers = pd.DataFrame({"a": [0.12349, np.nan], "b": [1, 2]}, index=["x", "y"])
+    assert prose.rounded(numbers).T.to_dict("list") == {"x": ["0.123", "1.000"], "y": ["", "2.000"]}
+    assert prose.rounded(numbers, digits=1).loc["x", "a"] == "0.1"
 
 
 def test_best_without_a_value():

@@ -32,6 +32,8 @@ def test_size_of_ladder(own, end):
     text = prose.size_of_ladder(12, asked | own, 0.5)
     assert "24 fits: 12 models with 2 seeds each, with hidden layers of 8 units and at most 9" in text
     assert end in text
+    once = prose.size_of_ladder(12, asked | own | {"ablation_epochs": 1}, 0.5)
+    assert "at most 1 epoch in each stage, where" in once
 
 
 def test_added():
@@ -65,7 +67,7 @@ def test_rung_chosen():
     assert "would have chosen the same (0.800)" in prose.rung_chosen(lines, lines)
     other = prose.rung_chosen(lines, pd.Series({"a": 0.9, "b": 0.6}))
     assert "On the cells it has 0.600, and a has the most, 0.900: that is shown and not used." in other
-    assert "could choose nothing" in prose.rung_chosen(lines, lines * np.nan)
+    assert "could choose nothing: that needs answers of both" in prose.rung_chosen(lines, lines * np.nan)
 
 
 def test_spreads():

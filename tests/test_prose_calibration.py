@@ -124,6 +124,8 @@ def test_goes_with_where_nothing_varies():
     assert one.endswith("+1.00 over 4 fits; one seed cannot tell whether it holds within methods.")
     same = prose.goes_with(fits([1, 1, 1, 1], [1, 2, 3, 4]), "x", "y", **names)
     assert same == "Nothing can be said of X and Y here: one of them is the same for all fits."
+    alike = prose.goes_with(fits([1, 1, 2, 2], [1, 2, 3, 4]), "x", "y", **names)
+    assert "over 4 fits; fits that do not differ within a method cannot tell" in alike
     unknown = prose.calibrated({"a": NAN}, {"a": NAN})
     assert unknown == "No calibration error is known, since no cell is judged."
 

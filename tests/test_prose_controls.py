@@ -7,6 +7,7 @@ import pytest
 from bulk2sc import pl, prose
 
 NAN = {"value": 0.7, "low": np.nan, "high": np.nan, "p": np.nan}
+NOTHING = NAN | {"value": np.nan}
 PRAISE = (
     "good",
     "well",
@@ -65,8 +66,7 @@ def test_single_shuffles_must_seldom_reach_a_model_that_is_clear_of_their_mean(r
     ("answered", "reason"), [(True, "the answers are of one class"), (False, "no cell has an answer")]
 )
 def test_what_has_no_auroc_cannot_be_set_against_shuffles(answered, reason):
-    nothing = dict.fromkeys(("value", "low", "high", "p"), np.nan)
-    text = prose.clear_of_shuffled(nothing, nothing, nothing, (0, 0), answered=answered)
+    text = prose.clear_of_shuffled(NOTHING, NOTHING, NOTHING, (0, 0), answered=answered)
     assert text == f"**Nothing here can tell the full model from the shuffled-label control**: {reason}."
 
 
@@ -74,6 +74,10 @@ def test_a_model_below_shuffled_labels_is_said_to_be_below():
     full, shuffled, gap = row(0.3, 0.2, 0.4), row(0.5, 0.48, 0.52), row(-0.2, -0.3, -0.1)
     text = prose.clear_of_shuffled(full, shuffled, gap, (99, 99))
     assert "**The full model is clearly below the shuffled-label control**" in text
+    assert "no clearer" not in text
+    for unclear in (gap | {"p": 0.05}, row(-0.2, -0.5, 0.1)):
+        text = prose.clear_of_shuffled(full, shuffled, unclear, (99, 99))
+        assert "is no clearer: -0.20" in text and "below" not in text
 
 
 @pytest.mark.parametrize(
@@ -91,6 +95,10 @@ def test_a_model_below_shuffled_labels_is_said_to_be_below():
             "Here: the model is clearly worse without A; no difference can be shown without B.",
         ),
         ({"a": NAN, "b": NAN}, "Here, there are too few lines or seeds to say whether A and B matter."),
+        (
+            {"a": NOTHING, "b": NOTHING},
+            "Here, nothing can say whether A and B matter: that needs answers of both classes.",
+        ),
     ],
 )
 def test_parts_that_matter(gaps, said):
@@ -107,6 +115,7 @@ def test_parts_that_matter(gaps, said):
         (row(0.1, 0.05, 0.2, p=0.1), "no rise can be shown"),
         (row(0.0, -0.1, 0.1), "For ridge, no rise can be shown where the tested lines are left in: 0.00"),
         (NAN, "For ridge, there are too few lines to say what leaving them in does (+0.70)."),
+        (NOTHING, "For ridge, nothing can say what leaving them in does: that needs answers of both"),
     ],
 )
 def test_leakage(gap, said):
@@ -131,6 +140,8 @@ def test_confounding():
     assert "too few lines to fit all" in prose.confounding(quality(size=(0.5, 0.4, 0.6)), "fit", "X")
     few = quality(size=(0.5, np.nan, np.nan))
     assert prose.confounding(few, "fit", "X") == "Against X, there are too few lines for any interval."
+    none = prose.confounding(few.assign(value=np.nan), "fit", "X")
+    assert none == "No measure of quality can be held against X: that needs answers of both classes."
     assert (
         prose.confounding(few[:0], "fit", "X") == "The cells have no measures of quality to hold against X."
     )

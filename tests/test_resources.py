@@ -133,3 +133,5 @@ def test_plus_minus_is_over_seeds():
     rows = [("a", s, "f1", v) for s, v in ((-1, 9.0), (0, 0.5), (1, 0.7))] + [("a", 0, "mcc", 0.1)]
     table = pd.DataFrame(rows, columns=["method", "seed", "metric", "value"])
     assert prose.plus_minus(table, ["f1"], ["a"]).loc["a", "f1"] == "0.600 ± 0.141"
+    assert prose.plus_minus(table, ["mcc"], ["a"]).loc["a", "mcc"] == "0.100", "one seed has no deviation"
+    assert prose.plus_minus(table.assign(value=np.nan), ["f1"], ["a"]).loc["a", "f1"] == ""
