@@ -12,7 +12,7 @@ def shortened(short: Plan) -> dict[str, str]:
     Returns
     -------
     dict
-        slug -> one sentence, with numbers, or numbers of values. A chapter without anything less is left out,
+        slug -> a note in Markdown, with numbers, or numbers of values. A chapter without anything less is left out,
         and so is one that the other edition does not have.
 
     Raises
@@ -29,7 +29,8 @@ def shortened(short: Plan) -> dict[str, str]:
 
 def _sentence(less: dict[str, tuple[float, float]], full: str) -> str:
     listed = ", ".join(f"`{name}` {here:g} ({there:g})" for name, (here, there) in less.items())
-    return f"**Shorter here than in edition `{full}`**, whose numbers stand in brackets: {listed}."
+    title = f":::{{admonition}} Shorter here than in edition `{full}`\n:class: note"
+    return f"{title}\n\nIts numbers stand in brackets: {listed}.\n:::"
 
 
 def _sizes(chapter: Chapter) -> dict[str, Any]:

@@ -24,8 +24,8 @@ def root(tmp_path, monkeypatch):
 def test_numbers_that_are_smaller_are_told(root):
     said = shortened.shortened(plan.plan("small"))
     assert said == {
-        "gamma": "**Shorter here than in edition `large`**, whose numbers stand in brackets: "
-        "`divide_by` 5 (8)."
+        "gamma": ":::{admonition} Shorter here than in edition `large`\n:class: note\n\n"
+        "Its numbers stand in brackets: `divide_by` 5 (8).\n:::"
     }
 
 
