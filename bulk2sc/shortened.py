@@ -12,8 +12,8 @@ def shortened(short: Plan) -> dict[str, str]:
     Returns
     -------
     dict
-        slug -> a note in Markdown, with numbers, or numbers of values. A chapter without anything less is left out,
-        and so is one that the other edition does not have.
+        slug -> a note in Markdown, with numbers, or numbers of values. A chapter with nothing less is left
+        out, and so is one that the other edition does not have.
 
     Raises
     ------

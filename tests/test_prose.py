@@ -717,3 +717,7 @@ def test_widths_of_studies():
         "by 1 on principal components."
     )
     assert prose.widths_of_studies(pd.DataFrame(), claim=0.75).startswith("This edition has one data set")
+
+
+def test_zero_has_no_sign():
+    assert prose.interval(-0.001, -0.002, 0.01) == "0.00 (95 % interval 0.00 to 0.01)"

@@ -33,8 +33,8 @@ def interval(value: float, low: float, high: float, *, digits: int = 2) -> str:
     Without an interval, of too few lines or of one fold: ``0.71 (too few for an interval)``.
     """
     if pd.isna(low):
-        return f"{value:.{digits}f} (too few for an interval)"
-    return f"{value:.{digits}f} (95 % interval {low:.{digits}f} to {high:.{digits}f})"
+        return f"{value:z.{digits}f} (too few for an interval)"
+    return f"{value:z.{digits}f} (95 % interval {low:z.{digits}f} to {high:z.{digits}f})"
 
 
 def counted(n: int, one: str) -> str:
@@ -106,8 +106,8 @@ def with_intervals(table: pd.DataFrame, metrics: Sequence[str], order: Sequence[
     """
     mean = table[(table["seed"] == -1) & table["metric"].isin(metrics)]
     text = [
-        ("" if pd.isna(r.value) else f"{r.value:.2f}")
-        + ("" if pd.isna(r.low) else f" ({r.low:.2f} to {r.high:.2f})")
+        ("" if pd.isna(r.value) else f"{r.value:z.2f}")
+        + ("" if pd.isna(r.low) else f" ({r.low:z.2f} to {r.high:z.2f})")
         for r in mean.itertuples()
     ]
     wide = mean.assign(text=text).pivot(index="method", columns="metric", values="text")
@@ -116,7 +116,7 @@ def with_intervals(table: pd.DataFrame, metrics: Sequence[str], order: Sequence[
 
 def rounded(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
     """Return a table of numbers as text with so many digits, blank where a number is not known."""
-    return table.map(lambda value: "" if pd.isna(value) else f"{value:.{digits}f}")
+    return table.map(lambda value: "" if pd.isna(value) else f"{value:z.{digits}f}")
 
 
 def over_runs(row: Mapping[str, float], *, digits: int = 2) -> str:
