@@ -420,7 +420,7 @@ pd.DataFrame(
     }
 )
 
-# %% mystnb={"figure": {"caption": "The same scores judged against three answers. Bars: 95 % intervals over cell lines, but for the flag of degenerate runs, which has none; dashed: the value without skill, where there is one.", "name": "fig-exclusion-effect"}, "image": {"alt": "One panel for each measure; in each, a row for each method with three dots and intervals: by arm, after exclusion, and truth."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The same scores judged against three answers. Bars: 95 % intervals over cell lines (none for the flag of degenerate runs); grey points: seeds; dashed: the value without skill, where there is one.", "name": "fig-exclusion-effect"}, "image": {"alt": "One panel for each measure; in each, a row for each method with three dots and intervals: by arm, after exclusion, and truth."}} tags=["hide-input"]
 wanted = "auroc auprc mcc balanced_accuracy macro_f1 f1 accuracy specificity brier".split()
 wanted += ["positive_rate", "degenerate"]
 flags = table[(table["metric"] == "degenerate") & (table["seed"] == 0)]  # the one run of each method

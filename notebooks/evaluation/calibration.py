@@ -241,7 +241,10 @@ Markdown(
 # %% tags=["hide-input"]
 prose.with_intervals(quality, ["brier", "miscalibration", "discrimination", "ece"], methods).assign(
     **{"ECE of exact scores, up to": prose.rounded(chance, digits=2)["upper"]}
-).join(prose.with_p(quality, {"brier_skill": "Brier skill"}, methods))
+)
+
+# %% tags=["hide-input"]
+prose.with_p(quality, {"brier_skill": "Brier skill (p by Holm)"}, methods)
 
 # %% [markdown]
 # A reliability plot shows where the error lies.
