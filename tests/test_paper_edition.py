@@ -37,9 +37,7 @@ ONE_SAMPLE = {  # what pages say of cells of one sample, in the order of the boo
     "single-cells": "Sample and line cannot be compared",
     "labelling": "120 of 120 cells have a label before any exclusion",
     "shared-encoder": "Whether the shared code tells the domains apart cannot be judged",
-    "classifier": "Of the cells, ",
     "baselines": "There are too few lines to say whether any AUROC differs from that of a constant answer",
-    "controls": "**The lines are too few to say whether the two differ.**",
     "calibration": "too few lines for intervals: its signs decide nothing",
 }
 STUDY_CHAPTERS = list(ONE_SAMPLE)

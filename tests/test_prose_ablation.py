@@ -108,7 +108,7 @@ def test_overfits(gap, words):
 def test_harder_to_tell():
     table = rows(a=DOWN, b=UP, c=UNCLEAR).assign(auroc=[0.7, 0.9, 0.8])
     text = prose.harder_to_tell(table)
-    assert text.startswith("The domains are harder to tell apart than without it for a -0.20")
+    assert text.startswith("The domains are harder to tell apart than without the adversary for a -0.20")
     assert "; they are easier to tell apart for b 0.10" in text and "; no clear change for c." in text
     assert text.endswith("The lowest mean AUROC that is left is 0.70 (a).")
     assert prose.harder_to_tell(table.loc[["c"]]).startswith("No clear change for c.")
@@ -120,7 +120,10 @@ def test_beside_table_3():
     paper = pd.Series({"a": 0.3, "b": 0.5, "c": 0.7})
     here = {"up": paper + 0.1, "flat": paper * 0 + 0.5, "none": paper * np.nan}
     text = prose.beside_table_3(paper, here)
-    assert "up, accuracy runs from 0.40 to 0.80, and its order agrees with the paper's by a Kendall" in text
-    assert "of 1.00 (p = 0.33)" in text  # 2 of 3! orders
+    assert (
+        "up, accuracy runs from 0.40 to 0.80, and the Kendall correlation of its order with the paper's is"
+        in text
+    )
+    assert "is 1.00 (p = 0.33)" in text  # 2 of 3! orders
     assert "flat, all rungs have the same accuracy" in text
     assert "none, no cell has an answer, so there is no accuracy" in text

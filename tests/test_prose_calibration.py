@@ -33,7 +33,7 @@ def test_each_question_is_put_the_right_way_round():
     """A Brier score above 0 is worse, a skill, a ranking and a gain above 0 are better."""
     first = {question: words[1] for question, words in QUESTIONS.items()}
     assert "worse" in first["estimated"] and "worse" in first["oracle"] and "too high" in first["share"]
-    assert "better" in first["skill"] and "better" in first["ensemble"]
+    assert "Better" in first["skill"] and "better" in first["ensemble"]
     assert "right" in first["entropy"] and "right" in first["spread"]
 
 
@@ -133,8 +133,10 @@ def test_goes_with_where_nothing_varies():
 def test_meets_and_predicts():
     table = fits([1, 1, 2, 2], [0.5, 0.6, 0.7, 0.8]).rename(columns={"y": "auroc"})
     said = prose.meets_and_predicts(table, {"x": "distance"})
-    assert said == "The lowest distance has **a** and the highest AUROC on the cells has **b** (0.75)."
-    assert prose.meets_and_predicts(table.assign(x=NAN), {"x": "distance"}).startswith("The highest AUROC")
+    assert said == "**a** has the lowest distance and **b** has the highest AUROC on the cells (0.75)."
+    assert prose.meets_and_predicts(table.assign(x=NAN), {"x": "distance"}).startswith(
+        "**b** has the highest AUROC"
+    )
     assert "answers of both classes" in prose.meets_and_predicts(table.assign(auroc=NAN), {"x": "distance"})
 
 

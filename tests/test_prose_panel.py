@@ -99,8 +99,7 @@ def test_degenerate_runs_of_the_panel():
 
 
 def test_how_methods_are_trained():
-    plain = "Networks and what is trained end to end run 1 seed, other methods one; "
-    plain += "networks train for at most 40 epochs."
+    plain = "Every method runs one seed; networks train for at most 40 epochs."
     assert prose.how_trained({}, n_seeds=1, max_epochs=40) == plain
     text = prose.how_trained({"GB": {"bins": 32}, "RF": {"n_estimators": 200}}, n_seeds=3, max_epochs=9)
     assert "run 3 seeds" in text and text.endswith("elsewhere: GB has 32 bins a gene and RF has 200 trees.")

@@ -112,11 +112,14 @@ def compared(*p):
         ),
         (
             compared(0.01, 0.02, 1.0),
-            "On the cells, ahead of chance: A +0.100 (+0.050 to +0.150); behind chance: B -0.200 "
-            "(-0.300 to -0.100); "
-            "not told apart from chance: C +0.010 (-0.100 to +0.100).",
+            "On the cells, ahead of chance: A +0.100 (+0.050 to +0.150, p = 0.01); behind chance: B -0.200 "
+            "(-0.300 to -0.100, p = 0.02); "
+            "not told apart from chance: C +0.010 (-0.100 to +0.100, p = 1).",
         ),
-        (compared(0.01, 0.3, 1.0), "On the cells, ahead of chance: A +0.100 (+0.050 to +0.150); not told"),
+        (
+            compared(0.01, 0.3, 1.0),
+            "On the cells, ahead of chance: A +0.100 (+0.050 to +0.150, p = 0.01); not told",
+        ),
         (
             compared(NAN, NAN, NAN),
             "too little for a test against chance; AUROC differs by A +0.100, B -0.200 and C",

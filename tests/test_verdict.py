@@ -40,8 +40,8 @@ OWN = pd.concat([OWN, OWN.assign(metric="accuracy")])
         ),
         (
             {"ridge": UNCLEAR, "DT": AHEAD},
-            "differences in AUROC, shared AE minus the other: 0.01 (95 % interval -0.05 to 0.07) to ridge. "
-            "P-values are corrected for 2 comparisons.",
+            "differences in AUROC, shared AE minus the other: 0.01 (95 % interval -0.05 to 0.07) to ridge "
+            "(p = 0.7). P-values are corrected for 2 comparisons.",
         ),
         ({"DT": AHEAD}, "This run does not set shared AE beside ridge regression or boosted trees."),
         (

@@ -135,7 +135,7 @@ def spreads(table: pd.DataFrame, first: str, second: str) -> str:
         )
         if len(rows)
     ]
-    return f"Ratios of standard deviations over seeds: {'; '.join(clauses)}."
+    return f"Ratios of standard deviations over seeds, {first} over {second}: {'; '.join(clauses)}."
 
 
 def under_adversary(table: pd.DataFrame) -> str:
@@ -179,7 +179,7 @@ def harder_to_tell(table: pd.DataFrame) -> str:
     down, up = table[table["high"] < 0], table[table["low"] > 0]
     clauses = []
     if len(down):
-        clauses.append(f"The domains are harder to tell apart than without it for {_sized(down)}")
+        clauses.append(f"The domains are harder to tell apart than without the adversary for {_sized(down)}")
     if len(up):
         clauses.append(f"they are easier to tell apart for {_sized(up)}")
     if len(down) + len(up) < len(table):
@@ -203,8 +203,8 @@ def beside_table_3(paper: pd.Series, here: Mapping[str, pd.Series]) -> str:
             said.append(f"{schedule}, all rungs have the same accuracy")
         else:
             said.append(
-                f"{schedule}, accuracy runs from {ours.min():.2f} to {ours.max():.2f}, and its order agrees "
-                f"with the paper's by a Kendall correlation of {tau:.2f} (p = {p:.2f})"
+                f"{schedule}, accuracy runs from {ours.min():.2f} to {ours.max():.2f}, and the "
+                f"Kendall correlation of its order with the paper's is {tau:.2f} (p = {p:.2f})"
             )
     return (
         f"In the paper, accuracy runs from {paper.min():.2f} to {paper.max():.2f}. Here, {'; '.join(said)}. "

@@ -12,8 +12,8 @@ from bulk2sc.prose.words import interval, listing
 QUESTIONS = {
     "skill": (
         "Brier skill",
-        "A better Brier score than the mean effect, interval and all, have",
-        "A worse Brier score than the mean effect, interval and all, have",
+        "Better than the mean effect in Brier score, interval and all, are",
+        "Worse than the mean effect in Brier score, interval and all, are",
         "Not clear of the mean effect in Brier score are",
     ),
     "share": (
@@ -110,7 +110,8 @@ def calibrated(errors: Mapping[str, float], upper: Mapping[str, float]) -> str:
         return (
             f"No calibration error is more than exact scores might show on so few lines: {listing(inside)}."
         )
-    said = f"More than exact scores would show on these lines: {listing([text[m] for m in more])}."
+    said = "An expected calibration error above what exact scores would show on these lines: "
+    said += f"{listing([text[m] for m in more])}."
     return said + (f" No more than that: {listing(inside)}." if inside else "")
 
 
@@ -219,10 +220,9 @@ def meets_and_predicts(fits: pd.DataFrame, measures: Mapping[str, str], y: str =
         return "Which method predicts best cannot be said: that needs answers of both classes."
     best = means[y].idxmax()
     clauses = [
-        f"the lowest {name} has **{means[m].idxmin()}**"
+        f"**{means[m].idxmin()}** has the lowest {name}"
         for m, name in measures.items()
         if means[m].notna().any()
     ]
-    best_is = f"the highest AUROC on the cells has **{best}** ({means.loc[best, y]:.2f})"
-    text = listing([*clauses, best_is])
-    return f"{text[0].upper()}{text[1:]}."
+    best_is = f"**{best}** has the highest AUROC on the cells ({means.loc[best, y]:.2f})"
+    return f"{listing([*clauses, best_is])}."

@@ -61,7 +61,8 @@ def degenerate(table: pd.DataFrame, *, constant: Sequence[str] = CONSTANT, of: s
     runs = table[(table["metric"] == "degenerate") & (table["seed"] >= 0) & ~table["method"].isin(constant)]
     flagged = runs[runs["value"] > 0].groupby("method", sort=False).size()
     if flagged.empty:
-        return f"No run is degenerate: each calls between 2 % and 98 % of the {of} sensitive."
+        told = "No run is degenerate, constant answers aside"
+        return f"{told}: each calls between 2 % and 98 % of the {of} sensitive."
     number = runs.groupby("method", sort=False).size()
     names = [f"{method} ({n} of {number[method]} runs)" for method, n in flagged.items()]
     return (

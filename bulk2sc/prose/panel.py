@@ -94,7 +94,7 @@ def degenerate_on_panel(counts: pd.DataFrame) -> str:
     """Say which runs give all lines one score, given `panel.same_for_all_lines` without constant answers."""
     flagged = counts[counts["same"] > 0]
     if flagged.empty:
-        return "No run is degenerate: none gives the cells of all lines one score."
+        return "No run is degenerate, constant answers aside: none gives the cells of all lines one score."
     names = [f"{row.Index} ({row.same} of {row.runs} runs)" for row in flagged.itertuples()]
     return (
         f"Degenerate, that is, one score for the cells of all lines: {listing(names)}. "
@@ -107,6 +107,8 @@ def how_trained(cheaper: Mapping[str, Mapping[str, int]], *, n_seeds: int, max_e
     words = {"bins": "bins a gene", "n_estimators": "trees"}
     smaller = [f"{m} has {n} {words[name]}" for m, given in cheaper.items() for name, n in given.items()]
     text = f"Networks and what is trained end to end run {counted(n_seeds, 'seed')}, other methods one; "
+    if n_seeds == 1:
+        text = "Every method runs one seed; "
     text += f"networks train for at most {max_epochs} epochs."
     if smaller:
         text += (
@@ -166,7 +168,7 @@ def panel_table(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
         ("without a line", ("without_low", "without_high")),
     ):
         table[name] = [f"{low:.2f} to {high:.2f}" for low, high in of_kind[[*ends]].to_numpy()]
-    table["p by permuted lines"] = of_kind["p"].round(3)
+    table["p by permuted lines"] = of_kind["p"].round(4)
     return table.join(mean.drop(columns=kind))
 
 
@@ -176,4 +178,6 @@ def gap_table(gaps: pd.DataFrame) -> pd.DataFrame:
         return gaps
     shown = gaps.set_index("first").rename_axis("method")
     shown = shown.rename(columns={"second": "minus", "p_holm": "p (Holm)"})
-    return shown[["minus", "value", "low", "high", "without_low", "without_high", "p", "p (Holm)"]].round(3)
+    names = {"without_low": "without a line, lowest", "without_high": "highest"}
+    shown = shown[["minus", "value", "low", "high", "p", "p (Holm)", *names]]
+    return shown.round(4).rename(columns=names)

@@ -43,7 +43,8 @@ def told_from(ground: str, rival: str, tests: pd.DataFrame) -> str:
 def _sizes(tests: pd.DataFrame, *, intervals: bool = True) -> str:
     return listing(
         [
-            f"{row.first} {row.value:+.3f}" + (f" ({row.low:+.3f} to {row.high:+.3f})" if intervals else "")
+            f"{row.first} {row.value:+.3f}"
+            + (f" ({row.low:+.3f} to {row.high:+.3f}, p = {row.p:.2g})" if intervals else "")
             for row in tests.itertuples()
         ]
     )

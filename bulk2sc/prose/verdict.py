@@ -42,7 +42,11 @@ def verdict(
     text += f"Its AUROC is {interval(row['value'], row['low'], row['high'])}. "
     if len(behind):
         text += f"It is clearly behind {listing(behind.index)}. "
-    differences = [f"{interval(g['value'], g['low'], g['high'])} to {bar}" for bar, g in of_model.iterrows()]
+    differences = [
+        f"{interval(g['value'], g['low'], g['high'])} to {bar}"
+        + ("" if pd.isna(g["holm"]) else f" (p = {g['holm']:.2g})")
+        for bar, g in of_model.iterrows()
+    ]
     text += f"The differences in AUROC, {model} minus the other: {listing(differences)}."
     if of_model["holm"].notna().any():
         text += f" P-values are corrected for {len(gaps)} comparisons."

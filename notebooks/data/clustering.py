@@ -301,18 +301,16 @@ if batches:
     wide = parts.pivot(index=["metric", "data"], columns="method", values="text")
     display(wide.reindex(columns=list(methods)).rename_axis(columns=None))
 
-# %% [markdown]
-# The same, joined to clusters of all cells:
-
 # %% tags=["hide-input"]
 if batches:
+    display(Markdown("The same, joined to clusters of all cells:"))
     joined = of_line[~of_line["method"].isin(methods)].copy()
     joined[["method", "clustered"]] = joined["method"].str.split(", ", expand=True).to_numpy()
     wide = joined.pivot(index=["metric", "clustered"], columns="method", values="text")
     display(wide[list(methods)].rename_axis(columns=None))
 
 # %% tags=["remove-input"]
-text = "These cells have no samples of that kind, so there is nothing to take apart."
+text = "These cells have no samples that repeat an experiment, so there is nothing to take apart."
 if batches:
     whole = means[(means["data"] == "all cells") & means["metric"].str.startswith("ARI, ")]
     ari = whole.assign(metric=whole["metric"].str.removeprefix("ARI, "))

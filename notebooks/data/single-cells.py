@@ -333,7 +333,8 @@ label = about["name"] + about["auc"].map(lambda value: "" if np.isnan(value) els
 ax = pl.composition(pd.Categorical(label, categories=label.unique()), about["truth"], palette=pl.RESPONSE)
 
 # %% tags=["remove-input"]
-lines = about[about["auc"].notna()].drop_duplicates("name")["truth"].value_counts()
+judged_first = about[about["auc"].notna()].sort_values("truth", key=lambda t: t == "not judged")
+lines = judged_first.drop_duplicates("name")["truth"].value_counts()
 Markdown(
     f"For {drug}, {lines['sensitive']} of the lines are sensitive, {lines['resistant']} resistant and "
     f"{lines['not judged']} neither. {prose.percent(cells.obs['truth'].notna().mean())} of the cells are judged, "

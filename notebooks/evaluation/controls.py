@@ -113,7 +113,7 @@ Markdown(
 #
 # Every seed leaves out a fifth of the measured bulk lines, so that each model is judged twice: on the cells, whose lines never took part, and on bulk lines left out.
 
-# %% mystnb={"figure": {"caption": "AUROC of the full model, its controls, and ridge regression with the same controls. Left: on cells; the interval is over cell lines. Right: on the bulk lines that each seed leaves out; the interval is over folds. Blue: mean with 95 % interval; grey: single seeds or shuffles; dashed: a constant answer.", "name": "fig-controls"}, "image": {"alt": "Two panels of dots with intervals, one row a control: AUROC on cells and on bulk lines left out."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "AUROC of the full model, its controls, and ridge regression with the same controls. Left: on cells; the interval is over cell lines. Right: on the bulk lines that each seed leaves out; the interval is over folds. Blue: mean with 95 % interval; grey: single seeds or shuffles, of which lines left out have one a seed; dashed: a constant answer.", "name": "fig-controls"}, "image": {"alt": "Two panels of dots with intervals, one row a control: AUROC on cells and on bulk lines left out."}} tags=["hide-input"]
 order = [controls.FULL, controls.SHUFFLED, *[a for a in arms if a in (*controls.PARTS, controls.LEAKED)]]
 order += [a for a in arms if a.startswith(controls.RIDGE)] + list(trials.CONSTANTS)
 figure, axes = plt.subplots(1, 2, figsize=(9, 0.36 * len(order) + 1), sharey=True)
@@ -198,10 +198,11 @@ Markdown("\n".join(f"- {sentence}" for sentence in said))
 #
 # So here is an experiment in which that is all there is.
 # Control and treated sample hold the *same* lines in the same numbers, sensitive and resistant alike; the drug moves one gene in twenty, up or down, chosen without regard to response, in all treated cells.
-# Three questions are asked of every method, which learns from the other bulk lines as always:
+# Two things are asked of every method, which learns from the other bulk lines as always:
 #
 # - **exposure, in truly sensitive cells**: taking the label of the sample for the answer, does the score tell exposed cells from control cells? There is nothing to be right about; .5 is blind, above .5 exposure passes for resistance, below .5 for sensitivity.
 # - **response, among treated cells** and **among control cells**: within one sample, are cells of sensitive lines told from cells of resistant ones? Exposure cannot help there.
+#
 # Among so many intervals, one in twenty misses .5 by chance.
 # So exposure counts as taken for something only where the bootstrap p-value is below .05 too, corrected by Holm's method for all methods and all simulated drugs at that shift.
 

@@ -108,7 +108,7 @@ Markdown(
     f"Named drugs: {prose.listing(sets[panel.NAMED])}."
 )
 
-# %% mystnb={"figure": {"caption": "Measured AUC of the lines for the discriminating drugs (for all, where none is), sorted by their mean.", "name": "fig-panel-truth"}, "image": {"alt": "Heat map of measured AUC, one row per line and one column per drug."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Measured AUC of the lines for the discriminating drugs (for all, where none is), sorted by their mean; white: not tested.", "name": "fig-panel-truth"}, "image": {"alt": "Heat map of measured AUC, one row per line and one column per drug."}} tags=["hide-input"]
 ax = pl.panel_truth(auc[sets[main]])
 
 # %% [markdown]
