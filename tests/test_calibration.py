@@ -10,6 +10,7 @@ from book_fixtures import BUILD, ROOT
 from sklearn.calibration import calibration_curve
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, roc_auc_score
+from tidy import assert_tidy
 
 from bulk2sc import calibration as cal
 from bulk2sc import evaluate
@@ -455,10 +456,4 @@ def test_every_figure_of_the_chapter_has_its_rows_below():
 
 @pytest.mark.slow
 def test_all_that_is_drawn_is_in_the_tidy_results(smoke_book):
-    rows = pd.read_csv(BUILD / "results" / "calibration.csv")
-    written = set(rows[["against", "metric"]].itertuples(index=False, name=None))
-    for figure, drawn in FIGURES.items():
-        assert drawn <= written, figure
-    assert TESTS <= set(rows[rows["p"].notna()][["against", "metric"]].itertuples(index=False, name=None))
-    keys = rows.columns.difference(["value", "low", "high", "p", "score", "expected_low", "expected_high"])
-    assert not rows.duplicated(list(keys)).any(), "a column keeps apart what is not the same"
+    assert_tidy(BUILD / "results" / "calibration.csv", FIGURES, TESTS)

@@ -8,6 +8,7 @@ import pytest
 from anndata import AnnData
 from book_fixtures import BUILD, ROOT
 from sklearn.metrics import roc_auc_score
+from tidy import assert_tidy
 
 from bulk2sc import datasets, evaluate, labels, models
 from bulk2sc.experiments import controls, covariates, exposure, trials
@@ -299,10 +300,4 @@ def test_every_figure_of_the_chapter_has_its_rows_below():
 
 @pytest.mark.slow
 def test_all_that_is_drawn_is_in_the_tidy_results(smoke_book):
-    rows = pd.read_csv(BUILD / "results" / "controls.csv")
-    written = set(rows[["against", "metric"]].itertuples(index=False, name=None))
-    for figure, drawn in FIGURES.items():
-        assert drawn <= written, figure
-    assert TESTS <= set(rows[rows["p"].notna()][["against", "metric"]].itertuples(index=False, name=None))
-    keys = rows.columns.difference(["value", "low", "high", "p", "score", "expected_low", "expected_high"])
-    assert not rows.duplicated(list(keys)).any(), "a column keeps apart what is not the same"
+    assert_tidy(BUILD / "results" / "controls.csv", FIGURES, TESTS)

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from bulk2sc import evaluate
 
@@ -96,9 +95,7 @@ def differences(
     index = pd.MultiIndex.from_tuples(pairs, names=["first", "second"])
     rows = [_paired_t((wide[a] - wide[b]).dropna()) for a, b in pairs]
     found = pd.DataFrame(rows, index, columns=["value", "low", "high", "p", "n"])
-    tested = found["p"].notna()
-    corrected = multipletests(found["p"][tested], method="holm")[1] if tested.any() else []
-    return found.assign(holm=pd.Series(corrected, index=found.index[tested], dtype=float))
+    return found.assign(holm=evaluate.holm(found["p"]))
 
 
 def _paired_t(gaps: pd.Series) -> dict[str, float]:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 from anndata import AnnData
-from statsmodels.stats.multitest import multipletests
 
 from bulk2sc import evaluate, pathways
 from bulk2sc.experiments.trials import FOLDS, Arm
@@ -32,8 +31,7 @@ def on_lines(validation: pd.DataFrame, pairs: Pairs, *, metric: str = "auroc") -
     folds = folds.rename(columns={"seed": "fold", "value": metric})
     gaps = [evaluate.fold_difference(folds, *pair, folds=FOLDS, metric=metric) for pair in pairs]
     table = pd.DataFrame(gaps, columns=["value", "low", "high", "p"])
-    if table["p"].notna().any():  # all or none: every arm has the same folds
-        table["p"] = multipletests(table["p"], method="holm")[1]
+    table["p"] = evaluate.holm(table["p"])
     return pd.DataFrame(list(pairs), columns=["first", "second"]).join(table)
 
 
