@@ -256,6 +256,21 @@ def test_effects_of_the_correction_by_sklearn(shifted):
     assert found["brier, estimated minus as they are"] == pytest.approx(gain, abs=0.002)
 
 
+def test_another_share_is_measured_as_if_the_cells_had_it(shifted):
+    answer, score = shifted
+    unknown, with_unknown = np.append(answer, np.nan), np.append(score, 0.5)
+    draws = np.vstack([np.ones(4001), np.arange(4001) % 3, np.append(answer, 1)])
+    found = cal.where_share_is(0.7, cal.prior_shift(0.5))(unknown, with_unknown, draws)
+    assert found["share, true"][:2] == pytest.approx([0.7, 0.7])
+    assert np.isnan([values[2] for values in found.values()]).all(), "a draw of sensitive cells alone"
+    by_hand = cal.prior_shift(0.5)(answer, score, cal.thinned(answer, [0.7]))
+    for name, values in by_hand.items():
+        assert found[name][0] == pytest.approx(values[0])
+    at_home = cal.where_share_is(0.5, cal.prior_shift(0.5))(answer, score, np.ones((1, 4000)))
+    assert abs(at_home["brier, estimated minus as they are"][0]) < 0.001  # nothing to gain
+    assert found["brier, estimated minus as they are"][0] < -0.005
+
+
 def test_thinning_weighs_classes_and_tables_need_both(shifted):
     answer, score = shifted
     (weight,) = cal.thinned(np.append(answer, np.nan), [0.7])
@@ -430,7 +445,14 @@ def test_cells_without_answers_have_no_measure_of_calibration_and_no_warning(sco
     shift = cal.measured(scores, cells, cal.prior_shift(0.5), tested=cal.DIFFERENCES).set_index("metric")
     assert shift.loc["share, estimated", "value"].between(0, 1).all(), "this needs no answers"
     shift = shift.drop(index="share, estimated")
-    for table in (quality, shift, cal.ensemble_gains(scores, cells), cal.rejections(scores, cells)):
+    elsewhere = cal.measured(scores, cells, cal.where_share_is(0.1, cal.prior_shift(0.5)))
+    for table in (
+        quality,
+        shift,
+        elsewhere,
+        cal.ensemble_gains(scores, cells),
+        cal.rejections(scores, cells),
+    ):
         assert len(table) and table[["value", "low", "high", "p"]].isna().all(axis=None)
     assert cal.chance_errors(scores, cells)["upper"].isna().all()
     assert cal.reliabilities(scores, cells).empty and cal.risk_curves(scores, cells).empty

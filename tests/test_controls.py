@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from tidy import assert_tidy
 
 from bulk2sc import datasets, evaluate, labels, models
-from bulk2sc.experiments import controls, covariates, exposure, trials
+from bulk2sc.experiments import controls, covariates, exposure
 
 pytest_plugins = ["book_fixtures"]
 GENES = [f"G{i:02d}" for i in range(40)]
@@ -79,15 +79,38 @@ def test_shuffled_labels_are_at_chance_where_the_full_model_is_not(data, found):
 
 
 @pytest.mark.slow
-def test_lines_left_out_are_scored_once_by_every_control_and_judged_by_their_own_response(found):
-    counts = found["lines"].groupby(["method", "seed"]).size().unstack()
-    assert counts.shape == (11, 2) and (counts == 30).all(axis=None)
-    validation = trials.validation(found["lines"])
+def test_lines_left_out_are_scored_by_every_run_of_every_control_and_judged_by_their_own_response(found):
+    counts = found["lines"].groupby(["method", "seed"]).size()
+    assert (counts == 30).all()
+    runs = counts.groupby("method").size()
+    shuffled = runs.index.str.endswith(controls.SHUFFLED)
+    assert (runs[shuffled] == 30).all() and (runs[~shuffled] == 2).all() and len(runs) == 11
+    validation = controls.by_fold(found["lines"])
     mean = validation.query("metric == 'auroc' and seed == -1").set_index("method")["value"]
     assert mean[controls.RIDGE] > 0.9 > 0.8 > mean[controls.of_ridge(controls.SHUFFLED)]
-    unspoilt = found["lines"].drop_duplicates(["line", "seed"]).set_index(["line", "seed"])["auc"]
-    shuffled = found["lines"].query("method == 'shuffled labels'").set_index(["line", "seed"])["auc"]
+    once = found["lines"].query("seed < @controls.APART")
+    unspoilt = once.query("method == 'full model'").set_index(["line", "seed"])["auc"]
+    shuffled = once.query("method == 'shuffled labels'").set_index(["line", "seed"])["auc"]
     pd.testing.assert_series_equal(unspoilt, shuffled)  # only training lines are shuffled
+
+
+def test_a_fold_has_the_mean_of_its_shuffles():
+    def scored(method, seed, score):
+        obs = {"line": list("abcd"), "answer": [1, 1, 0, 0], "auc": [0.1, 0.2, 0.8, 0.9], "score": score}
+        return pd.DataFrame(obs).assign(method=method, seed=seed)
+
+    right, half, wrong = [0.9, 0.8, 0.2, 0.1], [0.9, 0.1, 0.8, 0.2], [0.1, 0.2, 0.8, 0.9]
+    again = controls.APART
+    lines = pd.concat(
+        [scored(controls.FULL, seed, right) for seed in (0, 1)]
+        + [
+            scored(controls.SHUFFLED, *run)
+            for run in ((0, right), (again, wrong), (1, half), (1 + again, half))
+        ]
+    )
+    auroc = controls.by_fold(lines).query("metric == 'auroc'").set_index(["method", "seed"])["value"]
+    assert auroc[controls.SHUFFLED].to_dict() == {0: 0.5, 1: 0.5, -1: 0.5}
+    assert auroc[controls.FULL].to_dict() == {0: 1.0, 1: 1.0, -1: 1.0}
 
 
 def test_a_shuffle_deals_responses_with_their_auc_among_measured_lines(data):

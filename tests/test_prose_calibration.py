@@ -19,11 +19,19 @@ def test_sides(question):
     what, above, below, unclear = QUESTIONS[question]
     up, down, wide = ("u", 1, 0.5, 1.5), ("d", -1, -1.5, -0.5), ("x", 0, -1, 1)
     said = prose.sides(rows(up, down, wide, ("v", 1, 0.1, 2)), question)
-    assert said == f"{above}: u and v. {below}: d. {unclear}: x."
-    assert prose.sides(rows(up, down, p=[0.04, 0.06]), question) == f"{above}: u. {unclear}: d."
-    assert prose.sides(rows(up, down, p=[0.06, 0.04]), question) == f"{below}: d. {unclear}: u."
-    assert prose.sides(rows(wide), question) == f"{unclear}: x."
-    assert prose.sides(rows(up, ("gone", NAN, NAN, NAN)), question) == f"{above}: u."
+    assert said == f"{above}: u and v (+1.000). {below}: d (-1.000). {unclear}: x (+0.000)."
+    assert (
+        prose.sides(rows(up, down, p=[0.04, 0.06]), question)
+        == f"{above}: u (+1.000). {unclear}: d (-1.000)."
+    )
+    assert (
+        prose.sides(rows(up, down, p=[0.06, 0.04]), question)
+        == f"{below}: d (-1.000). {unclear}: u (+1.000)."
+    )
+    assert prose.sides(rows(wide), question) == f"{unclear}: x (+0.000)."
+    both = prose.sides(rows(wide, ("y", 0.02, -1, 1)), question)
+    assert both == f"{unclear}: x and y (+0.000 to +0.020)."
+    assert prose.sides(rows(up, ("gone", NAN, NAN, NAN)), question) == f"{above}: u (+1.000)."
     few = prose.sides(rows(("a", -0.5, NAN, NAN), ("b", 0.25, NAN, NAN)), question)
     assert few.startswith(f"The {what} runs from -0.50 to 0.25, with too few lines for intervals")
     assert prose.sides(rows(), question) == f"There is nothing to judge the {what} by."
@@ -141,13 +149,20 @@ def test_meets_and_predicts():
 
 
 def test_differences_are_shown_with_their_p():
-    table = rows(("a", 0.0123, 0.001, 0.02), ("b", -0.5, NAN, NAN), ("c", NAN, NAN, NAN), p=[0.031, NAN, NAN])
+    table = rows(
+        ("a", 0.0123, 0.001, 0.02),
+        ("b", -0.5, NAN, NAN),
+        ("c", NAN, NAN, NAN),
+        ("e", 0.0001, 0.0001, 0.0002),
+        p=[0.031, NAN, NAN, 0.01],
+    )
     table = pd.concat([table.assign(seed=-1, metric="x"), table.assign(seed=0, metric="x")])
-    shown = prose.with_p(table, {"x": "X", "y": "Y"}, ["b", "a", "c", "d"])
+    shown = prose.with_p(table, {"x": "X", "y": "Y"}, ["b", "a", "c", "d", "e"])
     assert shown["X"].to_dict() == {
         "b": "-0.500",
         "a": "+0.012 (+0.001 to +0.020), p = 0.031",
         "c": "",
         "d": "",
+        "e": "+0.000 (+0.000 to +0.000)",  # no p for rounding
     }
     assert (shown["Y"] == "").all()

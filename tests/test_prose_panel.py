@@ -25,6 +25,10 @@ def test_who_is_ahead():
         "Over 36 discriminating drugs, **b** is ahead with a mean rho of 0.40 (95 % interval 0.30 to 0.50) "
         "over drugs, p = 0.008 by permuted lines. Beyond the 97.5 % point of permuted lines: 1 of 2 methods."
     )
+    nothing = prose.ahead_on_panel(TWO, what="drugs", constant=["a", "b"])
+    assert nothing == "Over the drugs, only constant answers were asked, which rank nothing."
+    aside = prose.ahead_on_panel(TWO, what="drugs", constant=["a"])
+    assert aside.endswith("permuted lines: 1 of 1 methods, constant answers aside.")
     nobody = prose.ahead_on_panel(TWO.assign(value=[0.0, -0.1]), what="drugs")
     assert prose.ahead_on_panel(TWO.assign(n_drugs=1), what="named drugs").startswith("Over 1 named drug, ")
     assert nobody.startswith("Over 36 drugs no method ranks the lines better than a constant answer")
@@ -32,7 +36,7 @@ def test_who_is_ahead():
 
 def test_the_place_of_a_method():
     assert (
-        "**a**, takes place 2 of 2: 0.20 (95 % interval 0.10 to 0.30), within what"
+        "**a**, takes place 2 of 2, constant answers aside: 0.20 (95 % interval 0.10 to 0.30), within what"
         in prose.place_on_panel("a", TWO, role="The model")
     )
     assert "place 1 of 2" in (text := prose.place_on_panel("b", TWO, role="The model")) and "beyond" in text
@@ -174,5 +178,8 @@ def test_drugs_of_the_heat_map_are_sorted_and_penalties_counted():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "a"]
     auc = pd.DataFrame({"mild": [0.9, 0.8], "toxic": [0.1, float("nan")]}, index=["x", "y"])
     assert [label.get_text() for label in pl.panel_truth(auc).get_xticklabels()] == ["toxic", "mild"]
+    many = pd.DataFrame(0.5, index=["x"], columns=[f"drug {i}" for i in range(61)])
+    crowded = pl.panel_truth(many)
+    assert (crowded.get_xticks().size, crowded.get_xlabel()) == (0, "61 drugs")
     bars = pl.penalties(pd.Series([100.0, 1000.0, 1000.0]), 2000.0).patches
     assert [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in bars] == [(2, 1), (3, 2)]

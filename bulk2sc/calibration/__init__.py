@@ -7,6 +7,7 @@ from bulk2sc.calibration.prior import (
     prior_shift,
     shift_prior,
     thinned,
+    where_share_is,
 )
 from bulk2sc.calibration.reliability import (
     INFLATED,
@@ -57,5 +58,6 @@ __all__ = [
     "risk_curves",
     "shift_prior",
     "thinned",
+    "where_share_is",
     "with_interval",
 ]

@@ -117,6 +117,23 @@ def thinned(answer: np.ndarray, shares: np.ndarray) -> np.ndarray:
     return shares * (answer == 1) / np.sum(answer == 1) + (1 - shares) * (answer == 0) / np.sum(answer == 0)
 
 
+def where_share_is(share: float, measure: Measure) -> Measure:
+    """Return a measure of judged cells that are weighted so that this share of them is sensitive.
+
+    Every draw of lines is weighted anew, so that its share is the same; a draw of one class gives NaN. Cells
+    that are not judged weigh nothing.
+    """
+
+    def weighted(answer: np.ndarray, score: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
+        sensitive, resistant = weight @ (answer == 1), weight @ (answer == 0)
+        both = (sensitive > 0) & (resistant > 0)
+        times = np.outer(share * resistant, answer == 1) + np.outer((1 - share) * sensitive, answer == 0)
+        found = measure(answer, score, np.where(both[:, None], weight * times, weight))
+        return {name: np.where(both, values, np.nan) for name, values in found.items()}
+
+    return weighted
+
+
 def estimates_when_thinned(
     scores: pd.DataFrame, cells: AnnData, shares: np.ndarray, before: float, *, against: str = "truth"
 ) -> pd.DataFrame:

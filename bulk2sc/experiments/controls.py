@@ -102,7 +102,7 @@ def run(
         As for `trials.run`.
     n_shuffles
         How often the labels are shuffled. Each shuffle counts as a run of its own, with a seed `APART` from
-        the one before; on the lines left out, only the first is scored.
+        the one before, and scores the same lines left out.
 
     Returns
     -------
@@ -122,8 +122,7 @@ def run(
         for name, fit in learn.items():
             model, label = fit(lines, own_seed), {"method": name.format(control), "seed": own_seed}
             tables["cells"].append(_scores(model, cells, "cell").assign(**label))
-            if own_seed == seed:
-                tables["lines"].append(_scores(model, left_out, "line").join(known).assign(**label))
+            tables["lines"].append(_scores(model, left_out, "line").join(known).assign(**label))
     return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
 
 
@@ -154,6 +153,25 @@ def _taught(
 
 def _scores(model: models.Model, adata: AnnData, unit: str) -> pd.DataFrame:
     return pd.DataFrame({unit: adata.obs_names, "score": model.score_cells(adata)})
+
+
+def by_fold(lines: pd.DataFrame) -> pd.DataFrame:
+    """Judge all controls on the lines left out, one value a fold: the mean over the shuffles that share it.
+
+    Parameters
+    ----------
+    lines
+        Of several seeds, as `run` returns them.
+
+    Returns
+    -------
+    DataFrame
+        As `trials.validation`, of which it is a summary: seeds are those of the parts.
+    """
+    single = trials.validation(lines).query("seed >= 0")
+    folds = single.assign(fold=single["seed"] % APART)
+    means = folds.pivot_table(index=["method", "fold"], columns="metric", values="value", sort=False)
+    return evaluate.over_folds(means.reset_index(), folds=trials.FOLDS)
 
 
 def reached(table: pd.DataFrame) -> tuple[int, int]:

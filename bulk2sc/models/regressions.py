@@ -55,7 +55,7 @@ class LinearAUC(ArrayModel):
 
 
 class Ridge(LinearAUC):
-    """Ridge regression on AUC with a fixed penalty, calibrated as `LinearAUC` is.
+    """Ridge regression on AUC with a fixed penalty, calibrated on lines left out of the fit.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Ridge(LinearAUC):
 
 
 class RidgeCV(Ridge):
-    """Ridge regression on AUC whose penalty is chosen on bulk lines, calibrated as `LinearAUC` is.
+    """Ridge regression on AUC whose penalty is chosen on bulk lines, calibrated as with a fixed one.
 
     Of `PENALTIES`, 1e2 to 1e6, the one whose predictions correlate best with AUC, on average over 5 folds of
     the tested lines. The correlation counts and not the error, as the calibration takes care of the scale.

@@ -5,49 +5,41 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-
-from bulk2sc.pl.look import NEUTRAL, RESISTANT, SENSITIVE
+import seaborn as sns
 
 
 def exposures(table: pd.DataFrame, questions: Sequence[str], methods: Sequence[str]) -> np.ndarray:
-    """Draw the AUROC of every method over the size of the shift, one row of panels a question.
+    """Draw the AUROC of every method for each question, the sizes of the shift in shades.
 
     Parameters
     ----------
     table
         method, seed (the simulated drug), shift, question, value, low, high, as `exposure.judge` returns it.
     questions
-        From top to bottom; the first has a colour of its own, as its answer is not response.
+        From left to right, a panel each.
     methods
-        From left to right.
+        From top to bottom.
 
     Returns
     -------
-    Array of Axes (questions, methods). A line is a simulated drug, with its interval over cell lines.
+    Array of matplotlib Axes (questions,). A point is one simulated drug at one size of the shift, with its
+    interval over cell lines. Drugs of one size lie next to each other, in the order of their seeds.
     """
-    size = (2.0 * len(methods) + 0.6, 2.3 * len(questions))
-    grid = {"sharex": True, "sharey": True, "squeeze": False}
-    _, axes = plt.subplots(len(questions), len(methods), figsize=size, **grid)
-    shifts = sorted(table["shift"].unique())
-    for i, question in enumerate(questions):
-        for ax, method in zip(axes[i], methods, strict=True):
-            rows = table[(table["question"] == question) & (table["method"] == method)]
-            _one_panel(ax, rows, shifts, SENSITIVE if i else RESISTANT)
-        axes[i, 0].set_ylabel("\n".join(["AUROC:", *question.split(", ")]), fontsize="small")
-    for ax, method in zip(axes[0], methods, strict=True):
-        ax.set_title(method)
-    for ax in axes[-1]:
-        ax.set(xticks=range(len(shifts)), xticklabels=[f"{shift:g}" for shift in shifts], xlabel="shift")
-    return axes
-
-
-def _one_panel(ax: Axes, rows: pd.DataFrame, shifts: list[float], colour: str) -> None:
-    ax.axhline(0.5, color="black", linestyle="--", linewidth=0.8)
-    drugs = list(rows.groupby("seed"))
-    for offset, (_, drug) in zip(np.linspace(-0.2, 0.2, len(drugs)), drugs, strict=True):
-        x = drug["shift"].map(shifts.index) + offset
-        ax.plot(x, drug["value"], color=NEUTRAL, linewidth=0.7, zorder=1)
-        ax.vlines(x, drug["low"], drug["high"], color=colour, linewidth=1, alpha=0.7)
-        ax.scatter(x, drug["value"], s=12, color=colour, zorder=3)
-    ax.set_ylim(-0.02, 1.02)
+    runs = table[["shift", "seed"]].drop_duplicates().sort_values(["shift", "seed"])
+    places = dict(zip(map(tuple, runs.to_numpy()), np.linspace(-0.36, 0.36, len(runs)), strict=True))
+    sizes = runs["shift"].unique()
+    shades = dict(zip(sizes, sns.color_palette("viridis_r", len(sizes)), strict=True))
+    size = (3.1 * len(questions) + 1.2, len(methods) * max(0.35, 0.09 * len(runs)) + 1.3)
+    figure, axes = plt.subplots(1, len(questions), figsize=size, sharex=True, sharey=True, squeeze=False)
+    for ax, question in zip(axes[0], questions, strict=True):
+        asked = table[(table["question"] == question) & table["method"].isin(methods)]
+        for shift, rows in asked.groupby("shift"):
+            y = rows["method"].map(list(methods).index) + [places[shift, seed] for seed in rows["seed"]]
+            ax.hlines(y, rows["low"], rows["high"], color=shades[shift], linewidth=1)
+            ax.scatter(rows["value"], y, s=14, color=shades[shift], label=f"shift {shift:g}", zorder=3)
+        ax.axvline(0.5, color="black", linestyle="--", linewidth=0.8)
+        ax.set_title("\n".join(question.split(", ")), fontsize="medium")
+        ax.set(xlabel="AUROC", xlim=(-0.02, 1.02), ylim=(len(methods) - 0.5, -0.5))
+    ax.set_yticks(range(len(methods)), list(methods))
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=len(shades))
+    return axes[0]

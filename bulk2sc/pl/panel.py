@@ -87,13 +87,14 @@ def panel_truth(auc: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def _over_drugs(table: pd.DataFrame, ax: Axes | None, **look) -> Axes:
-    """Draw a heat map with a column for each drug; its width has a limit, its labels shrink."""
+    """Draw a heat map with a column for each drug; its width has a limit, and many drugs have no names."""
     n_rows, n_drugs = table.shape
     ax = ax or plt.subplots(figsize=(min(12, max(5, 0.26 * n_drugs + 3)), 0.25 * n_rows + 2))[1]
-    sns.heatmap(table, xticklabels=True, yticklabels=True, ax=ax, **look)
-    ax.tick_params(axis="x", labelsize=7 if n_drugs <= 60 else 5, rotation=90)
+    crowded = n_drugs > 60
+    sns.heatmap(table, xticklabels=not crowded, yticklabels=True, ax=ax, **look)
+    ax.tick_params(axis="x", labelsize=7, rotation=90)
     ax.tick_params(axis="y", labelsize=8, rotation=0)
-    ax.set(xlabel="", ylabel="")
+    ax.set(xlabel=f"{n_drugs} drugs" if crowded else "", ylabel="")
     return ax
 
 

@@ -102,6 +102,7 @@ from bulk2sc.prose.tuning import SETTINGS, choice, looking, told_apart
 from bulk2sc.prose.verdict import best_simple, over_studies, penalty, standings, verdict
 from bulk2sc.prose.words import (
     LABELS,
+    counted,
     interval,
     listing,
     over_runs,
@@ -144,6 +145,7 @@ __all__ = [
     "confounding",
     "contrast",
     "cost_of_controls",
+    "counted",
     "counts_used",
     "cut_short",
     "degenerate",

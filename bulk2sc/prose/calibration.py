@@ -74,11 +74,19 @@ def sides(rows: pd.DataFrame, question: str) -> str:
     tested = rows["p"] < 0.05
     higher, lower = tested & (rows["low"] > 0), tested & (rows["high"] < 0)
     found = zip(words, (higher, lower, ~higher & ~lower), strict=True)
-    return " ".join(f"{said}: {listing(rows.loc[those, 'method'])}." for said, those in found if those.any())
+    return " ".join(f"{said}: {_with_range(rows[those])}." for said, those in found if those.any())
+
+
+def _with_range(rows: pd.DataFrame) -> str:
+    """List methods with the lowest and the highest of their values."""
+    ends = [f"{value:+z.3f}" for value in (rows["value"].min(), rows["value"].max())]
+    return f"{listing(rows['method'])} ({' to '.join(dict.fromkeys(ends))})"
 
 
 def with_p(table: pd.DataFrame, metrics: Mapping[str, str], order: Sequence[str]) -> pd.DataFrame:
     """Return methods x differences as text, ``+0.012 (+0.001 to +0.020), p = 0.03``, blank where not known.
+
+    A difference that is 0 in the digits shown, interval and all, has no p: what is tested there is rounding.
 
     Parameters
     ----------
@@ -91,7 +99,7 @@ def with_p(table: pd.DataFrame, metrics: Mapping[str, str], order: Sequence[str]
     text = [
         f"{r.value:+.3f}"
         + ("" if pd.isna(r.low) else f" ({r.low:+.3f} to {r.high:+.3f})")
-        + ("" if pd.isna(r.p) else f", p = {r.p:.2g}")
+        + ("" if pd.isna(r.p) or max(map(abs, (r.value, r.low, r.high))) < 0.0005 else f", p = {r.p:.2g}")
         for r in mean.itertuples()
     ]
     wide = mean.assign(text=text).pivot(index="method", columns="metric", values="text")

@@ -90,14 +90,21 @@ def parts_that_matter(gaps: Mapping[str, Mapping[str, float]], parts: Mapping[st
     if unknown:
         return f"{where}, there are too few lines or seeds to say whether {listing(unknown)} matter."
     clear = {name: gap for name, gap in gaps.items() if not gap.get("p", 0) >= 0.05}
-    missed = [parts[name] for name, gap in clear.items() if gap["low"] > 0]
-    harmful = [parts[name] for name, gap in clear.items() if gap["high"] < 0]
-    idle = [what for what in (parts[name] for name in gaps) if what not in missed + harmful]
-    clauses = [f"the model is clearly worse without {what}" for what in missed]
-    clauses += [f"it is clearly **better** without {what}" for what in harmful]
+    missed = [name for name, gap in clear.items() if gap["low"] > 0]
+    harmful = [name for name, gap in clear.items() if gap["high"] < 0]
+    idle = [name for name in gaps if name not in missed + harmful]
+    clauses = [f"the model is clearly worse without {parts[m]}, by {_size(gaps[m])}" for m in missed]
+    clauses += [f"it is clearly **better** without {parts[m]}, by {_size(gaps[m])}" for m in harmful]
     if idle:
-        clauses.append(f"no difference can be shown without {listing(idle)}")
+        sizes = listing([f"without {parts[m]}: {_size(gaps[m], signed=True)}" for m in idle])
+        clauses.append(f"no difference in AUROC can be shown {sizes}")
     return f"{where}: {'; '.join(clauses)}."
+
+
+def _size(gap: Mapping[str, float], *, signed: bool = False) -> str:
+    """Format a difference with its interval, without its sign unless that is asked for."""
+    ends = gap["value"], gap["low"], gap["high"]
+    return interval(*ends) if signed else interval(abs(ends[0]), *sorted(map(abs, ends[1:])))
 
 
 def leakage(method: str, gap: Mapping[str, float]) -> str:

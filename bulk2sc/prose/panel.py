@@ -7,7 +7,7 @@ import pandas as pd
 from bulk2sc.prose.words import counted, interval, listing
 
 
-def ahead_on_panel(table: pd.DataFrame, *, what: str) -> str:
+def ahead_on_panel(table: pd.DataFrame, *, what: str, constant: Sequence[str] = ()) -> str:
     """Say which method ranks the lines best, and how many are beyond permuted lines.
 
     Parameters
@@ -16,7 +16,12 @@ def ahead_on_panel(table: pd.DataFrame, *, what: str) -> str:
         Rows of `panel.judge` for one set of drugs and one input.
     what
         The set of drugs in words, such as ``discriminating drugs``.
+    constant
+        Methods that rank nothing by design, which the number of methods leaves out.
     """
+    table = table[~table["method"].isin(constant)]
+    if table.empty:
+        return f"Over the {what}, only constant answers were asked, which rank nothing."
     first = table.loc[table["value"].idxmax()]
     over = counted(int(first["n_drugs"]), what.removesuffix("s"))
     beyond = int((table["value"] > table["null_high"]).sum())
@@ -26,12 +31,13 @@ def ahead_on_panel(table: pd.DataFrame, *, what: str) -> str:
     return (
         f"Over {over}, **{first['method']}** is ahead with a mean rho of {size} over drugs, "
         f"p = {first['p']:.3f} by permuted lines. "
-        f"Beyond the 97.5 % point of permuted lines: {beyond} of {len(table)} methods."
+        f"Beyond the 97.5 % point of permuted lines: {beyond} of {len(table)} methods"
+        f"{', constant answers aside' if constant else ''}."
     )
 
 
 def place_on_panel(method: str, table: pd.DataFrame, *, role: str) -> str:
-    """Say what a method of interest reaches and which place it takes among those of `ahead_on_panel`."""
+    """Say what a method of interest reaches and which place it takes in a table without constant answers."""
     if method not in set(table["method"]):
         return f"{role}, {method}, is not among the methods."
     row = table.set_index("method").loc[method]
@@ -39,7 +45,7 @@ def place_on_panel(method: str, table: pd.DataFrame, *, role: str) -> str:
     above, below = row["value"] > row["null_high"], row["value"] < row["null_low"]
     verdict = "beyond" if above else "below" if below else "within"
     return (
-        f"{role}, **{method}**, takes place {place} of {len(table)}: "
+        f"{role}, **{method}**, takes place {place} of {len(table)}, constant answers aside: "
         f"{interval(row['value'], row['low'], row['high'])}, {verdict} what permuted lines reach."
     )
 

@@ -111,7 +111,13 @@ def with_intervals(table: pd.DataFrame, metrics: Sequence[str], order: Sequence[
         for r in mean.itertuples()
     ]
     wide = mean.assign(text=text).pivot(index="method", columns="metric", values="text")
-    return wide.loc[list(order), list(metrics)].rename(columns=LABELS).rename_axis(columns=None)
+    return wide.loc[list(order), list(metrics)].rename(columns=heading).rename_axis(columns=None)
+
+
+def heading(metric: str) -> str:
+    """Return a metric as a heading, with what stands behind its comma: ``Brier score, as they are``."""
+    name, comma, rest = metric.partition(", ")
+    return f"{LABELS.get(name, name)}{comma}{rest}"
 
 
 def rounded(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:

@@ -369,7 +369,7 @@ Markdown(prose.widths_of_studies(figure2, claim=CLAIM))
 # %% tags=["hide-input"]
 timed = table[(table["metric"] == "seconds") & (table["data"] == "all cells") & (table["seed"] >= 0)]
 seconds = timed.groupby("method")["value"].median()[list(methods)]
-seconds.round(1).rename("seconds").to_frame().rename_axis(index=None)
+seconds.map("{:.3g}".format).rename("seconds").to_frame().rename_axis(index=None)
 
 # %% tags=["remove-input"]
 Markdown(

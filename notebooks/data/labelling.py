@@ -440,9 +440,10 @@ Markdown(f"{prose.effect_of_exclusion(table)} {prose.effect_of_exclusion(table, 
 
 # %% tags=["hide-input"]
 numbers = means[means["metric"].isin(wanted)].pivot(
-    index=["method", "against"], columns="metric", values="value"
+    index=["metric", "against"], columns="method", values="value"
 )
-numbers.loc[pd.MultiIndex.from_product([quick, answers]), wanted].rename(columns=prose.LABELS).round(2)
+numbers = numbers.loc[pd.MultiIndex.from_product([wanted, answers]), quick].rename(index=prose.LABELS)
+prose.rounded(numbers.rename_axis(columns=None), digits=2)
 
 # %% [markdown]
 # Accuracy, F1 and AUPRC of the constant answers depend on the share of sensitive cells, and exclusion changes it.

@@ -84,7 +84,7 @@ Markdown(
 #
 # *Simulated cells*, which imitate the experiment of the paper with everything known:
 #
-# 1. cells of at least ten held-out lines from either tail of the AUC, and every line in every sample, so that a line is not a sample and a sample is not a label;
+# 1. cells of at least ten held-out lines from either tail of the AUC, and every line in both samples, control and treated, so that a line is not a sample and a sample is not a label;
 # 2. *hidden resistant* cells in the control, of lines that are truly resistant;
 # 3. *surviving sensitive* cells in the treated sample, of lines that are truly sensitive;
 # 4. a shift of expression in all treated cells that has nothing to do with resistance, so that a method that detects "was treated" can be told from one that predicts response;

@@ -215,8 +215,9 @@ figure, axes = plt.subplots(2, len(ablation.RUNGS), figsize=(13, 4.6), sharey="r
 for row, schedule, term in zip(axes, ablation.SCHEDULES, ("reconstruction", "cross-entropy"), strict=True):
     for ax, rung in zip(row, ablation.RUNGS, strict=True):
         pl.stages(curves[curves["method"] == ablation.arm(rung, schedule)], term=term, ax=ax)
-        ax.set_title(f"{rung},\n{schedule}", fontsize="small")
+        ax.set_title(rung.replace(" ", "\n", 1), fontsize="medium")
         ax.label_outer()
+    row[0].set_ylabel(f"{term}, {schedule}")
 pl.stage_legend(figure)
 
 # %%
@@ -235,6 +236,7 @@ Markdown("\n".join(f"- {sentence}" for sentence in [prose.under_adversary(change
 
 # %% [markdown]
 # Overfitting is the cross-entropy on lines held out from the training of a run minus that on the lines it was trained on, at the weights that are kept.
+# In the joint schedule these are the last of a stage with an adversary, which does not stop early, and the best of one without: there, part of a difference is early stopping.
 # The intervals of this section are t intervals over seeds.
 # They say what another run would do, not what other lines would.
 
@@ -271,7 +273,9 @@ figure, axes = plt.subplots(1, 3, figsize=(11, 3.2), sharey=True)
 for ax, measure in zip(axes, measures, strict=True):
     rows = spreads.assign(**parts, seed=-1, metric="sd")[spreads["measure"] == measure]
     pl.by_answer(rows, "sd", palette, ax=ax)
-    ax.set(xlabel=f"standard deviation of {measure}", xscale="log" if rows["value"].gt(0).any() else "linear")
+    ax.set_xlabel(f"standard deviation of {measure}")
+    if rows["value"].gt(0).any():
+        pl.log_counts(ax).tick_params(axis="x", labelsize="x-small")
 _ = figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
 # %% tags=["remove-input"]

@@ -168,7 +168,7 @@ prose.with_intervals(table, ["accuracy", "f1", "brier", "positive_rate"], method
 # Every simple method is therefore also fitted with one fifth of the bulk lines left out in turn, tails and scaling taken from the other four fifths, and scores the lines left out.
 # For the autoencoder, {doc}`/notebooks/evaluation/hyperparameters` does the same.
 
-# %% mystnb={"figure": {"caption": "AUROC on bulk lines that were left out, with 95 % intervals over folds, and on the cells, with 95 % intervals over cell lines. Grey: single folds or seeds; dashed: a constant answer.", "name": "fig-bulk-and-cells"}, "image": {"alt": "Two panels of dots with intervals, one row per method: AUROC on bulk lines and AUROC on cells."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "AUROC on bulk lines that were left out, with 95 % intervals over folds, and on the cells, with 95 % intervals over cell lines. Grey: single folds or seeds; dashed: a constant answer. The shared autoencoder is not fitted for these folds, so that its row has no point on the left.", "name": "fig-bulk-and-cells"}, "image": {"alt": "Two panels of dots with intervals, one row per method: AUROC on bulk lines and AUROC on cells."}} tags=["hide-input"]
 figure, axes = plt.subplots(1, 2, figsize=(8, 0.25 * len(methods) + 1.2), sharey=True)
 for ax, rows, where in zip(axes, (validation, table), ("bulk lines left out", "cells"), strict=True):
     pl.intervals(rows, "auroc", chance=0.5, order=methods, ax=ax).set_title(where)
@@ -251,7 +251,7 @@ _ = figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower 
 
 # %% tags=["hide-input"]
 shown = {m: data_sets.beside_each_other(everywhere, m, methods) for m in ("auroc", "accuracy", "f1")}
-pd.concat({prose.LABELS[m]: wide for m, wide in shown.items()}, axis=1).round(3)
+prose.rounded(pd.concat({prose.LABELS[m]: wide for m, wide in shown.items()}))
 
 # %% [markdown]
 # The autoencoder minus each simple method, paired over data sets:

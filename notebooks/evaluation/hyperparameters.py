@@ -149,7 +149,9 @@ Markdown("\n".join(f"- {sentence}" for sentence in sentences))
 
 # %% tags=["hide-input"]
 arms = [*points["method"].drop_duplicates(), *trials.CONSTANTS]
-prose.with_intervals(validation, ["auroc", "mcc", "accuracy", "f1"], arms)
+in_words = {p.method: f"{prose.SETTINGS[p.setting]}: {p.value:g}" for p in points.itertuples()}
+in_words[hyperparameters.BASE] = hyperparameters.BASE
+prose.with_intervals(validation, ["auroc", "mcc", "accuracy", "f1"], arms).rename(index=in_words)
 
 # %% [markdown]
 # ## What the cells say, which is only shown
@@ -164,7 +166,7 @@ _ = pl.by_value(judged, points, "auroc", own, colour=pl.RESISTANT)
 Markdown(prose.degenerate(judged))
 
 # %% tags=["hide-input"]
-prose.with_intervals(judged, ["auroc", "mcc", "accuracy", "f1"], arms)
+prose.with_intervals(judged, ["auroc", "mcc", "accuracy", "f1"], arms).rename(index=in_words)
 
 # %% [markdown]
 # ## A warning: what looking would have gained

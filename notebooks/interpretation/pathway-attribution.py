@@ -1,14 +1,20 @@
 # ---
 # jupyter:
 #   bulk2sc:
-#     reads: [pair, mask, model]
-#     writes: [attributions]
+#     reads:
+#     - pair
+#     - mask
+#     - model
+#     writes:
+#     - attributions
 #   jupytext:
 #     formats: ipynb,py:percent
 #     notebook_metadata_filter: kernelspec,jupytext,bulk2sc,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
