@@ -469,6 +469,8 @@ by_chance = {
     .assign(metric="mmd, upper"),
     "exact scores": chance.add_prefix("ece, ").melt(var_name="metric", ignore_index=False).reset_index(),
 }
+
+# %%
 tables = {
     "the other domain": pd.concat([domain, distance]),
     "another view": moves.assign(method=moves["first"] + " minus " + moves["second"]),
