@@ -20,6 +20,7 @@ from bulk2sc.settings import digest, file_digest, precision, versions
 FLOW = (
     "errors",
     "settings",
+    "inference",
     "datasets",
     "pp",
     "labels",

@@ -12,9 +12,8 @@ import pandas as pd
 from anndata import AnnData
 from scipy import stats
 from sklearn.model_selection import KFold, RepeatedKFold
-from statsmodels.stats.multitest import multipletests
 
-from bulk2sc import labels, models, pp
+from bulk2sc import inference, labels, models, pp
 from bulk2sc.errors import Bulk2scError
 
 DEGENERATE = 0.02
@@ -301,7 +300,7 @@ def paired_differences(
     Bulk2scError
         If so few draws are asked for that no p-value could be below .05 after the correction.
     """
-    enough_draws(n_draws, len(pairs))
+    inference.enough_draws(n_draws, len(pairs))
     answer, groups = cells.obs[against].to_numpy(float), cells.obs["cell_line"].astype(str)
     index = pd.MultiIndex.from_tuples(pairs, names=["first", "second"])
     if np.isnan(answer).all():
@@ -314,39 +313,12 @@ def paired_differences(
         points[method] = np.mean([metrics(answer, s)[metric] for s in wide])
     rows = [{"value": points[a] - points[b], **_of_gap(draws[a] - draws[b])} for a, b in pairs]
     table = pd.DataFrame(rows, index=index, columns=["value", "low", "high", "p"])
-    return table.assign(holm=holm(table["p"]))
+    return table.assign(holm=inference.holm(table["p"]))
 
 
 def _of_gap(gap: pd.Series) -> dict[str, float]:
     """Return the interval of a difference from its bootstrap draws, and its two-sided p-value."""
-    return {"low": gap.quantile(0.025), "high": gap.quantile(0.975), "p": bootstrap_p(gap)}
-
-
-def bootstrap_p(gap: np.ndarray) -> float:
-    """Return the two-sided p-value of no difference from bootstrap draws of one, (n_draws,).
-
-    Draws that are NaN do not count; it is never below one over the number of the others.
-    """
-    gap = np.asarray(gap, float)[~np.isnan(gap)]
-    if not len(gap):
-        return np.nan
-    return float(min(1.0, max(2 * min((gap <= 0).mean(), (gap >= 0).mean()), 1 / len(gap))))
-
-
-def holm(p: pd.Series) -> pd.Series:
-    """Correct a family of p-values by Holm's method; NaN are no tests and stay."""
-    tested = p.notna()
-    corrected = multipletests(p[tested], method="holm")[1] if tested.any() else []
-    return pd.Series(corrected, index=p.index[tested], dtype=float).reindex(p.index)
-
-
-def enough_draws(n_draws: int, n_tests: int) -> None:
-    """Refuse so few draws that no `bootstrap_p` could be below .05 once it is corrected for all tests."""
-    if n_tests / n_draws >= 0.05:
-        raise Bulk2scError(
-            f"n_draws is {n_draws}: corrected for {n_tests} comparisons, no p-value could be below .05; "
-            f"ask for more than {20 * n_tests}"
-        )
+    return {"low": gap.quantile(0.025), "high": gap.quantile(0.975), "p": inference.bootstrap_p(gap)}
 
 
 def cross_validate(
@@ -460,9 +432,7 @@ def fold_difference(
 def fold_interval(values: pd.Series, folds: int) -> dict[str, float]:
     """Return the mean of a metric over folds, with its interval (see `over_folds`): value, low, high."""
     values = values.dropna()
-    half = np.nan
-    if len(values) > 1:
-        half = stats.t.ppf(0.975, len(values) - 1) * _standard_error(values, folds)
+    half = inference.t_half(_standard_error(values, folds), len(values))
     low, high = values.mean() - half, values.mean() + half
     return {"value": values.mean(), "low": low, "high": np.minimum(high, 1)}  # no metric exceeds 1
 

@@ -6,9 +6,8 @@ from functools import cache
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from scipy import stats
 
-from bulk2sc import clustering, datasets, labels, pp
+from bulk2sc import clustering, datasets, inference, labels, pp
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
 # What is not varied; the last two are settings of the clustering, the others of the simulation.
@@ -106,6 +105,6 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """
     groups = table.groupby(["setting", "value", "metric"], sort=False)["score"]
     found = groups.agg(mean="mean", sd="std", n="count").reset_index()
-    half = stats.t.ppf(0.975, np.maximum(found["n"] - 1, 1)) * found["sd"] / np.sqrt(found["n"])
+    half = inference.t_half(found["sd"] / np.sqrt(found["n"]), found["n"])
     found["low"], found["high"] = (found["mean"] - half).clip(lower=0), (found["mean"] + half).clip(upper=1)
     return found.drop(columns="sd")

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from bulk2sc import pp
+from bulk2sc import inference, pp
 from bulk2sc.errors import Bulk2scError
 
 CELLS, CEILING = "cells", "bulk profiles (ceiling)"
@@ -323,11 +323,9 @@ def against(
     DataFrame
         Columns first, second, those of `summary` (two-sided; value is first minus second) and p_holm.
     """
-    from statsmodels.stats.multitest import multipletests
-
     rows = []
     for first, second in pairs:
         difference = found[first, kind].of(drugs).minus(found[second, kind].of(drugs))
         rows.append({"first": first, "second": second} | summary(difference, two_sided=True, n_draws=n_draws))
     table = pd.DataFrame(rows)
-    return table.assign(p_holm=multipletests(table["p"], method="holm")[1]) if rows else table
+    return table.assign(p_holm=inference.holm(table["p"])) if rows else table

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from bulk2sc import evaluate
+from bulk2sc import evaluate, inference
 
 COLUMNS = ["method", "seed", "metric", "value", "low", "high", "p"]
 Measure = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, np.ndarray]]
@@ -89,9 +89,9 @@ def with_interval(draws: np.ndarray, few: bool = False) -> dict[str, float]:
 
 
 def against_zero(draws: np.ndarray, few: bool = False) -> dict[str, float]:
-    """Return what `with_interval` does of a difference, and the p-value of `evaluate.bootstrap_p`."""
+    """Return what `with_interval` does of a difference, and the p-value of `inference.bootstrap_p`."""
     draws = np.round(draws, 12)  # what is 0 but for rounding is on neither side
-    return with_interval(draws, few) | {"p": np.nan if few else evaluate.bootstrap_p(draws[1:])}
+    return with_interval(draws, few) | {"p": np.nan if few else inference.bootstrap_p(draws[1:])}
 
 
 def corrected(table: pd.DataFrame, n_draws: int, family: Sequence[str] = ("metric",)) -> pd.DataFrame:
@@ -103,5 +103,5 @@ def corrected(table: pd.DataFrame, n_draws: int, family: Sequence[str] = ("metri
         If so few draws were made that no p-value of a family could be below .05.
     """
     p = table.astype({"p": float}).groupby(list(family), sort=False)["p"]
-    evaluate.enough_draws(n_draws, p.count().max() if len(table) else 0)
-    return table.assign(p=p.transform(evaluate.holm))
+    inference.enough_draws(n_draws, p.count().max() if len(table) else 0)
+    return table.assign(p=p.transform(inference.holm))

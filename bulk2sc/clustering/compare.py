@@ -9,8 +9,8 @@ from itertools import product
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from scipy import stats
 
+from bulk2sc import inference
 from bulk2sc.clustering.attention_ae import attention_ae
 from bulk2sc.clustering.communities import communities, kmeans, principal_components
 from bulk2sc.clustering.deep_cluster import deep_cluster
@@ -270,9 +270,7 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
 
 def _mean_interval(values: pd.Series) -> pd.Series:
     values = values.dropna()
-    mean, half = values.mean(), np.nan
+    mean, half = values.mean(), float(inference.t_half(values.sem(), len(values)))
     if len(values) == 2:
         half = values.max() - mean
-    if len(values) > 2:
-        half = stats.t.ppf(0.975, len(values) - 1) * values.std() / np.sqrt(len(values))
     return pd.Series({"value": mean, "low": mean - half, "high": mean + half})

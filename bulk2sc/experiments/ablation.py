@@ -7,7 +7,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import stats
 
-from bulk2sc import latent, models
+from bulk2sc import inference, latent, models
 from bulk2sc.experiments import trials
 from bulk2sc.experiments.trials import Arm
 
@@ -142,9 +142,8 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
 
 def t_interval(values: pd.Series) -> dict[str, float]:
     """Return the mean with its 95 % t interval: value, low, high (NaN for a single value)."""
-    n, sd = len(values), values.std()
-    half = stats.t.ppf(0.975, n - 1) * sd / np.sqrt(n) if n > 1 else np.nan
-    return {"value": values.mean(), "low": values.mean() - half, "high": values.mean() + half}
+    mean, half = values.mean(), float(inference.t_half(values.sem(), len(values)))
+    return {"value": mean, "low": mean - half, "high": mean + half}
 
 
 def spread(values: pd.Series) -> dict[str, float]:

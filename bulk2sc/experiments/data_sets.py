@@ -7,7 +7,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import stats
 
-from bulk2sc import evaluate
+from bulk2sc import evaluate, inference
 
 
 def with_answers(scores: pd.DataFrame, cells: AnnData, *, study: str) -> dict[str, pd.DataFrame]:
@@ -66,7 +66,7 @@ def means(table: pd.DataFrame) -> pd.DataFrame:
     groups = table[table["seed"] == -1].groupby(["method", "metric"], sort=False)["value"]
     found = groups.agg(mean="mean", sd="std", n="count").reset_index()
     enough = found["n"].where(found["n"] >= 3)
-    half = stats.t.ppf(0.975, enough - 1) * found["sd"] / np.sqrt(enough)
+    half = inference.t_half(found["sd"] / np.sqrt(enough), enough)
     found["low"], found["high"] = found["mean"] - half, np.minimum(found["mean"] + half, 1)
     return found.drop(columns="sd")
 
@@ -95,7 +95,7 @@ def differences(
     index = pd.MultiIndex.from_tuples(pairs, names=["first", "second"])
     rows = [_paired_t((wide[a] - wide[b]).dropna()) for a, b in pairs]
     found = pd.DataFrame(rows, index, columns=["value", "low", "high", "p", "n"])
-    return found.assign(holm=evaluate.holm(found["p"]))
+    return found.assign(holm=inference.holm(found["p"]))
 
 
 def _paired_t(gaps: pd.Series) -> dict[str, float]:

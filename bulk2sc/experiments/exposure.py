@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from bulk2sc import datasets, evaluate, labels, models, pp
+from bulk2sc import datasets, evaluate, inference, labels, models, pp
 
 EXPOSURE = "exposure, in truly sensitive cells"
 TREATED, CONTROL = "response, among treated cells", "response, among control cells"
@@ -133,14 +133,14 @@ def judge(scores: pd.DataFrame, *, n_draws: int = 1000) -> pd.DataFrame:
     found = pd.DataFrame(rows, columns=columns).astype({"p": float})
     family = found.groupby(["question", "shift"])["p"]
     if len(found):
-        evaluate.enough_draws(n_draws, family.count().max())
-    return found.assign(p=family.transform(evaluate.holm))
+        inference.enough_draws(n_draws, family.count().max())
+    return found.assign(p=family.transform(inference.holm))
 
 
 def _auroc(answer: np.ndarray, score: np.ndarray, lines: np.ndarray, n_draws: int) -> tuple[float, ...]:
     """Return the AUROC, its interval over lines, and the p-value of .5."""
     draws = evaluate.bootstrap_draws(answer, score, lines, n_draws=n_draws)["auroc"]
-    p = evaluate.bootstrap_p(draws - 0.5) if np.ptp(score) > 0 else np.nan
+    p = inference.bootstrap_p(draws - 0.5) if np.ptp(score) > 0 else np.nan
     return evaluate.metrics(answer, score)["auroc"], draws.quantile(0.025), draws.quantile(0.975), p
 
 

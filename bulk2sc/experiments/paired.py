@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import pandas as pd
 from anndata import AnnData
 
-from bulk2sc import evaluate, pathways
+from bulk2sc import evaluate, inference, pathways
 from bulk2sc.experiments.trials import FOLDS, Arm
 
 Pairs = Sequence[tuple[str, str]]
@@ -31,7 +31,7 @@ def on_lines(validation: pd.DataFrame, pairs: Pairs, *, metric: str = "auroc") -
     folds = folds.rename(columns={"seed": "fold", "value": metric})
     gaps = [evaluate.fold_difference(folds, *pair, folds=FOLDS, metric=metric) for pair in pairs]
     table = pd.DataFrame(gaps, columns=["value", "low", "high", "p"])
-    table["p"] = evaluate.holm(table["p"])
+    table["p"] = inference.holm(table["p"])
     return pd.DataFrame(list(pairs), columns=["first", "second"]).join(table)
 
 

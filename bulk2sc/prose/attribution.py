@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from math import comb
 
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
+from bulk2sc import inference
 from bulk2sc.prose.words import interval, percent
 
 
@@ -22,7 +22,7 @@ def contrast(p: pd.Series, n_sensitive: int, n_resistant: int) -> str:
         return f"There are {sides}: nothing to compare."
     if 2 / comb(n_sensitive + n_resistant, n_sensitive) > 0.05:
         return f"There are {sides}: too few for any difference to be clear."
-    clear = int((multipletests(p, method="holm")[1] < 0.05).sum())
+    clear = int((inference.holm(p) < 0.05).sum())
     if clear == 0:
         return f"Between {sides}, none of the {len(p)} dimensions is attributed clearly differently."
     differ = f"{clear} of the {len(p)} dimensions {'is' if clear == 1 else 'are'} attributed differently"

@@ -183,10 +183,10 @@ def quality_of_exact(quality: Mapping) -> str:
     parts = [f"plain {ari['plain'].mean():.2f}"]
     for form in ("exact", "landmarks"):
         change = ari[form] - ari["plain"]
-        half = stats.t.ppf(0.975, len(change) - 1) * change.sem()
+        low, high = stats.ttest_1samp(change, 0).confidence_interval()
         parts.append(
             f"{form} {ari[form].mean():.2f} (mean difference {change.mean():+.3f}, 95 % interval "
-            f"{change.mean() - half:+.3f} to {change.mean() + half:+.3f})"
+            f"{low:+.3f} to {high:+.3f})"
         )
     return (
         f"The mean ARI with the line over {len(ari)} simulations is: {listing(parts)}. These runs have "

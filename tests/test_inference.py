@@ -1,0 +1,33 @@
+"""P-values and intervals, by hand and by scipy."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from bulk2sc import inference
+from bulk2sc.errors import Bulk2scError
+
+
+def test_t_interval_is_scipys_and_one_value_has_none():
+    values = np.array([0.2, 0.5, 0.9, 0.4])
+    low, high = stats.t.interval(0.95, 3, values.mean(), stats.sem(values))
+    assert inference.t_half(stats.sem(values), 4) == pytest.approx((high - low) / 2)
+    both = inference.t_half([0.1, 0.1], [1, 2])
+    assert np.isnan(both[0]) and both[1] == pytest.approx(0.1 * stats.t.ppf(0.975, 1))
+    assert np.isnan(inference.t_half(np.nan, 0))
+
+
+def test_holm_by_hand_and_what_is_no_test_stays():
+    p = pd.Series([0.01, np.nan, 0.04, 0.03], index=list("abcd"))
+    corrected = inference.holm(
+        p
+    )  # the smallest three times, the next two times, and none below the one before
+    assert corrected.dropna().to_dict() == pytest.approx({"a": 0.03, "c": 0.06, "d": 0.06})
+    assert np.isnan(corrected["b"]) and inference.holm(p[["b"]]).isna().all()
+
+
+def test_too_few_draws_are_refused():
+    inference.enough_draws(1000, 49)
+    with pytest.raises(Bulk2scError, match="n_draws is 1000: corrected for 50 comparisons"):
+        inference.enough_draws(1000, 50)
