@@ -155,7 +155,9 @@ def test_tables_of_the_panel():
         and shown.loc["b", "without a line"] == "0.30 to 0.50"
     )
     gaps = TWO[TWO["method"] == "a"].rename(columns={"method": "first"}).assign(second="b", p_holm=0.5)
-    assert prose.gap_table(gaps).loc["a", ["minus", "p (Holm)"]].tolist() == ["b", 0.5]
+    row = prose.gap_table(gaps).loc["a"]
+    assert row[["minus", "p (Holm)"]].tolist() == ["b", 0.5]
+    assert row["difference"] == "0.200 (0.100 to 0.300)"
     assert prose.gap_table(pd.DataFrame()).empty
 
 

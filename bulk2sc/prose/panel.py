@@ -182,8 +182,14 @@ def gap_table(gaps: pd.DataFrame) -> pd.DataFrame:
     """Show what `panel.against` returns: difference, interval over drugs, range without a line, p-values."""
     if gaps.empty:
         return gaps
-    shown = gaps.set_index("first").rename_axis("method")
-    shown = shown.rename(columns={"second": "minus", "p_holm": "p (Holm)"})
-    names = {"without_low": "without a line, lowest", "without_high": "highest"}
-    shown = shown[["minus", "value", "low", "high", "p", "p (Holm)", *names]]
-    return shown.round(4).rename(columns=names)
+    text = {
+        "minus": gaps["second"],
+        "difference": [
+            f"{v:z.3f} ({a:z.3f} to {b:z.3f})" for v, a, b in gaps[["value", "low", "high"]].to_numpy()
+        ],
+        "without a line": [
+            f"{a:z.3f} to {b:z.3f}" for a, b in gaps[["without_low", "without_high"]].to_numpy()
+        ],
+    }
+    tests = gaps[["p", "p_holm"]].round(4).rename(columns={"p_holm": "p (Holm)"})
+    return pd.DataFrame(text).join(tests).set_index(gaps["first"].rename("method"))

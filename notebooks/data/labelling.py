@@ -488,7 +488,7 @@ stages = ("raw_cells", "cells", "labelled")
 counted = {name: labels.count_cells(*map(one.read, stages)) for name, one in sets.items()}
 paper = published.published("table1").set_index("cells_source")[["sensitive", "resistant"]]
 side_by_side = pd.DataFrame(counted).T.join(paper.add_suffix(", paper"))
-side_by_side.astype("Int64").astype(str).replace("<NA>", "")
+side_by_side.astype("Int64").astype(str).replace("<NA>", "").T
 
 # %% tags=["remove-input"]
 printed = [name for name in counted if name in paper.index]
