@@ -317,9 +317,16 @@ def _after(slug: str, used: Uses, owners: dict[str, str], slugs: list[str]) -> l
     return [other for other in slugs if other in wanted - {slug}]
 
 
+def _measured(path: Path) -> list[Path]:
+    """Return the results of benchmarks that a notebook names, and so shows."""
+    text = path.read_text()
+    results = sorted((project_root() / "benchmarks").glob("*.*"))
+    return [file for file in results if file.suffix in {".csv", ".json"} and file.name in text]
+
+
 def _state(path: Path, values: dict, settings: dict, read: dict[str, str]) -> dict:
     return {
-        "notebook": file_digest(path),
+        "notebook": file_digest(path, *_measured(path)),
         "parameters": values,
         "settings": settings,
         "files": input_files(settings | values),

@@ -107,6 +107,16 @@ def test_a_changed_notebook_makes_itself_and_readers_of_its_rows_stale(root):
         before = after
 
 
+def test_a_new_result_of_a_benchmark_makes_the_chapter_that_shows_it_stale(root):
+    change_notebook(root, "first/alpha", declare='kept: str = "speed.csv"  # a result')
+    before = keys(root)
+    (root / "benchmarks").mkdir()
+    (root / "benchmarks" / "other.csv").write_text("1")
+    assert keys(root) == before
+    (root / "benchmarks" / "speed.csv").write_text("2")
+    assert {slug for slug, key in keys(root).items() if key != before[slug]} == {"alpha"}
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
