@@ -14,13 +14,14 @@ from bulk2sc import datasets, pp
 from bulk2sc.clustering import compare
 
 DRUG = "Cisplatin"
+CELLS = 1200  # of each set, before quality control
 DEPTHS = {2000: 200, 500: 100}  # mean UMIs of a good cell: fewest genes of a cell that is kept
 KEPT = ("ARI, cell line", "NMI, cell line", "ASW, PCA-50", "ASW, own code", "clusters", "seconds")
 
 
-def one_set(bulk, *, depth: int, draw: int, n_cells: int) -> pd.DataFrame:
+def one_set(bulk, *, depth: int, draw: int) -> pd.DataFrame:
     """Simulate cells, cluster them with every method, and return what `compare.compare` says of them."""
-    raw = datasets.simulate(bulk, drug=DRUG, n_cells=n_cells, depth=depth, doublets=0, seed=draw)
+    raw = datasets.simulate(bulk, drug=DRUG, n_cells=CELLS, depth=depth, doublets=0, seed=draw)
     flagged = pp.qc_flags(raw, min_genes=DEPTHS[depth], by="sample")
     cells = pp.with_counts(pp.normalise(flagged[flagged.obs["qc_pass"]].copy()))
     found = compare.compare(cells, compare.known(cells), compare.methods(), seeds=[draw])
@@ -29,16 +30,16 @@ def one_set(bulk, *, depth: int, draw: int, n_cells: int) -> pd.DataFrame:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--draws", type=int, default=5, metavar="N", help="simulated sets at each depth")
-    parser.add_argument("--cells", type=int, default=1200, metavar="N", help="cells of each set")
-    parser.add_argument("--out", type=Path, default=Path("clusterings.csv"), metavar="FILE", help="results")
+    parser.add_argument("--draws", type=int, default=3, metavar="N", help="simulated sets at each depth")
+    out = Path(__file__).with_suffix(".csv")
+    parser.add_argument("--out", type=Path, default=out, metavar="FILE", help="results, beside this file")
     asked = parser.parse_args()
     bulk = datasets.load_bulk("gdsc2")
     table = pd.read_csv(asked.out) if asked.out.exists() else pd.DataFrame(columns=["depth", "seed"])
-    for draw, depth in product(range(asked.draws), DEPTHS):
+    for draw, depth in product(range(1, asked.draws + 1), DEPTHS):  # the book's own set is draw 0
         if ((table["depth"] == depth) & (table["seed"] == draw)).any():
             continue
-        found = one_set(bulk, depth=depth, draw=draw, n_cells=asked.cells)
+        found = one_set(bulk, depth=depth, draw=draw)
         table = pd.concat([table, found.round(4)], ignore_index=True) if len(table) else found.round(4)
         table.to_csv(asked.out, index=False)
         print(f"set {draw} at {depth} UMIs done", flush=True)

@@ -445,7 +445,9 @@ def test_cells_without_answers_have_no_measure_of_calibration_and_no_warning(sco
     shift = cal.measured(scores, cells, cal.prior_shift(0.5), tested=cal.DIFFERENCES).set_index("metric")
     assert shift.loc["share, estimated", "value"].between(0, 1).all(), "this needs no answers"
     shift = shift.drop(index="share, estimated")
-    elsewhere = cal.measured(scores, cells, cal.where_share_is(0.1, cal.prior_shift(0.5)))
+    elsewhere = cal.measured(
+        scores, cells, cal.where_share_is(0.1, cal.prior_shift(0.5)), tested=cal.DIFFERENCES
+    )
     for table in (
         quality,
         shift,

@@ -20,11 +20,18 @@ def test_t_interval_is_scipys_and_one_value_has_none():
 
 def test_holm_by_hand_and_what_is_no_test_stays():
     p = pd.Series([0.01, np.nan, 0.04, 0.03], index=list("abcd"))
-    corrected = inference.holm(
-        p
-    )  # the smallest three times, the next two times, and none below the one before
+    # The smallest three times, the next two times, and none below the one before.
+    corrected = inference.holm(p)
     assert corrected.dropna().to_dict() == pytest.approx({"a": 0.03, "c": 0.06, "d": 0.06})
     assert np.isnan(corrected["b"]) and inference.holm(p[["b"]]).isna().all()
+
+
+def test_p_of_draws_has_a_floor_a_ceiling_and_no_use_for_nan():
+    assert inference.bootstrap_p(np.ones(50)) == 1 / 50
+    assert inference.bootstrap_p(np.array([1.0] * 39 + [-1])) == pytest.approx(0.05)
+    assert inference.bootstrap_p(np.zeros(5)) == 1
+    assert inference.bootstrap_p(np.array([np.nan, 1, 1])) == 0.5
+    assert np.isnan(inference.bootstrap_p(np.array([np.nan])))
 
 
 def test_too_few_draws_are_refused():

@@ -153,8 +153,8 @@ def test_differences_are_shown_with_their_p():
         ("a", 0.0123, 0.001, 0.02),
         ("b", -0.5, NAN, NAN),
         ("c", NAN, NAN, NAN),
-        ("e", 0.0001, 0.0001, 0.0002),
-        p=[0.031, NAN, NAN, 0.01],
+        ("e", -0.0001, -0.0002, -0.0001),
+        p=[0.031, NAN, NAN, NAN],
     )
     table = pd.concat([table.assign(seed=-1, metric="x"), table.assign(seed=0, metric="x")])
     shown = prose.with_p(table, {"x": "X", "y": "Y"}, ["b", "a", "c", "d", "e"])
@@ -163,6 +163,6 @@ def test_differences_are_shown_with_their_p():
         "a": "+0.012 (+0.001 to +0.020), p = 0.031",
         "c": "",
         "d": "",
-        "e": "+0.000 (+0.000 to +0.000)",  # no p for rounding
+        "e": "+0.000 (+0.000 to +0.000)",  # zero has no other sign
     }
     assert (shown["Y"] == "").all()

@@ -85,25 +85,28 @@ def test_a_model_below_shuffled_labels_is_said_to_be_below():
     [
         (
             {"a": row(0.2, 0.1, 0.3)},
-            "Here: the model is clearly worse without A, by 0.20 (95 % interval 0.10 to 0.30).",
+            "Here: the AUROC is clearly lower without A, by 0.20 (95 % interval 0.10 to 0.30).",
         ),
         (
             {"a": row(-0.2, -0.3, -0.1)},
-            "Here: it is clearly **better** without A, by 0.20 (95 % interval 0.10 to 0.30).",
+            "Here: it is clearly **higher** without A, by 0.20 (95 % interval 0.10 to 0.30).",
         ),
         (
             {"a": row(0.2, 0.1, 0.3, p=0.06)},
-            "Here: no difference in AUROC can be shown without A: 0.20 (95 % interval 0.10 to 0.30).",
+            "Here: no difference in AUROC, with minus without, can be shown for A: "
+            "0.20 (95 % interval 0.10 to 0.30).",
         ),
         (
             {"a": row(0.0, -0.1, 0.1), "b": row(0.1, -0.1, 0.2)},
-            "Here: no difference in AUROC can be shown without A: 0.00 (95 % interval -0.10 to 0.10) "
-            "and without B: 0.10 (95 % interval -0.10 to 0.20).",
+            "Here: no difference in AUROC, with minus without, can be shown for A: "
+            "0.00 (95 % interval -0.10 to 0.10) "
+            "and B: 0.10 (95 % interval -0.10 to 0.20).",
         ),
         (
             {"a": row(0.2, 0.1, 0.3), "b": row(0.0, -0.1, 0.1)},
-            "Here: the model is clearly worse without A, by 0.20 (95 % interval 0.10 to 0.30); "
-            "no difference in AUROC can be shown without B: 0.00 (95 % interval -0.10 to 0.10).",
+            "Here: the AUROC is clearly lower without A, by 0.20 (95 % interval 0.10 to 0.30); "
+            "no difference in AUROC, with minus without, can be shown for B: "
+            "0.00 (95 % interval -0.10 to 0.10).",
         ),
         ({"a": NAN, "b": NAN}, "Here, there are too few lines or seeds to say whether A and B matter."),
         (
@@ -267,6 +270,8 @@ def test_every_simulated_drug_is_drawn_at_its_shifts():
     small, large = axes[1].collections[1::2]  # the points of a size of the shift lie over its intervals
     np.testing.assert_allclose(small.get_offsets()[:, 0], [0.1, 0.2] * 2)
     np.testing.assert_allclose(large.get_offsets()[:, 0], [0.4, 0.5] * 2)
+    intervals = np.array([line[:, 0] for line in axes[1].collections[0].get_segments()])
+    np.testing.assert_array_equal(intervals, [[0, 1]] * 4)
     heights = [*small.get_offsets()[:2, 1], *large.get_offsets()[:2, 1]]
     assert heights == sorted(set(heights)) and max(map(abs, heights)) < 0.5, "apart, in the row of LR"
     assert [text.get_text() for text in axes[0].get_yticklabels()] == ["LR", "SVM"]

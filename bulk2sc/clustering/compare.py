@@ -251,7 +251,8 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """
     Add to every measure its mean over seeds and the 95 % t-interval of that mean.
 
-    The interval says how much the method's own randomness matters; the cells are the same in every run.
+    The interval says how much runs differ: by the method's own randomness where they share their cells, by
+    the cells as well where each seed has its own.
 
     Parameters
     ----------

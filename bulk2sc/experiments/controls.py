@@ -99,7 +99,7 @@ def run(
     settings
         Of `models.SharedAutoencoder`, with its mask, in the schedule that pretrains.
     seed, k
-        As for `trials.run`.
+        As for `trials.run`; seeds are below `APART`.
     n_shuffles
         How often the labels are shuffled. Each shuffle counts as a run of its own, with a seed `APART` from
         the one before, and scores the same lines left out.
@@ -158,6 +158,8 @@ def _scores(model: models.Model, adata: AnnData, unit: str) -> pd.DataFrame:
 def by_fold(lines: pd.DataFrame) -> pd.DataFrame:
     """Judge all controls on the lines left out, one value a fold: the mean over the shuffles that share it.
 
+    A shuffle without a value is left out of the mean.
+
     Parameters
     ----------
     lines
@@ -170,7 +172,9 @@ def by_fold(lines: pd.DataFrame) -> pd.DataFrame:
     """
     single = trials.validation(lines).query("seed >= 0")
     folds = single.assign(fold=single["seed"] % APART)
-    means = folds.pivot_table(index=["method", "fold"], columns="metric", values="value", sort=False)
+    means = folds.pivot_table(
+        index=["method", "fold"], columns="metric", values="value", sort=False, dropna=False, observed=True
+    )
     return evaluate.over_folds(means.reset_index(), folds=trials.FOLDS)
 
 

@@ -17,7 +17,7 @@ def on_lines(validation: pd.DataFrame, pairs: Pairs, *, metric: str = "auroc") -
     Parameters
     ----------
     validation
-        From `trials.validation`.
+        From `trials.validation` or `controls.by_fold`.
     pairs
         Names of arms, (first, second).
 

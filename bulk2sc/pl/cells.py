@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
-from bulk2sc.pl.look import DEPTH, NEUTRAL, RESISTANT, SENSITIVE, levels, log_counts
+from bulk2sc.pl.look import DEPTH, NEUTRAL, RESISTANT, SENSITIVE, levels, log_axis
 
 MITO = "mitochondrial counts (%)"
 
@@ -38,7 +38,7 @@ def quality(obs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     )
     ax.set(xlabel=f"{DEPTH[depth]} (log scale)", ylabel=MITO)
     ax.legend(title=None, loc="upper left", bbox_to_anchor=(1, 1), markerscale=2)
-    return log_counts(ax)
+    return log_axis(ax)
 
 
 def before_and_after(stages: pd.DataFrame) -> Sequence[Axes]:
@@ -62,7 +62,7 @@ def before_and_after(stages: pd.DataFrame) -> Sequence[Axes]:
     look |= {"y": "sample", "order": order, "hue": "stage"}
     for ax, (column, label) in zip(axes[0], shown.items(), strict=True):
         sns.boxplot(cells, x=column, legend=ax is axes[0, -1], ax=ax, **look)
-        (ax if column == "pct_counts_mt" else log_counts(ax)).set(xlabel=label, ylabel="")
+        (ax if column == "pct_counts_mt" else log_axis(ax)).set(xlabel=label, ylabel="")
     axes[0, -1].legend(title=None, loc="upper left", bbox_to_anchor=(1, 1))
     return axes[0]
 

@@ -28,7 +28,9 @@ def exposures(table: pd.DataFrame, questions: Sequence[str], methods: Sequence[s
     interval over cell lines. Drugs of one size lie next to each other, in the order of their seeds.
     """
     runs = table[["shift", "seed"]].drop_duplicates().sort_values(["shift", "seed"])
-    places = dict(zip(map(tuple, runs.to_numpy()), np.linspace(-0.36, 0.36, len(runs)), strict=True))
+    places = dict(
+        zip(map(tuple, runs.to_numpy()), (np.arange(len(runs)) + 0.5) / len(runs) * 0.8 - 0.4, strict=True)
+    )
     sizes = runs["shift"].unique()
     shades = dict(zip(sizes, sns.color_palette("viridis_r", len(sizes)), strict=True))
     size = (2.6 * len(questions) + 1.2, len(methods) * max(0.42, 0.09 * len(runs)) + 1.3)

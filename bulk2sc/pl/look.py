@@ -44,7 +44,7 @@ def response_names(response: Sequence[float]) -> pd.Categorical:
     return pd.Categorical(names, categories=list(RESPONSE))
 
 
-def log_counts(ax: Axes) -> Axes:
+def log_axis(ax: Axes) -> Axes:
     """Put the x axis on a log scale with plain numbers at 1, 2 and 5 of each power of ten."""
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

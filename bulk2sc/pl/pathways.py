@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from bulk2sc.pathways import FREE
-from bulk2sc.pl.look import RESISTANT, RESPONSE, SENSITIVE, log_counts, response_names, short
+from bulk2sc.pl.look import RESISTANT, RESPONSE, SENSITIVE, log_axis, response_names, short
 
 
 def mask_picture(mask: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -85,4 +85,4 @@ def mask_sizes(mask: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     sizes = mask.sum(axis=1)[~mask.index.str.startswith(FREE)]
     sns.histplot(sizes, bins=40, log_scale=True, color=SENSITIVE, ax=ax)
     ax.set(xlabel="genes of a pathway among the chosen genes (log scale)", ylabel="pathways")
-    return log_counts(ax)
+    return log_axis(ax)

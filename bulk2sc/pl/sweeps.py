@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator
 
 from bulk2sc import prose
-from bulk2sc.pl.look import NEUTRAL, SENSITIVE, log_counts
+from bulk2sc.pl.look import NEUTRAL, SENSITIVE, log_axis
 
 
 def over_settings(
@@ -48,7 +48,7 @@ def over_settings(
         if base:
             ax.axvline(base[setting], color=NEUTRAL, linestyle=":", linewidth=1)
         if setting in log:
-            log_counts(ax)
+            log_axis(ax)
         if setting in log and rows["value"].max() > 100 * rows["value"].min():
             ax.xaxis.set_major_locator(LogLocator())
         ax.set(xlabel=prose.SWEPT[setting], ylim=(-0.03, 1.03))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from scipy import stats
 
-from bulk2sc.prose.words import counted, interval, listing, percent
+from bulk2sc.prose.words import counted, interval, listing, percent, unsigned
 
 NO_INTERVAL = "there are too few lines or seeds for intervals, so no difference can be called clear."
 
@@ -156,7 +156,7 @@ def overfits(gap: Mapping[str, float], first: str, second: str) -> str:
     """Say whether one method overfits more; `gap`: difference in overfitting, value, low, high."""
     if pd.isna(gap["low"]):
         return f"One seed cannot say whether {first} overfits more than {second}."
-    size = interval(abs(gap["value"]), *sorted((abs(gap["low"]), abs(gap["high"]))), digits=3)
+    size = unsigned(gap, digits=3)
     if gap["low"] > 0:
         return f"{first} overfits more than {second}, by {size}."
     if gap["high"] < 0:

@@ -86,8 +86,6 @@ def _with_range(rows: pd.DataFrame) -> str:
 def with_p(table: pd.DataFrame, metrics: Mapping[str, str], order: Sequence[str]) -> pd.DataFrame:
     """Return methods x differences as text, ``+0.012 (+0.001 to +0.020), p = 0.03``, blank where not known.
 
-    A difference that is 0 in the digits shown, interval and all, has no p: what is tested there is rounding.
-
     Parameters
     ----------
     table
@@ -97,9 +95,9 @@ def with_p(table: pd.DataFrame, metrics: Mapping[str, str], order: Sequence[str]
     """
     mean = table[(table["seed"] == -1) & table["metric"].isin(list(metrics))].dropna(subset="value")
     text = [
-        f"{r.value:+.3f}"
-        + ("" if pd.isna(r.low) else f" ({r.low:+.3f} to {r.high:+.3f})")
-        + ("" if pd.isna(r.p) or max(map(abs, (r.value, r.low, r.high))) < 0.0005 else f", p = {r.p:.2g}")
+        f"{r.value:+z.3f}"
+        + ("" if pd.isna(r.low) else f" ({r.low:+z.3f} to {r.high:+z.3f})")
+        + ("" if pd.isna(r.p) else f", p = {r.p:.2g}")
         for r in mean.itertuples()
     ]
     wide = mean.assign(text=text).pivot(index="method", columns="metric", values="text")

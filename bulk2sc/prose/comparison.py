@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from bulk2sc.prose.words import LABELS, interval, listing
+from bulk2sc.prose.words import LABELS, interval, listing, unsigned
 
 CONSTANT = ("all sensitive", "all resistant", "mean effect")  # the same answer for every cell, by design
 
@@ -17,7 +17,7 @@ def difference(first: str, second: str, gap: Mapping[str, float], *, metric: str
     label = LABELS.get(metric, metric)
     if pd.isna(gap["value"]):
         return f"**{first}** and {second} cannot be compared in {label}: it needs answers of both classes."
-    size = interval(abs(gap["value"]), *sorted((abs(gap["low"]), abs(gap["high"]))))
+    size = unsigned(gap)
     clear = not gap.get("p", 0) >= 0.05
     if gap["low"] > 0 and clear:
         return f"**{first}** is ahead of {second} by {size} in {label}."

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from bulk2sc.prose.words import interval, listing, percent
+from bulk2sc.prose.words import interval, listing, percent, unsigned
 
 CHANCE = 0.5
 NEEDED = "that needs answers of both classes."
@@ -93,18 +93,12 @@ def parts_that_matter(gaps: Mapping[str, Mapping[str, float]], parts: Mapping[st
     missed = [name for name, gap in clear.items() if gap["low"] > 0]
     harmful = [name for name, gap in clear.items() if gap["high"] < 0]
     idle = [name for name in gaps if name not in missed + harmful]
-    clauses = [f"the model is clearly worse without {parts[m]}, by {_size(gaps[m])}" for m in missed]
-    clauses += [f"it is clearly **better** without {parts[m]}, by {_size(gaps[m])}" for m in harmful]
+    clauses = [f"the AUROC is clearly lower without {parts[m]}, by {unsigned(gaps[m])}" for m in missed]
+    clauses += [f"it is clearly **higher** without {parts[m]}, by {unsigned(gaps[m])}" for m in harmful]
     if idle:
-        sizes = listing([f"without {parts[m]}: {_size(gaps[m], signed=True)}" for m in idle])
-        clauses.append(f"no difference in AUROC can be shown {sizes}")
+        sizes = [f"{parts[m]}: {interval(*(gaps[m][end] for end in ('value', 'low', 'high')))}" for m in idle]
+        clauses.append(f"no difference in AUROC, with minus without, can be shown for {listing(sizes)}")
     return f"{where}: {'; '.join(clauses)}."
-
-
-def _size(gap: Mapping[str, float], *, signed: bool = False) -> str:
-    """Format a difference with its interval, without its sign unless that is asked for."""
-    ends = gap["value"], gap["low"], gap["high"]
-    return interval(*ends) if signed else interval(abs(ends[0]), *sorted(map(abs, ends[1:])))
 
 
 def leakage(method: str, gap: Mapping[str, float]) -> str:

@@ -7,19 +7,16 @@ import pandas as pd
 from bulk2sc.prose.words import counted, interval, listing
 
 
-def ahead_on_panel(table: pd.DataFrame, *, what: str, constant: Sequence[str] = ()) -> str:
+def ahead_on_panel(table: pd.DataFrame, *, what: str) -> str:
     """Say which method ranks the lines best, and how many are beyond permuted lines.
 
     Parameters
     ----------
     table
-        Rows of `panel.judge` for one set of drugs and one input.
+        Rows of `panel.judge` for one set of drugs and one input, without constant answers.
     what
         The set of drugs in words, such as ``discriminating drugs``.
-    constant
-        Methods that rank nothing by design, which the number of methods leaves out.
     """
-    table = table[~table["method"].isin(constant)]
     if table.empty:
         return f"Over the {what}, only constant answers were asked, which rank nothing."
     first = table.loc[table["value"].idxmax()]
@@ -31,8 +28,8 @@ def ahead_on_panel(table: pd.DataFrame, *, what: str, constant: Sequence[str] = 
     return (
         f"Over {over}, **{first['method']}** is ahead with a mean rho of {size} over drugs, "
         f"p = {first['p']:.3f} by permuted lines. "
-        f"Beyond the 97.5 % point of permuted lines: {beyond} of {len(table)} methods"
-        f"{', constant answers aside' if constant else ''}."
+        f"Beyond the 97.5 % point of permuted lines: {beyond} of {len(table)} methods, "
+        "constant answers aside."
     )
 
 

@@ -37,6 +37,11 @@ def interval(value: float, low: float, high: float, *, digits: int = 2) -> str:
     return f"{value:z.{digits}f} (95 % interval {low:z.{digits}f} to {high:z.{digits}f})"
 
 
+def unsigned(gap: Mapping[str, float], *, digits: int = 2) -> str:
+    """Format a difference (value, low, high) with its interval by its size, where words say its direction."""
+    return interval(abs(gap["value"]), *sorted((abs(gap["low"]), abs(gap["high"]))), digits=digits)
+
+
 def counted(n: int, one: str) -> str:
     """Format a number of things: ``1 seed``, ``5 seeds``."""
     return f"{n} {one}" if n == 1 else f"{n} {one}s"

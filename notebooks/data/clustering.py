@@ -201,9 +201,10 @@ Markdown(text)
 # ### On other cells, and with fewer counts
 #
 # A method that is good on one set of cells may owe it to that set.
-# `benchmarks/clusterings.py` draws other lines, simulates their cells with the counts of this book's simulated cells and with a quarter of them, and runs every method on each set as the papers have it: 2500 variable genes and the full training.
-# These sets are the same in every edition, and each method ran once on each.
-# The intervals are t-intervals over the draws of lines, so they do say something of other cells of this kind.
+# `benchmarks/clusterings.py` draws other lines than this book and simulates their cells, with 2000 counts each and with 500 (of at least 200 and 100 genes, and without doublets).
+# It runs every method once on each set, as the papers have it: 2500 variable genes and the full training.
+# The sets are the same in every edition.
+# The intervals are t-intervals over sets, which differ in lines, cells and the method's seed, so they do say something of other cells of this kind.
 
 # %% mystnb={"figure": {"caption": "Agreement of clusters with the cell line on simulated sets at two depths: mean over sets with its 95 % t-interval (blue; of two sets the range) and every set (grey).", "name": "fig-clusterings-sets"}, "image": {"alt": "Two panels, one a depth, with one row for each method: a point for each simulated set, the mean and an interval along the adjusted Rand index."}} tags=["hide-input"]
 kept_sets = project_root() / "benchmarks" / "clusterings.csv"
@@ -222,6 +223,13 @@ for depth, rows in by_depth.items():
     n = rows.loc[rows["seed"] >= 0, "seed"].nunique()
     said.append(f"- {n} sets at {depth} counts: {prose.recovery('AttentionAE-sc', of_line, 'cell line')}")
 Markdown("\n".join(said) or "They are not among the files of this project.")
+
+# %% tags=["hide-input"]
+for depth, rows in by_depth.items():
+    mean = rows[rows["seed"] == -1].assign(text=lambda t: t.apply(prose.over_runs, axis=1))
+    mean["metric"] += (", " + mean["stage"]).where(mean["metric"] == "ASW, own code", "")
+    shown = mean.pivot(index="metric", columns="method", values="text")[list(methods)]
+    display(Markdown(f"At {depth} counts, mean over sets (95 % interval):"), shown.rename_axis(columns=None))
 
 # %% [markdown]
 # ## What does a silhouette width of 0.75 show?
@@ -395,7 +403,7 @@ Markdown(prose.widths_of_studies(figure2, claim=CLAIM))
 # %% tags=["hide-input"]
 timed = table[(table["metric"] == "seconds") & (table["data"] == "all cells") & (table["seed"] >= 0)]
 seconds = timed.groupby("method")["value"].median()[list(methods)]
-seconds.map("{:.3g}".format).rename("seconds").to_frame().rename_axis(index=None)
+prose.rounded(seconds.rename("seconds").to_frame().rename_axis(index=None), digits=2)
 
 # %% tags=["remove-input"]
 Markdown(

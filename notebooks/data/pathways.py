@@ -229,7 +229,7 @@ for name, collection in collections.items():
 
 # %% mystnb={"figure": {"caption": "Pathways in the mask as the lower bound changes, for three collections and the chosen genes of this page.", "name": "fig-min-genes"}, "image": {"alt": "One falling curve for each collection: the number of pathways over the smallest number of chosen genes, on log scales."}} tags=["hide-input"]
 ax = widths.replace(0, np.nan).plot(style="o-", logy=True, figsize=(5.5, 3.2))
-pl.log_counts(ax).set(xlabel="fewest chosen genes of a pathway", ylabel="pathways")
+pl.log_axis(ax).set(xlabel="fewest chosen genes of a pathway", ylabel="pathways")
 _ = ax.legend(title=None)
 
 # %% tags=["remove-input"]

@@ -297,7 +297,7 @@ summary.round(digits).astype({name: int for name, places in digits.items() if pl
 ax = plt.subplots(figsize=(5.5, 3.4))[1]
 depth = next((c for c in ("total_counts", "n_genes_by_counts") if c in cells.obs), "zeros")
 sns.scatterplot(cells.obs, x=depth, y="zeros", hue="sample", s=8, linewidth=0, alpha=0.7, ax=ax)
-pl.log_counts(ax).set(xlabel=f"{pl.DEPTH.get(depth, depth)} (log scale)", ylabel="share of zeros")
+pl.log_axis(ax).set(xlabel=f"{pl.DEPTH.get(depth, depth)} (log scale)", ylabel="share of zeros")
 _ = ax.legend(title=None, markerscale=2, loc="upper left", bbox_to_anchor=(1, 1))
 
 # %% tags=["remove-input"]

@@ -277,7 +277,7 @@ for ax, measure in zip(axes, measures, strict=True):
     pl.by_answer(rows, "sd", palette, ax=ax)
     ax.set_xlabel(f"standard deviation of {measure}")
     if rows["value"].gt(0).any():
-        pl.log_counts(ax).tick_params(axis="x", labelsize="x-small")
+        pl.log_axis(ax).tick_params(axis="x", labelsize="x-small")
 _ = figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
 # %% tags=["remove-input"]

@@ -329,7 +329,7 @@ prose.with_intervals(shift, calls, methods)
 
 # %% tags=["hide-input"]
 changes = {
-    f"{metric}, {scores_as} minus as they are": f"{prose.LABELS[metric]}, {scores_as}"
+    f"{metric}, {scores_as} minus as they are": prose.heading(f"{metric}, {scores_as}")
     for metric in ("brier", "accuracy", "f1")
     for scores_as in ("estimated", "oracle")
 }
@@ -341,7 +341,7 @@ prose.with_p(shift, {m: name for m, name in changes.items() if "brier" not in m}
 
 # %% [markdown]
 # These cells have one share, and it may be close to that of the training, where a correction has little to do.
-# So the same is asked of weighted cells, as in the test above: what does the correction change where one sensitive cell in ten is left, or one resistant?
+# So the same is asked of weighted cells, as in the test above: what does the correction change where one cell in ten is sensitive, or nine in ten? P-values are corrected by Holm's method, for each share by itself.
 
 
 # %%
@@ -360,7 +360,7 @@ Markdown("\n".join(f"- Where {prose.percent(s)} of the cells are sensitive: {t}"
 # %% tags=["hide-input"]
 renamed = [t.assign(metric=t["metric"] + f", at {s:g}") for s, t in elsewhere.items()]
 columns = {
-    f"brier, {kind} minus as they are, at {s:g}": f"Brier score, {kind}, at {s:g}"
+    f"brier, {kind} minus as they are, at {s:g}": prose.heading(f"brier, {kind}, at {s:g}")
     for s in elsewhere
     for kind in ("estimated", "oracle")
 }

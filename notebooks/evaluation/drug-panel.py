@@ -75,20 +75,21 @@ found = panel.rankings(tables["scores"], auc)
 summary = panel.judge(found, sets, n_draws=n_draws)
 on_cells = summary[summary["input"] == panel.CELLS]
 methods = list(on_cells["method"].unique())
+longer = [m for m in methods if drug_panel.end_to_end(m)]
 tested = [("shared AE", m) for m in rivals if {m, "shared AE"} <= set(methods)]
 verdicts = panel.against(found, tested, sets[main], n_draws=n_draws)
 
 # %% tags=["remove-input"]
 of_main = on_cells[on_cells["drugs"] == main]
-learning = of_main[~of_main["method"].isin(drug_panel.CONSTANT)]
+learning = on_cells[~on_cells["method"].isin(drug_panel.CONSTANT)]
 Markdown(
     f"{prose.origin_of_cells(cells.uns, training.uns, study.settings['cells_source'])} "
     + " ".join(
-        prose.ahead_on_panel(on_cells[on_cells["drugs"] == name], what=name, constant=drug_panel.CONSTANT)
+        prose.ahead_on_panel(learning[learning["drugs"] == name], what=name)
         for name in sets
         if name != panel.NAMED
     )
-    + f" {prose.place_on_panel('shared AE', learning, role='The model of the paper')} "
+    + f" {prose.place_on_panel('shared AE', learning[learning['drugs'] == main], role='The model of the paper')} "
     + " ".join(prose.beats_on_panel(row) for row in verdicts.to_dict("records"))
     + f" {prose.rivals_not_run(rivals, methods)} "
     + prose.reach_of_orders(len(lines), len(panel.orders(len(lines))), max(1, len(verdicts)))
@@ -238,12 +239,11 @@ Markdown("\n".join(f"- {sentence}" for sentence in hangs) or "Nothing to compare
 # Only on the named drugs, with all other methods beside them on just these drugs.
 
 # %% mystnb={"figure": {"caption": "Mean rho over the named drugs, for all methods.", "name": "fig-panel-forest-named"}, "image": {"alt": "Methods sorted by mean rank correlation over the named drugs, with intervals, null and ceiling."}} tags=["hide-input"]
-longer = [m for m in methods if drug_panel.end_to_end(m)]
 if longer:
     pl.panel_forest(summary, seeds, panel.NAMED, sets[panel.NAMED])
 
 # %% tags=["remove-input"]
-of_named = on_cells[(on_cells["drugs"] == panel.NAMED) & ~on_cells["method"].isin(drug_panel.CONSTANT)]
+of_named = learning[learning["drugs"] == panel.NAMED]
 places = [prose.place_on_panel(m, of_named, role="Trained end to end") for m in longer]
 Markdown(
     "\n".join(f"- {sentence}" for sentence in places) or "No method was trained end to end in this edition."
@@ -255,7 +255,7 @@ Markdown(
 # %% tags=["hide-input"]
 pairs = [(m, "ridge CV") for m in longer if "ridge CV" in methods]
 gaps_of_longer = panel.against(found, pairs, sets[panel.NAMED], n_draws=n_draws)
-prose.gap_table(gaps_of_longer) if longer else None
+prose.gap_table(gaps_of_longer) if len(gaps_of_longer) else None
 
 # %% tags=["remove-input"]
 Markdown(told(gaps_of_longer))
