@@ -171,7 +171,7 @@ def test_classes(lines, words):
     ("shares", "text"),
     [
         ([0.921, 0.92, 0.92], "is 92 % throughout"),
-        ([0.9, 0.5, 0.7], "runs from 50 % (at 1) to 90 % (at 0.1)"),
+        ([0.9, 0.5, 0.7], "lies between 50 % (at 1) and 90 % (at 0.1)"),
     ],
 )
 def test_spread(shares, text):
@@ -205,7 +205,7 @@ def test_redundancy(overlap, predictable, words):
 
 @pytest.mark.parametrize(
     ("low", "words"),
-    [(0.96, "separates the domains"), (0.6, "better than chance"), (0.4, "does not clearly")],
+    [(0.96, "keeps the domains separate"), (0.6, "can be told apart"), (0.4, "cannot clearly be")],
 )
 def test_separation(low, words):
     text = prose.separation("code", {"value": 0.97, "low": low, "high": 0.99})
@@ -214,7 +214,7 @@ def test_separation(low, words):
 
 def test_separation_of_cells_of_one_line_is_not_judged():
     text = prose.separation("code", {"value": np.nan, "low": np.nan, "high": np.nan})
-    assert text.startswith("Whether the code tells the domains apart cannot be judged") and "nan" not in text
+    assert text.startswith("Whether the domains can be told apart in the code") and "nan" not in text
 
 
 def test_against_components():
@@ -441,8 +441,8 @@ def test_steps_in_force(change, words):
 @pytest.mark.parametrize(
     ("means", "words"),
     [
-        ([0.9, 0.8, 0.7], "Recall runs from 70 % (at 2) to 90 % (at 0); it is nowhere below 50 %."),
-        ([1.0, 0.5, 0.2], "runs from 20 % (at 2) to 100 % (at 0); it is below 50 % at 2."),
+        ([0.9, 0.8, 0.7], "Recall lies between 70 % (at 2) and 90 % (at 0); it is nowhere below 50 %."),
+        ([1.0, 0.5, 0.2], "lies between 20 % (at 2) and 100 % (at 0); it is below 50 % at 2."),
         ([0.9, 0.4, 0.2], "it is below 50 % at 1 and 2."),
         ([0.1, 0.1, 0.1], "Recall is 10 % throughout; it is below 50 % everywhere."),
         ([np.nan] * 3, "Recall has no value anywhere."),

@@ -216,10 +216,10 @@ def test_the_page_without_exposure_calls_no_method_good_either():
 
 def test_all_that_is_said_of_exposure():
     said = said_of_exposure(0.9, 0.05, [0.0, 2.0], 2, 0.01)
-    starts = ["**LR** takes exposure for resistance with 2 of 2", "**RF** takes", "**all sensitive** takes"]
+    starts = ["**LR** takes exposure for resistance with 2 of 2", "**RF** takes"]
     starts += ["Where the drug does nothing", "Of the truly sensitive", "At shift 2, response"]
-    assert len(said) == 6 and all(s.startswith(start) for s, start in zip(said, starts, strict=True))
-    assert "4 of 4 intervals" in said[3] and "all sensitive" not in said[4] + said[5]
+    assert len(said) == 5 and all(s.startswith(start) for s, start in zip(said, starts, strict=True))
+    assert "4 of 4 intervals" in said[2] and "all sensitive" not in " ".join(said)
     without = said_of_exposure(0.9, 0.05, [0.5, 2.0], 2, 0.01)
     assert without == [s for s in said if not s.startswith("Where the drug does nothing")]
 

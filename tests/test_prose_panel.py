@@ -141,7 +141,7 @@ def test_better_and_worse_than_a_reference():
         columns=["first", "value", "low", "high", "p_holm"],
     )
     assert prose.not_beaten(gaps, "r") == (
-        "Clearly better than r: a. Clearly worse: b. Ahead of it without being clear: c."
+        "Clearly better than r by this test: a. Clearly worse: b. Ahead of it without being clear: c."
     )
 
 

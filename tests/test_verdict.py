@@ -41,7 +41,7 @@ OWN = pd.concat([OWN, OWN.assign(metric="accuracy")])
         (
             {"ridge": UNCLEAR, "DT": AHEAD},
             "differences in AUROC, shared AE minus the other: 0.01 (95 % interval -0.05 to 0.07) to ridge "
-            "(p = 0.7). P-values are corrected for 2 comparisons.",
+            "(p = 0.7). P-values are corrected for 2 comparisons, intervals are not.",
         ),
         ({"DT": AHEAD}, "This run does not set shared AE beside ridge regression or boosted trees."),
         (

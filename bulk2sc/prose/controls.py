@@ -182,11 +182,11 @@ def treatment_only(
     """
     largest, (exposure, response) = answered["shift"].max(), questions
     of_learners = answered[answered["method"].isin(learners)]
-    asked = answered[answered["question"] == exposure]
+    asked = of_learners[of_learners["question"] == exposure]
     strongest, none = asked[asked["shift"] == largest], asked[asked["shift"] == 0]
     said = [mistakes_exposure(m, rows, largest) for m, rows in strongest.groupby("method", sort=False)]
     if len(none):
-        said.append(unshifted(none[none["method"].isin(learners)]))
+        said.append(unshifted(none))
     said.append(calls_of_exposed(called.loc[list(learners)], largest))
     return [*said, within_samples(of_learners, response, largest)]
 

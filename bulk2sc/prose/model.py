@@ -64,15 +64,15 @@ def separation(code: str, row: Mapping[str, float]) -> str:
     """Say whether bulk and cells can be told apart by a code; `row` is the AUROC with low and high."""
     if np.isnan(row["value"]):
         return (
-            f"Whether the {code} tells the domains apart cannot be judged: with lines kept whole, no part of "
-            "the data has both domains to learn from and to test on."
+            f"Whether the domains can be told apart in the {code} cannot be judged: with lines kept whole, "
+            "no part of the data has both domains to learn from and to test on."
         )
     found = interval(row["value"], row["low"], row["high"])
     if row["low"] > 0.95:
-        return f"The {code} separates the domains: AUROC {found}."
+        return f"The {code} keeps the domains separate: AUROC {found}."
     if row["low"] > 0.5:
-        return f"The {code} tells the domains apart better than chance: AUROC {found}."
-    return f"The {code} does not clearly tell the domains apart: AUROC {found}."
+        return f"In the {code} the domains can be told apart: AUROC {found}."
+    return f"In the {code} the domains cannot clearly be told apart: AUROC {found}."
 
 
 def mixed(mixing: Mapping[str, float], low: float, *views: str) -> str:

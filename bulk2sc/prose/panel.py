@@ -154,7 +154,7 @@ def not_beaten(table: pd.DataFrame, reference: str) -> str:
     better, worse = (table[clear & sign]["first"] for sign in (table["value"] > 0, table["value"] < 0))
     nominal = table[(table["value"] > 0) & ~clear]["first"]
     return (
-        f"Clearly better than {reference}: {listing(better)}. Clearly worse: {listing(worse)}. "
+        f"Clearly better than {reference} by this test: {listing(better)}. Clearly worse: {listing(worse)}. "
         f"Ahead of it without being clear: {listing(nominal)}."
     )
 

@@ -69,7 +69,10 @@ def implied_answers(implied: pd.DataFrame, counts: Sequence[int]) -> list[str]:
             )
             continue
         says = f"{percent(row.called_sensitive)} called sensitive, Matthews correlation "
-        says += f"{row.mcc_lowest:.2f} to {row.mcc_highest:.2f}"
+        ends = (f"{end:.2f}" for end in (row.mcc_lowest, row.mcc_highest))
+        says += " to ".join(dict.fromkeys(ends))
+        if getattr(row, "runs", False):
+            says += " (a mean over runs, for which a matrix is only the nearest)"
         constant = row.called_sensitive in (0, 1)
         lines.append(f"{start}{says}" + ("; the nearest matrix is a constant answer." if constant else "."))
     return lines

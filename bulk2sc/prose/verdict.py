@@ -49,7 +49,7 @@ def verdict(
     ]
     text += f"The differences in AUROC, {model} minus the other: {listing(differences)}."
     if of_model["holm"].notna().any():
-        text += f" P-values are corrected for {len(gaps)} comparisons."
+        text += f" P-values are corrected for {len(gaps)} comparisons, intervals are not."
     return text
 
 

@@ -63,13 +63,12 @@ def percent(value: float) -> str:
 
 
 def spread(shares: pd.Series) -> str:
-    """Say how shares run over a setting, their index: ``is 92 % throughout``, or from where to where."""
+    """Say how shares run over a setting, their index: ``is 92 % throughout``, or between what it lies."""
     lowest, highest = shares.idxmin(), shares.idxmax()
     if shares[highest] - shares[lowest] < 0.005:
         return f"is {percent(shares.iloc[0])} throughout"
-    return (
-        f"runs from {percent(shares[lowest])} (at {lowest:g}) to {percent(shares[highest])} (at {highest:g})"
-    )
+    ends = [f"{percent(shares[at])} (at {at:g})" for at in (lowest, highest)]
+    return f"lies between {' and '.join(ends)}"
 
 
 def _cell(name: str, value: object) -> str:

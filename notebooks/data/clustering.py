@@ -109,7 +109,7 @@ Markdown(
 # - the target of the graph loss is a distance where a similarity is meant, which asks neighbours to be unlike;
 # - beyond 4,000 cells a sample is drawn that is stratified by the true cell types, which are the answer.
 #
-# Sizes and weights are the paper's: 2500 variable genes, eight heads, a code of 16, resolution 0.1, a Gaussian kernel over 15 neighbours, ZINB + 0.1 graph loss in the first stage, KL + 0.1 ZINB + 0.01 graph loss in the second.
+# Sizes and weights are by default the paper's: 2500 variable genes, eight heads, a code of 16, resolution 0.1, a Gaussian kernel over 15 neighbours, ZINB + 0.1 graph loss in the first stage, KL + 0.1 ZINB + 0.01 graph loss in the second.
 # Four choices differ from the public code: heads share the width of their layer, where there each has all of it; the graph has self-loops and is normalised by degree; it is always made from 50 principal components, which the public code does only from 10,000 cells on; and the second stage takes at least 20 epochs, for clusters that lie well apart change no label and would end it before it began.
 # The model is read in `bulk2sc/clustering/attention_ae.py`, which takes from `soft.py` the soft clusters and the second stage, from `zinb.py` the distribution of counts, and from `attention.py` the attention that never holds its weights as a whole.
 #
@@ -152,7 +152,7 @@ _ = [ax.set(xlabel="", ylabel="") for ax in axes.ravel()]
 # The {term}`adjusted Rand index <ARI>` {cite:p}`hubert1985` is 1 where clusters and known groups are equal, and 0 on average for unrelated ones; {term}`NMI` is its cousin from information theory.
 # Each method runs with several seeds.
 # The intervals are t-intervals of the mean over seeds: **they measure how much a method depends on its own randomness, not what it would do on other cells**, and methods without much randomness have narrow ones.
-# Nothing holds such an interval below 1.
+# Such an interval may reach beyond 1.
 # Of two runs the range is given in its place.
 
 # %%
@@ -242,7 +242,7 @@ for depth, rows in by_depth.items():
 # Two comparisons make this visible:
 #
 # - *the same clusters in three spaces*: the code as clustered, the code before it was trained for clusters, and 50 principal components, which no network had a hand in;
-# - *the same methods on permuted genes*: the counts of each gene are shuffled over the cells. Every gene keeps its distribution, and no two cells have anything in common any more. The right number of clusters is one.
+# - *the same methods on permuted genes*: the counts of each gene are shuffled over the cells. Every gene keeps its distribution, and no two cells have anything in common any more. The right number of clusters is one, which k-means cannot find: it searches from two on.
 
 # %% mystnb={"figure": {"caption": "Average silhouette width of each method's clusters in three spaces, mean over runs with 95 % interval: the cells (left), and the same with permuted genes (right). For methods on principal components two of the spaces coincide. The dashed line is the width that the paper reports for each data set.", "name": "fig-widths"}, "image": {"alt": "Two panels with one row for each method and a marker for each space, along the average silhouette width; a dashed line at 0.75."}} tags=["hide-input"]
 CLAIM = 0.75

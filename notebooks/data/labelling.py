@@ -198,6 +198,7 @@ Markdown(
 # ## What the labels get right
 #
 # Where cells were planted, both decisions can be scored: *recall* is the share of the cells looked for that a step finds, *precision* the share of right ones among those it takes.
+# Doublets and damaged cells, which have no truth, are not counted.
 # Cells of a line go together, so the lines are counted as well, and the interval over lines is the honest one.
 
 # %% tags=["remove-input"]
@@ -313,7 +314,7 @@ Markdown(f"Simulations of each setting: {sweep_seeds}, of {sweep_cells} cells ea
 # Two limits can be understood without a computer.
 # Step 1 asks for clusters in which treated and control cells meet.
 # When treatment moves all treated cells far enough, they cluster by treatment and not by kind: no control cell lies among treated ones, and a control that hides resistant cells looks clean.
-# And a cluster of resistant cells, of which a share $h$ of the control and a share $1-s$ of the treated sample consists, has a share of treated cells of $(1-s)/(1-s+h)$.
+# And let a share $h$ of the control sample be resistant cells, and a share $s$ of the treated sample surviving sensitive ones: with samples of equal size, the cluster of resistant cells has a share of treated cells of $(1-s)/(1-s+h)$.
 # Once this is below the dominance, every hidden cell stays where it is; yet $h$ is what one set out to find.
 #
 # The same sweep with ten seeds, twice the cells and finer steps, for cisplatin and the lines of GDSC2, is too long for a page; `benchmarks/label_sweep.py` wrote it.
@@ -448,7 +449,7 @@ prose.rounded(numbers.rename_axis(columns=None), digits=2)
 # %% [markdown]
 # Accuracy, F1 and AUPRC of the constant answers depend on the share of sensitive cells, and exclusion changes it.
 # Intervals belong to each answer by itself, and lines are what was resampled: a thousand cells of twenty lines are twenty observations.
-# Normal cells, judged by arm only, count as one more line.
+# Normal cells, and doublets that contain one, count as one more line.
 #
 # ## The price: labels become a function of expression
 #
@@ -456,7 +457,8 @@ prose.rounded(numbers.rename_axis(columns=None), digits=2)
 # Once control cells are dropped *because* their expression resembles that of treated cells, those that remain differ in expression by construction.
 # A method that is tested on them meets an easier task than on the cells as they came, whatever it knows of drug response.
 #
-# How much easier can be read from the simplest rule there is: to call each cell what most cells of its cluster are labelled.
+# Part of a rise is that wrong labels are gone, and only what goes beyond the value against the truth is ease alone.
+# How much easier the labels become can be read from the simplest rule there is: to call each cell what most cells of its cluster are labelled.
 # It knows nothing of drugs.
 
 

@@ -66,8 +66,8 @@ size = prose.size_of_ladder(len(arms), study.settings, ablation.at_limit(found["
 Markdown(f"{prose.origin_of_lines(bulk.uns)} {origin} {size}")
 
 # %% [markdown]
-# Where rungs are smaller or train for less than the study's own model, all of them are and do: the comparison is fair, and it is one of such models.
-# A rung with an adversary has a further stage, in which it goes on learning to reconstruct and, in the joint schedule, to classify; where training ended by its limit, a step that adds an adversary adds training too.
+# Where rungs are smaller or train for less than the study's own model, all of them are alike in that: they can be compared with each other, and not with the study's own model.
+# A rung with an adversary has a further stage, in which it goes on learning to reconstruct and, in the joint schedule, to classify; where pretraining ended by its limit, a step that adds an adversary adds training too.
 #
 # ## The rungs
 #
@@ -190,6 +190,7 @@ prose.rounded(pd.concat(by_rung, axis=1, names=["joint minus pretrained"])[colum
 # Figure 5 of the paper sets the loss of a model with an adversary beside that of its own model.
 # Here are both, every seed a line: the reconstruction, and what the critic says of the codes.
 # Its *distance* estimates how far the codes of the domains are apart; the *gradient penalty* tells whether it may be believed, since a critic whose gradients are far from length 1 measures no distance.
+# Where the distance is negative, the critic has lost track of the encoder and estimates none, whatever the penalty.
 
 # %% mystnb={"figure": {"caption": "Losses of the adversarial strategy (adv share AE) and of the shared one (share AE + pathways), a line a seed. Top: pretrained; bottom: joint. Blue: the training of the schedule; orange: the adversarial stage; solid: training; dashed: validation, which in the joint schedule does not look at reconstruction.", "name": "fig-losses"}, "image": {"alt": "Eight panels of loss curves: reconstruction of two models, critic distance and gradient penalty, for two schedules."}} tags=["hide-input"]
 columns = {
@@ -233,13 +234,22 @@ strategies = {
 }
 
 # %% tags=["remove-input"]
+epochs = kept.groupby(["method", "seed"], sort=False)["epoch"].first().groupby("method").median()
+stops = [
+    f"{s}, {epochs[[ablation.arm(r, s) for r in ablation.RUNGS]].median():.0f}" for s in ablation.SCHEDULES
+]
+Markdown(
+    f"The first stage keeps the weights of its best epoch, in the median over rungs and seeds: {prose.listing(stops)}."
+)
+
+# %% tags=["remove-input"]
 overfitting = [prose.overfits(ablation.t_interval(gap[a] - gap[b]), a, b) for a, b in strategies.values()]
 Markdown("\n".join(f"- {sentence}" for sentence in [prose.under_adversary(change), *overfitting]))
 
 # %% [markdown]
 # Overfitting is the cross-entropy on lines held out from the training of a run minus that on the lines it was trained on, at the weights that are kept.
 # In the joint schedule these are the last of a stage with an adversary, which does not stop early, and the best of one without: there, part of a difference is early stopping.
-# The intervals of this section are t intervals over seeds.
+# The intervals of this section are t intervals over seeds, of each rung by itself: they are not corrected for the number of rungs.
 # They say what another run would do, not what other lines would.
 
 # %% tags=["hide-input"]
@@ -252,14 +262,14 @@ final.pivot(index="method", columns="metric", values="text").loc[arms].fillna(""
 # ## How far runs differ
 #
 # Stability is measured by the standard deviation over seeds, of the loss that a run ends with and of AUROC.
-# A seed decides the initial weights, the batches and the fold of lines left out, so the spread has all three in it; but it has them in every rung alike, and ratios of spreads are for pairs of runs with the same seed and fold (Pitman-Morgan interval).
+# A seed decides the initial weights, the batches and the fold of lines left out, so the spread has all three in it; but it has them in every rung alike, and ratios of spreads are for pairs of runs with the same seed and fold (Pitman-Morgan interval, of each ratio by itself).
 
 # %%
 ends = pd.concat(
     [
         losses.loc[losses["metric"] == "validation loss"].assign(measure="validation loss"),
-        validation.loc[validation["metric"] == "auroc"].assign(measure="AUROC, lines"),
-        table.loc[table["metric"] == "auroc"].assign(measure="AUROC, cells"),
+        validation.loc[validation["metric"] == "auroc"].assign(measure="AUROC on lines"),
+        table.loc[table["metric"] == "auroc"].assign(measure="AUROC on cells"),
     ]
 ).query("seed >= 0 and method in @arms")
 measures = ends["measure"].unique()
@@ -295,7 +305,7 @@ Markdown("\n".join(f"- {prose.spreads(ratio, *pair)}" for pair, ratio in ratios.
 # At .5 it cannot.
 # {doc}`/notebooks/evaluation/calibration` asks this in more depth.
 
-# %% mystnb={"figure": {"caption": "How well a support vector machine tells the lines a model was trained on from the cells by their codes. Blue: mean over seeds with its 95 % t interval; grey: single seeds. Left: pretrained; right: joint.", "name": "fig-told-apart"}, "image": {"alt": "Two panels of dots with intervals, one row per rung: AUROC of telling lines from cells."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "How well a support vector machine tells the lines a model was trained on from the cells by their codes. Blue: mean over seeds with its 95 % t interval, not corrected for the number of rungs; grey: single seeds. Left: pretrained; right: joint.", "name": "fig-told-apart"}, "image": {"alt": "Two panels of dots with intervals, one row per rung: AUROC of telling lines from cells."}} tags=["hide-input"]
 apart = found["looks"].groupby(["method", "seed"], sort=False)["auroc"].mean().rename("value").reset_index()
 apart = ablation.over_seeds(apart.assign(metric="domain_auroc"))
 figure, axes = plt.subplots(1, 2, figsize=(8.5, 2.5), sharey=True, sharex=True)
@@ -337,7 +347,7 @@ shown = {"paper": paper}
 for schedule in ablation.SCHEDULES:
     named = [m if m in trials.CONSTANTS else ablation.arm(m, schedule) for m in paper.index]
     shown[f"here, {schedule}"] = mean.loc[named, ["accuracy", "f1", "mcc"]].set_axis(paper.index)
-prose.rounded(pd.concat(shown, axis=1).rename(columns=prose.LABELS))
+prose.rounded(pd.concat(shown, axis=1).rename(columns=prose.LABELS | {"mcc": "MCC"}))
 
 # %% tags=["remove-input"]
 here = {
@@ -357,9 +367,7 @@ Markdown("\n".join(f"- {line}" for line in prose.implied_answers(implied, counts
 
 # %% tags=["hide-input"]
 every = [*arms, *trials.CONSTANTS]
-numbers = prose.with_intervals(
-    table, ["auroc", "mcc", "balanced_accuracy", "accuracy", "f1", "positive_rate"], every
-)
+numbers = prose.with_intervals(table, ["auroc", "mcc", "accuracy", "f1", "positive_rate"], every)
 numbers.join(ablation.degenerate_seeds(table, every))
 
 # %% [markdown]

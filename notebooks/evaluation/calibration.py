@@ -66,8 +66,8 @@ Markdown(
     f"{prose.origin_of_cells(cells.uns, bulk.uns, study.settings['cells_source'])} "
     f"{prose.judged_cells(judged)} "
     f"The cost of this page: {len(study.settings['rungs'])} models, each fitted with {prose.counted(alignment_seeds, 'seed')}, of at most "
-    f"{alignment_epochs} epochs a stage and {alignment_hidden} hidden units; they differ by edition, and those "
-    f"whose scores are compared have {study.settings['max_epochs']} and {study.settings['hidden']}."
+    f"{alignment_epochs} epochs a stage and {alignment_hidden} hidden units; the "
+    f"models whose scores are compared further down are others, with {study.settings['max_epochs']} and {study.settings['hidden']}."
 )
 
 # %% [markdown]
@@ -110,11 +110,11 @@ _ = pl.expected_by_chance(null, views, ax=axes[1])
 areas = domain[domain["seed"] == -1].set_index("method")
 gaps = distance[distance["seed"] == -1].set_index("method")
 sentences = [
-    prose.separation(f"view *{view}*", areas.loc[view])
+    prose.separation(f"space *{view}*", areas.loc[view])
     for view in views
     if pd.notna(areas.loc[view, "value"])
 ]
-sentences += [prose.discrepancy(f"view *{view}*", gaps.loc[view], null.loc[view, "upper"]) for view in views]
+sentences += [prose.discrepancy(f"space *{view}*", gaps.loc[view], null.loc[view, "upper"]) for view in views]
 Markdown("\n".join(f"- {sentence}" for sentence in sentences))
 
 # %% [markdown]
@@ -149,6 +149,7 @@ Markdown("\n".join(f"- {closer(*pair)}" for pair in pairs))
 prose.rounded(moves.set_index(["first", "second", "metric"]).rename(columns={"p": "p (Holm)"}))
 
 # %% [markdown]
+# An AUROC of the domain below .5 is no closeness, so a difference to such a reference is partly that of the reference from .5.
 # The measures need not agree.
 # The classifier weighs all dimensions alike, finds any difference, also one of spread alone, and does not say how large it is; the MMD looks at distances as they are in the code, where a few wide dimensions count most, and hardly sees small shifts in hundreds of dimensions.
 # A value below .5 of the first is possible too: domains that were each z-scored have equal means, so those of the folds left out lie opposite to the others.
@@ -195,7 +196,7 @@ Markdown(" ".join([prose.meets_and_predicts(fits, names), *related, prose.degene
 #
 # From here on the scores are those of {doc}`/notebooks/evaluation/baselines`, of all its methods.
 # The reference is the *mean effect*: every cell gets the share of sensitive lines in the training.
-# It is right on average and knows nothing of a cell; the **Brier skill** is the part of its {term}`Brier score` that a method saves.
+# It is right on average and knows nothing of a cell; the **Brier skill** is the share of its {term}`Brier score` that a method saves.
 #
 # The score is divided as *miscalibration - discrimination + uncertainty* {cite:p}`dimitriadis2021`.
 # Miscalibration is what the best monotone relabelling of the scores would save, discrimination what remains of use after it, uncertainty the score of the true share.
@@ -267,7 +268,7 @@ for ax, method in zip(axes.flat, learners, strict=False):
 #
 # The training has its own share of sensitive lines, fixed by how the tails are cut; a tumour has another.
 # If sensitive cells look alike in both, and resistant ones too, Bayes' rule turns scores for one share into scores for the other, and the share can be found from the scores alone, by expectation and maximisation {cite:p}`saerens2002`.
-# No label is used for that; the *oracle* beside it is told the true share and stands for the best that such a correction could do.
+# No label is used for that; the *oracle* beside it is told the true share, of every draw anew, and stands for the best that such a correction could do: its intervals lean towards a gain, and for a constant answer it cannot lose.
 #
 # First a test of the estimate: known cells are weighted so that the true share takes several values.
 
@@ -284,6 +285,7 @@ for ax, method in zip(axes.flat, learners, strict=False):
 # %% [markdown]
 # Then the cells as they are: the share that each method estimates from all of them, judged or not, and what the correction does to the judged ones.
 # Every draw of lines makes its own estimate.
+# Where many cells are not judged, they are part of the estimate and not of the true share, and so of the difference between the two.
 
 # %%
 asked = {"tested": calibration.DIFFERENCES, "n_draws": n_draws}

@@ -203,6 +203,7 @@ Markdown(f"{kept} {hangs} {prose.degenerate_on_panel(runs)}")
 #
 # Both methods meet the same drugs and the same lines, so it is the difference that is resampled: the same draw of drugs, the same order of the lines for both.
 # The permutation asks whether a difference this large arises when neither method knows which line is which.
+# That is the null of no skill in either, and not of equal skill: a small p says that the order of the lines is behind the difference, while a large one does not say that two methods are equal, and where both have skill the interval over drugs and the range without a line are the better guide.
 # P-values are corrected by Holm's method for all methods compared; the rivals that the first paragraph names were chosen beforehand, and are corrected among themselves.
 
 # %% tags=["hide-input"]

@@ -39,9 +39,9 @@ drug: str = "Cisplatin"  # drug, by its GDSC name
 min_pathway_genes: int = 10  # fewest chosen genes of a pathway, where others move
 n_hvg: int = 2500  # number of highly variable genes, where others move
 dropout: float = 0.1  # dropout, where others move
-sweep_min_genes: list[int] = [2, 4, 6, 8, 10, 15, 20, 30]  # values of the first
-sweep_hvg: list[int] = [500, 1000, 1500, 2000, 2500, 3000, 4000, 5000]  # values of the second
-sweep_dropout: list[float] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]  # values of the third
+sweep_min_genes: list[int] = [2, 4, 6, 8, 10, 15, 20, 30]  # values of min_pathway_genes
+sweep_hvg: list[int] = [500, 1000, 1500, 2000, 2500, 3000, 4000, 5000]  # values of n_hvg
+sweep_dropout: list[float] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]  # values of dropout
 seeds: list[int] = [0, 1, 2, 3, 4]  # of each value; each leaves out a fifth of the lines
 n_draws: int = 1000  # bootstrap draws over cell lines
 

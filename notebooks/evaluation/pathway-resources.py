@@ -122,7 +122,7 @@ for ax, (title, table) in zip(axes, {"lines left out": validation, "cells": judg
 # ## How wide is the code?
 #
 # Collections differ in how many of their sets pass the bound, and the code has a dimension for each, besides the {term}`free dimensions`.
-# Random sets of the same sizes name more genes, since they do not repeat each other.
+# Random sets of the same sizes name more genes, since they overlap less.
 
 # %% tags=["hide-input"]
 shapes = found["shapes"].drop_duplicates("method").set_index("method").drop(columns="seed")
@@ -187,7 +187,7 @@ prose.with_intervals(judged, ["auroc", "mcc", "balanced_accuracy", "positive_rat
 # ## What to keep in mind
 #
 # - Random sets are no empty control: a decoder through a few hundred random sets and five free dimensions can still rebuild a profile well. That is the point. What has to beat it is the biology.
-# - The encoder reads all genes. The mask binds what is written, and the classifier hears of it only through the code.
+# - The encoder reads all genes. The mask restricts the decoder only, and the classifier hears of it only through the code.
 # - The Gene Ontology has three branches, and the paper names only one in its figures. {doc}`/notebooks/data/pathways` says why the cellular components stand for it here.
 #
 # ```{exercise}
