@@ -216,11 +216,10 @@ figure, axes = plt.subplots(2, len(ablation.RUNGS), figsize=(13, 4.6), sharey="r
 for row, schedule, term in zip(axes, ablation.SCHEDULES, ("reconstruction", "cross-entropy"), strict=True):
     for ax, rung in zip(row, ablation.RUNGS, strict=True):
         pl.stages(curves[curves["method"] == ablation.arm(rung, schedule)], term=term, ax=ax)
-        ax.set_title(
-            rung.replace(" ", "\n", 1) if schedule == ablation.SCHEDULES[0] else "", fontsize="medium"
-        )
         ax.label_outer()
     row[0].set_ylabel(f"{term}, {schedule}")
+for ax, rung in zip(axes[0], ablation.RUNGS, strict=True):
+    ax.set_title(rung.replace(" ", "\n", 1), fontsize="medium")
 pl.stage_legend(figure)
 
 # %%
