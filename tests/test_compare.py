@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import planted_groups
 import pytest
+from book_fixtures import ROOT
 
 from bulk2sc import clustering, pp
 from bulk2sc.clustering import compare
@@ -322,3 +323,13 @@ def test_every_method_finds_planted_groups(groups):
     assert found["scDeepCluster"] > 0.4
     staged = table[table["stage"] == "before"]["method"]
     assert list(staged) == ["scDeepCluster", "graph AE", "AttentionAE-sc"]
+
+
+def test_the_kept_comparison_on_simulated_sets_is_whole():
+    """What the chapter draws: every method on every set at each depth, on other lines than the book's own."""
+    kept = pd.read_csv(ROOT / "benchmarks" / "clusterings.csv")
+    ari = kept[kept["metric"] == "ARI, cell line"]
+    wide = ari.pivot(index="method", columns=["depth", "seed"], values="value")
+    assert set(wide.index) == set(compare.methods()) and wide.notna().all(axis=None)
+    assert {depth: set(wide[depth]) for depth in (500, 2000)} == {500: {1, 2, 3}, 2000: {1, 2, 3}}
+    assert wide.loc["AttentionAE-sc", 2000].min() >= 0.95  # at the paper's length, each set's lines are found
