@@ -36,7 +36,7 @@ SWEEP |= {"variable_genes": [200], "sweep_seeds": 1, "sweep_cells": 200, "n_draw
 ONE_SAMPLE = {  # what pages say of cells of one sample, in the order of the book
     "single-cells": "Sample and line cannot be compared",
     "labelling": "120 of 120 cells have a label before any exclusion",
-    "shared-encoder": "Whether the shared code tells the domains apart cannot be judged",
+    "shared-encoder": "Whether the domains can be told apart in the shared code cannot be judged",
     "baselines": "There are too few lines to say whether any AUROC differs from that of a constant answer",
     "calibration": "too few lines for intervals: its signs decide nothing",
 }
