@@ -42,17 +42,19 @@ def found(data):
 
 
 def test_every_rung_is_run_in_both_schedules_and_both_constant_answers_with_them(found):
-    arms = [ablation.arm(rung, schedule) for schedule in ("pretrained", "joint") for rung in ablation.RUNGS]
+    variants = [
+        ablation.variant(rung, schedule) for schedule in ("pretrained", "joint") for rung in ablation.RUNGS
+    ]
     assert set(models.LADDER) < set(ablation.RUNGS)
-    assert list(found["cells"]["method"].unique()) == [*arms, "all sensitive", "all resistant"]
+    assert list(found["cells"]["method"].unique()) == [*variants, "all sensitive", "all resistant"]
     assert set(found["cells"]["seed"]) == {1}
     stages = found["curves"].groupby("method")["stage"].unique().map(list)
     assert stages["adv AE (joint)"] == ["joint", "adversarial"]
     assert stages["adv share AE (pretrained)"] == ["pretraining", "adversarial", "classifier"]
     assert stages["share AE + pathways (pretrained)"] == ["pretraining", "classifier"]
-    assert set(found["looks"]["method"]) == set(arms), "constant answers have no code to look at"
+    assert set(found["looks"]["method"]) == set(variants), "constant answers have no code to look at"
     wide = found["cells"].pivot(index="cell", columns="method", values="score")
-    assert wide.T.duplicated().sum() == 0, "no two arms are one model"
+    assert wide.T.duplicated().sum() == 0, "no two variants are one model"
 
 
 def test_the_run_of_a_rung_is_the_fit_of_its_model(data, found):

@@ -1,4 +1,4 @@
-"""Settings moved one at a time: the points, the arms, what is refused, and what looking gains."""
+"""Settings moved one at a time: the points, the variants, what is refused, and what looking gains."""
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ def lines(n_genes):
     return AnnData(X, var=pd.DataFrame(index=GENES[:n_genes]), layers={"scaled": X})
 
 
-def test_a_sweep_holds_the_value_in_use_once_and_it_is_one_arm_of_all():
+def test_a_sweep_holds_the_value_in_use_once_and_it_is_one_variant_of_all():
     points = hyperparameters.grid(BASE, SWEPT)
     assert points["value"].tolist() == [2, 10, 20, 30, 0.1, 0.5]
     same = points[points["method"] == hyperparameters.BASE]
@@ -31,14 +31,16 @@ def test_a_sweep_holds_the_value_in_use_once_and_it_is_one_arm_of_all():
     assert points["method"].nunique() == 4 and "dropout 0.5" in points["method"].tolist()
 
 
-def test_each_arm_differs_from_the_base_in_its_own_setting_only():
+def test_each_variant_differs_from_the_base_in_its_own_setting_only():
     points = hyperparameters.grid(BASE, SWEPT)
     make_mask = lambda paired, bound: pathways.pathway_mask(SETS, paired.var_names, min_genes=bound)  # noqa: E731
     make_pair = lambda n: (lines(n), lines(n))  # noqa: E731
     shapes = []
-    found = hyperparameters.arms(points, make_pair, make_mask, BASE, {"hidden": 7, "mask": None, "seed": 9})
-    arms = {arm.name: arm for arm in paired.noting_shapes(found, shapes, seed=3)}
-    assert list(arms) == [
+    found = hyperparameters.variants(
+        points, make_pair, make_mask, BASE, {"hidden": 7, "mask": None, "seed": 9}
+    )
+    variants = {variant.name: variant for variant in paired.noting_shapes(found, shapes, seed=3)}
+    assert list(variants) == [
         "min_pathway_genes 2",
         "as set",
         "n_hvg 20",
@@ -46,7 +48,7 @@ def test_each_arm_differs_from_the_base_in_its_own_setting_only():
         "all sensitive",
         "all resistant",
     ]
-    made = {name: arm.make(3) for name, arm in arms.items()}
+    made = {name: variant.make(3) for name, variant in variants.items()}
     assert {name: model.dropout for name, model in made.items() if not name.startswith("all")} == {
         "min_pathway_genes 2": 0.1,
         "as set": 0.1,
@@ -90,7 +92,7 @@ def test_a_mask_without_pathways_is_refused_before_anything_is_fitted(bound):
     points = hyperparameters.grid(BASE, SWEPT | {"min_pathway_genes": [bound]})
     words = r"gene sets 'hallmark': None of 50 .* among the 30 chosen; lower min_genes=\d+ or raise n_hvg"
     with pytest.raises(Bulk2scError, match=words):
-        next(hyperparameters.arms(points, lambda n: (lines(n), lines(n)), make_mask, BASE, {}))
+        next(hyperparameters.variants(points, lambda n: (lines(n), lines(n)), make_mask, BASE, {}))
 
 
 def test_the_p_value_of_folds_is_that_of_the_corrected_interval():
@@ -126,29 +128,31 @@ def test_tests_on_lines_and_cells_are_corrected_over_the_pairs():
 
 @pytest.fixture(scope="module")
 def looked():
-    """Cells of 12 lines, one arm that knows the answer and many that guess for each line."""
+    """Cells of 12 lines, one variant that knows the answer and many that guess for each line."""
     rng = np.random.default_rng(2)
     obs = pd.DataFrame({"cell_line": np.repeat([f"L{i:02d}" for i in range(12)], 5)})
     obs["truth"] = np.repeat([1.0, 0.0] * 6, 5)
     obs.index = [f"c{i}" for i in range(60)]
     cells = AnnData(np.zeros((60, 1), np.float32), obs=obs)
     guesses = {f"guess {i}": np.repeat(rng.uniform(size=12), 5) for i in range(20)}
-    arms = guesses | {"knows": 0.4 * obs["truth"].to_numpy() + rng.uniform(0, 0.3, 60)}
-    tables = [pd.DataFrame({"method": n, "seed": 0, "cell": obs.index, "score": s}) for n, s in arms.items()]
+    variants = guesses | {"knows": 0.4 * obs["truth"].to_numpy() + rng.uniform(0, 0.3, 60)}
+    tables = [
+        pd.DataFrame({"method": n, "seed": 0, "cell": obs.index, "score": s}) for n, s in variants.items()
+    ]
     return cells, pd.concat(tables, ignore_index=True)
 
 
 def test_looking_at_guesses_gains_on_what_was_looked_at_and_nowhere_else(looked):
     cells, scores = looked
-    arms = [f"guess {i}" for i in range(20)]
-    gain = hyperparameters.gain_by_looking(scores, cells, arms, "guess 0")
+    variants = [f"guess {i}" for i in range(20)]
+    gain = hyperparameters.gain_by_looking(scores, cells, variants, "guess 0")
     wide = scores.pivot(index="cell", columns="method", values="score").loc[cells.obs_names]
-    auroc = {arm: roc_auc_score(cells.obs["truth"], wide[arm]) for arm in arms}
+    auroc = {variant: roc_auc_score(cells.obs["truth"], wide[variant]) for variant in variants}
     assert gain["all"] == pytest.approx(max(auroc.values()) - auroc["guess 0"])
     assert gain["looked_at"] > gain["not_looked_at"] + 0.1
 
 
-def test_an_arm_that_knows_the_answer_is_worth_as_much_on_the_other_lines(looked):
+def test_a_variant_that_knows_the_answer_is_worth_as_much_on_the_other_lines(looked):
     cells, scores = looked
     gain = hyperparameters.gain_by_looking(scores, cells, ["guess 0", "knows"], "guess 0")
     assert gain["not_looked_at"] > 0.1
@@ -182,7 +186,7 @@ def test_tests_on_cells_are_those_of_paired_draws_of_lines(looked):
     assert found["first"].tolist() == ["knows", "guess 1"]
 
 
-def test_seeds_join_into_one_validation_of_all_arms():
+def test_seeds_join_into_one_validation_of_all_variants():
     rows = [("as set", s, f"l{s}{i}", float(i % 2), 1.0 - i % 2, 0.1 * i) for s in range(2) for i in range(4)]
     columns = ["method", "seed", "line", "answer", "auc", "score"]
     table = trials.validation(pd.DataFrame(rows, columns=columns))

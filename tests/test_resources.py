@@ -1,4 +1,4 @@
-"""Gene sets against random ones: the arms, the draws, the pairs, the sentences."""
+"""Gene sets against random ones: the variants, the draws, the pairs, the sentences."""
 
 import numpy as np
 import pandas as pd
@@ -47,22 +47,24 @@ def test_a_narrowed_mask_keeps_some_pathways_as_they_are_and_every_free_row(mask
 
 def test_every_resource_has_random_sets_of_its_sizes_and_the_reference_a_narrow_twin(masks, lines):
     settings = {"hidden": 7, "mask": None, "seed": 5}
-    arms = {arm.name: arm for arm in resources.arms(masks, lines, lines, "go_cc", settings)}
+    variants = {
+        variant.name: variant for variant in resources.variants(masks, lines, lines, "go_cc", settings)
+    }
     narrow = "GO:CC cut like Hallmark"
     learners = ["GO:CC", "random like GO:CC", "Hallmark", "random like Hallmark", narrow]
-    assert list(arms) == [*learners, "all sensitive", "all resistant"]
-    made = {name: arms[name].make(3) for name in learners}
+    assert list(variants) == [*learners, "all sensitive", "all resistant"]
+    made = {name: variants[name].make(3) for name in learners}
     assert all(model.hidden == 7 and model.seed == 3 for model in made.values())
     pd.testing.assert_frame_equal(made["GO:CC"].mask, masks["go_cc"])
     for name, mask in (("random like GO:CC", masks["go_cc"]), ("random like Hallmark", masks["hallmark"])):
         pd.testing.assert_series_equal(made[name].mask.sum(axis=1), mask.sum(axis=1))
         assert not made[name].mask.equals(mask)
-        assert not made[name].mask.equals(arms[name].make(4).mask), "each seed draws anew"
+        assert not made[name].mask.equals(variants[name].make(4).mask), "each seed draws anew"
     assert made[narrow].mask.shape == masks["hallmark"].shape
 
 
 def test_the_smallest_resource_needs_no_narrow_twin(masks, lines):
-    names = [arm.name for arm in resources.arms(masks, lines, lines, "hallmark", {})]
+    names = [variant.name for variant in resources.variants(masks, lines, lines, "hallmark", {})]
     assert not any("cut like" in name for name in names)
 
 
@@ -70,12 +72,12 @@ def test_the_resource_in_use_has_to_be_compared(masks, lines):
     with pytest.raises(
         Bulk2scError, match="go_cc, hallmark do not hold 'reactome', which the study uses; add"
     ):
-        next(resources.arms(masks, lines, lines, "reactome", {}))
+        next(resources.variants(masks, lines, lines, "reactome", {}))
 
 
 def test_shapes_count_rows_and_the_genes_that_pathways_name(masks, lines):
     noted = []
-    list(paired.noting_shapes(resources.arms(masks, lines, lines, "go_cc", {}), noted, seed=5))
+    list(paired.noting_shapes(resources.variants(masks, lines, lines, "go_cc", {}), noted, seed=5))
     shapes = pd.DataFrame(noted).set_index("method")
     # Eleven sets of six, each three genes further on, name 36 genes.
     assert shapes.loc["GO:CC"].to_dict() == {"genes": 40, "named": 36, "pathways": 11, "free": 2, "code": 13}

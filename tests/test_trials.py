@@ -25,19 +25,19 @@ def domain(n, seed):
 
 
 @pytest.fixture(scope="module")
-def arms():
+def variants():
     bulk, activity = domain(120, 0)
     bulk.obs["auc"] = np.where(np.arange(120) < 110, -activity, np.nan)
     cells, _ = domain(40, 1)
     shuffled = bulk.copy()
     shuffled.obs["auc"] = np.random.default_rng(2).permutation(bulk.obs["auc"])
     ridge = lambda seed: models.make("ridge", alpha=10.0, seed=seed)  # noqa: E731
-    return [trials.Arm("signal", bulk, cells, ridge), trials.Arm("noise", shuffled, cells, ridge)]
+    return [trials.Variant("signal", bulk, cells, ridge), trials.Variant("noise", shuffled, cells, ridge)]
 
 
 @pytest.fixture(scope="module")
-def found(arms):
-    tables = [trials.run(arms, seed=seed, k=0.3) for seed in range(5)]
+def found(variants):
+    tables = [trials.run(variants, seed=seed, k=0.3) for seed in range(5)]
     return {name: pd.concat([t[name] for t in tables], ignore_index=True) for name in tables[0]}
 
 
@@ -48,13 +48,13 @@ def test_five_seeds_leave_out_every_measured_line_once_and_score_all_cells(found
     assert found["curves"].empty
 
 
-def test_six_seeds_divide_the_lines_anew(arms):
-    first, again = (set(trials.run(arms[:1], seed=s, k=0.3)["lines"]["line"]) for s in (0, 5))
+def test_six_seeds_divide_the_lines_anew(variants):
+    first, again = (set(trials.run(variants[:1], seed=s, k=0.3)["lines"]["line"]) for s in (0, 5))
     assert len(first) == len(again) and first != again
 
 
-def test_the_lines_left_out_are_judged_by_thresholds_of_the_others(arms, found):
-    training, left_out = evaluate.leave_out_fold(arms[0].bulk, k=0.3, seed=3)
+def test_the_lines_left_out_are_judged_by_thresholds_of_the_others(variants, found):
+    training, left_out = evaluate.leave_out_fold(variants[0].bulk, k=0.3, seed=3)
     low, high = np.quantile(training.obs["auc"].dropna(), [0.3, 0.7])
     lines = found["lines"].query("method == 'signal' and seed == 3")
     assert lines["line"].tolist() == left_out.obs_names.tolist()
@@ -76,7 +76,7 @@ def test_validation_is_the_mean_over_seeds_and_finds_the_signal(found):
     assert noise["low"] < 0.5 < noise["high"]
 
 
-def test_without_arms_the_tables_have_their_columns_and_no_rows(found):
+def test_without_variants_the_tables_have_their_columns_and_no_rows(found):
     empty = trials.run([], seed=0, k=0.3)
     assert {name: list(table) for name, table in empty.items()} == {
         name: list(table) for name, table in found.items()
@@ -86,11 +86,11 @@ def test_without_arms_the_tables_have_their_columns_and_no_rows(found):
     assert judged.empty and list(judged) == list(trials.validation(found["lines"]))
 
 
-def test_each_fitted_model_can_be_looked_at(arms):
+def test_each_fitted_model_can_be_looked_at(variants):
     def look(model, lines, cells):
         return pd.DataFrame({"model": [model.name], "n": [lines.n_obs + cells.n_obs]})
 
-    looks = trials.run(arms, seed=0, k=0.3, look=look)["looks"]
+    looks = trials.run(variants, seed=0, k=0.3, look=look)["looks"]
     assert looks.to_dict("list") == {
         "model": ["ridge"] * 2, "n": [120 - 22 + 40] * 2, "method": ["signal", "noise"], "seed": [0, 0],
     }  # fmt: skip

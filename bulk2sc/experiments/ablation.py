@@ -9,7 +9,7 @@ from scipy import stats
 
 from bulk2sc import inference, latent, models
 from bulk2sc.experiments import trials
-from bulk2sc.experiments.trials import Arm
+from bulk2sc.experiments.trials import Variant
 
 SCHEDULES = {"pretrained": "pretrain-then-classify", "joint": "joint"}
 # The rows of Table 3; the variant with a domain classifier is not the paper's and stands with its like.
@@ -29,12 +29,12 @@ STEPS = {
 ROWS_PER_DOMAIN = 300  # enough to tell domains apart, and few enough for sixty runs
 
 
-def arm(rung: str, schedule: str) -> str:
+def variant(rung: str, schedule: str) -> str:
     """Return the name of a rung in a schedule, ``"adv AE (joint)"``."""
     return f"{rung} ({schedule})"
 
 
-def arms(bulk: AnnData, cells: AnnData, settings: Mapping) -> Iterator[Arm]:
+def variants(bulk: AnnData, cells: AnnData, settings: Mapping) -> Iterator[Variant]:
     """Yield every rung in both schedules, then the constant answers.
 
     Parameters
@@ -47,13 +47,13 @@ def arms(bulk: AnnData, cells: AnnData, settings: Mapping) -> Iterator[Arm]:
     for schedule, name in SCHEDULES.items():
         for rung in RUNGS:
             given = {**settings, "schedule": name}
-            yield Arm(
-                arm(rung, schedule),
+            yield Variant(
+                variant(rung, schedule),
                 bulk,
                 cells,
                 lambda seed, rung=rung, given=given: models.make(rung, **given | {"seed": seed}),
             )
-    yield from trials.constant_arms(bulk, cells)
+    yield from trials.constant_variants(bulk, cells)
 
 
 def told_apart(model: models.Model, lines: AnnData, cells: AnnData) -> pd.DataFrame:
@@ -187,13 +187,13 @@ def spread_ratio(first: pd.Series, second: pd.Series) -> dict[str, float]:
 
 
 def step_pairs() -> list[tuple[str, str]]:
-    """Return all comparisons of `STEPS`, in both schedules, as pairs of arms."""
-    return [(arm(a, s), arm(b, s)) for s in SCHEDULES for a, b in STEPS.values()]
+    """Return all comparisons of `STEPS`, in both schedules, as pairs of variants."""
+    return [(variant(a, s), variant(b, s)) for s in SCHEDULES for a, b in STEPS.values()]
 
 
 def schedule_pairs() -> list[tuple[str, str]]:
-    """Return the two arms of every rung, joint first."""
-    return [(arm(rung, "joint"), arm(rung, "pretrained")) for rung in RUNGS]
+    """Return the two variants of every rung, joint first."""
+    return [(variant(rung, "joint"), variant(rung, "pretrained")) for rung in RUNGS]
 
 
 def degenerate_seeds(table: pd.DataFrame, methods: Iterable[str]) -> pd.Series:
@@ -210,5 +210,5 @@ def degenerate_seeds(table: pd.DataFrame, methods: Iterable[str]) -> pd.Series:
 
 
 def run(bulk: AnnData, cells: AnnData, *, settings: Mapping, seed: int, k: float) -> dict[str, pd.DataFrame]:
-    """Fit all arms with one seed: the tables of `trials.run`, whose ``looks`` are those of `told_apart`."""
-    return trials.run(arms(bulk, cells, settings), seed=seed, k=k, look=told_apart)
+    """Fit all variants with one seed: tables of `trials.run`, whose ``looks`` are those of `told_apart`."""
+    return trials.run(variants(bulk, cells, settings), seed=seed, k=k, look=told_apart)

@@ -110,7 +110,7 @@ def run(
         ``cells`` and ``lines``, as `trials.run` returns them.
     """
     full = models.SharedAutoencoder(**settings | {"seed": seed})
-    found = trials.run(_arms(full, bulk, cells, settings), seed=seed, k=k)
+    found = trials.run(_variants(full, bulk, cells, settings), seed=seed, k=k)
     training, left_out = evaluate.leave_out_fold(bulk, k=k, seed=seed, folds=trials.FOLDS)
     known = left_out.obs[["response", "auc"]].reset_index(drop=True).rename(columns={"response": "answer"})
     learn = {
@@ -126,7 +126,7 @@ def run(
     return {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
 
 
-def _arms(full: models.Model, bulk: AnnData, cells: AnnData, settings: dict) -> Iterator[trials.Arm]:
+def _variants(full: models.Model, bulk: AnnData, cells: AnnData, settings: dict) -> Iterator[trials.Variant]:
     """Yield what differs in the encoder, ridge regression, and the constant answers."""
     makers = {
         FULL: lambda seed: full,
@@ -137,8 +137,8 @@ def _arms(full: models.Model, bulk: AnnData, cells: AnnData, settings: dict) -> 
         NO_CELLS: lambda seed: InductiveAutoencoder(**settings | {"seed": seed}),
         RIDGE: lambda seed: models.make(RIDGE, seed=seed),
     }
-    yield from (trials.Arm(name, bulk, cells, make) for name, make in makers.items())
-    yield from trials.constant_arms(bulk, cells)
+    yield from (trials.Variant(name, bulk, cells, make) for name, make in makers.items())
+    yield from trials.constant_variants(bulk, cells)
 
 
 def _taught(
@@ -173,7 +173,7 @@ def by_fold(lines: pd.DataFrame) -> pd.DataFrame:
     single = trials.validation(lines).query("seed >= 0")
     folds = single.assign(fold=single["seed"] % APART)
     means = folds.pivot_table(
-        index=["method", "fold"], columns="metric", values="value", sort=False, dropna=False, observed=True
+        index=["method", "fold"], columns="metric", values="value", sort=False, dropna=False
     )
     return evaluate.over_folds(means.reset_index(), folds=trials.FOLDS)
 

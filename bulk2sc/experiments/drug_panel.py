@@ -15,6 +15,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.svm import SVC
+from tqdm.auto import tqdm
 
 from bulk2sc import labels, models, panel
 from bulk2sc.models.base import FOLDS, labelled_lines, scaled
@@ -135,7 +136,7 @@ def drug_by_drug(inputs: Inputs, method: str, *, seed: int = 0) -> Scored:
     if method.endswith(JOINT):
         settings["schedule"] = "joint"
     scores, chosen = {}, []
-    for drug in inputs.drugs:
+    for drug in tqdm(inputs.drugs, desc=method, unit="drug", leave=False, disable=None):
         model = models.make(method.removesuffix(JOINT), **settings)
         scores[drug] = model.fit(inputs.labelled(drug), inputs.cells).score_cells(inputs.samples)
         chosen += [(drug, name, value, np.nan) for name, value in getattr(model, "chosen_", {}).items()]

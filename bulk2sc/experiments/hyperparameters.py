@@ -9,9 +9,9 @@ from anndata import AnnData
 
 from bulk2sc import evaluate, models
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.experiments.trials import Arm, constant_arms
+from bulk2sc.experiments.trials import Variant, constant_variants
 
-BASE = "as set"  # the arm with the study's own settings; it belongs to every sweep
+BASE = "as set"  # the variant with the study's own settings; it belongs to every sweep
 
 
 def grid(base: Mapping[str, float], swept: Mapping[str, Sequence[float]]) -> pd.DataFrame:
@@ -22,12 +22,12 @@ def grid(base: Mapping[str, float], swept: Mapping[str, Sequence[float]]) -> pd.
     base
         Value by setting: ``min_pathway_genes``, ``n_hvg`` and ``dropout``.
     swept
-        Values by setting. The setting's own value is added, and is one and the same arm in every sweep.
+        Values by setting. The setting's own value is added, and is one and the same variant in every sweep.
 
     Returns
     -------
     DataFrame
-        Columns setting, value (ascending) and method, the name of the arm.
+        Columns setting, value (ascending) and method, the name of the variant.
     """
     rows = [
         (setting, value, BASE if value == base[setting] else f"{setting} {value:g}")
@@ -64,14 +64,14 @@ def check(swept: Mapping[str, Sequence[float]], n_shared: int) -> None:
             raise Bulk2scError(f"sweep of dropout: {value:g} is not in [0, 1); leave it out")
 
 
-def arms(
+def variants(
     points: pd.DataFrame,
     make_pair: Callable[[int], tuple[AnnData, AnnData]],
     make_mask: Callable[[AnnData, int], pd.DataFrame],
     base: Mapping[str, float],
     settings: Mapping,
-) -> Iterator[Arm]:
-    """Yield an arm for each point of `grid` once, then the constant answers.
+) -> Iterator[Variant]:
+    """Yield a variant for each point of `grid` once, then the constant answers.
 
     Parameters
     ----------
@@ -101,21 +101,21 @@ def arms(
         mask = make_mask(lines, int(bound)) if point.setting == "n_hvg" else masks[bound]
         given = {**settings, "mask": mask, "dropout": now["dropout"]}
         make = partial(models.make, models.SharedAutoencoder.name, **given)
-        yield Arm(point.method, lines, cells, lambda seed, make=make: make(seed=seed))
-    yield from constant_arms(*paired)
+        yield Variant(point.method, lines, cells, lambda seed, make=make: make(seed=seed))
+    yield from constant_variants(*paired)
 
 
 def gain_by_looking(
     scores: pd.DataFrame,
     cells: AnnData,
-    arms: Sequence[str],
+    variants: Sequence[str],
     chosen: str,
     *,
     n_draws: int = 200,
 ) -> dict[str, float]:
-    """Say what choosing among arms by the answers of the cells would seem to gain, and what it does gain.
+    """Say what choosing among variants by the answers of the cells would seem to gain, and what it does gain.
 
-    Half of the cell lines are looked at: the arm with the highest mean AUROC over seeds on their cells is
+    Half of the cell lines are looked at: the variant with the highest mean AUROC over seeds on their cells is
     picked, and compared with `chosen` on the same half and on the other one. This is a warning; no study
     may choose in this way.
 
@@ -125,7 +125,7 @@ def gain_by_looking(
         Tidy scores of cells, as `trials.run` returns them.
     cells
         With `obs["truth"]` and `obs["cell_line"]`.
-    arms
+    variants
         Methods to choose among.
     chosen
         The one that was chosen on bulk lines.
@@ -142,7 +142,7 @@ def gain_by_looking(
     judged = cells[cells.obs["truth"].notna()].obs
     if judged["truth"].nunique() < 2:
         return dict.fromkeys(("all", "looked_at", "not_looked_at"), np.nan)
-    names = dict.fromkeys([chosen, *arms])  # the chosen one first: nobody leaves it for an equal
+    names = dict.fromkeys([chosen, *variants])  # the chosen one first: nobody leaves it for an equal
     everything, looked_at, other = _auroc_of_halves(scores, judged, list(names), n_draws)
     gain = {"all": everything.max() - everything[0], "looked_at": np.nan, "not_looked_at": np.nan}
     usable = ~np.isnan(looked_at + other).any(axis=0)
@@ -154,15 +154,15 @@ def gain_by_looking(
     return gain
 
 
-def _auroc_of_halves(scores: pd.DataFrame, judged: pd.DataFrame, arms: list[str], n_draws: int):
-    """Return AUROCs, means over seeds: (n_arms,) of all lines, (n_arms, n_draws) of either half of them."""
+def _auroc_of_halves(scores: pd.DataFrame, judged: pd.DataFrame, variants: list[str], n_draws: int):
+    """Return AUROCs, means over seeds: (n_variants,) of all lines, (n_variants, n_draws) of either half."""
     lines, member = np.unique(judged["cell_line"].astype(str), return_inverse=True)
     ranks = np.random.default_rng(0).permuted(np.tile(np.arange(len(lines)), (n_draws, 1)), axis=1)
     half = (ranks < len(lines) / 2)[:, member]
     weights = np.vstack([np.ones(len(judged)), half, ~half])
     answer, found = judged["truth"].to_numpy(float), []
-    for arm in arms:
-        seeds = scores[scores["method"] == arm].pivot(index="seed", columns="cell", values="score")
+    for variant in variants:
+        seeds = scores[scores["method"] == variant].pivot(index="seed", columns="cell", values="score")
         scored = seeds[judged.index].to_numpy()
         found.append(
             np.mean([evaluate.weighted_metrics(answer, s, weights)["auroc"] for s in scored], axis=0)

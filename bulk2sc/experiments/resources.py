@@ -8,7 +8,7 @@ from anndata import AnnData
 
 from bulk2sc import models, pathways
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.experiments.trials import Arm, constant_arms
+from bulk2sc.experiments.trials import Variant, constant_variants
 
 BRANCHES = {"go_cc": "GO:CC", "go_bp": "GO:BP", "go_mf": "GO:MF"}
 
@@ -21,7 +21,7 @@ def label(resource: str) -> str:
 
 
 def random_sets(resource: str) -> str:
-    """Return the name of the arm whose sets have the sizes of a resource's and random genes."""
+    """Return the name of the variant whose sets have the sizes of a resource's and random genes."""
     return f"random like {label(resource)}"
 
 
@@ -51,9 +51,9 @@ def width_control(masks: Mapping[str, pd.DataFrame], reference: str) -> tuple[st
     return narrowest, f"{label(reference)} cut like {label(narrowest)}"
 
 
-def arms(
+def variants(
     masks: Mapping[str, pd.DataFrame], lines: AnnData, cells: AnnData, reference: str, settings: Mapping
-) -> Iterator[Arm]:
+) -> Iterator[Variant]:
     """Yield each resource and its random sets, the reference cut down to the smallest, and constant answers.
 
     Random sets, and the pathways that a narrowed mask keeps, are drawn anew with every seed.
@@ -86,8 +86,8 @@ def arms(
         n_pathways = int((~masks[control[0]].index.str.startswith(pathways.FREE)).sum())
         drawn[control[1]] = lambda seed: narrowed(masks[reference], n_pathways, seed)
     for name, draw in drawn.items():
-        yield Arm(name, lines, cells, lambda seed, draw=draw: _autoencoder(settings, draw(seed), seed))
-    yield from constant_arms(lines, cells)
+        yield Variant(name, lines, cells, lambda seed, draw=draw: _autoencoder(settings, draw(seed), seed))
+    yield from constant_variants(lines, cells)
 
 
 def _autoencoder(settings: Mapping, mask: pd.DataFrame, seed: int) -> models.SharedAutoencoder:
@@ -95,12 +95,12 @@ def _autoencoder(settings: Mapping, mask: pd.DataFrame, seed: int) -> models.Sha
 
 
 def comparisons(methods: list[str], resources: list[str], reference: str) -> dict[str, list[tuple[str, str]]]:
-    """List the pairs of arms that are compared, by question.
+    """List the pairs of variants that are compared, by question.
 
     Parameters
     ----------
     methods
-        Names of the arms that were fitted.
+        Names of the variants that were fitted.
     resources
         Resources by their setting's names.
     reference

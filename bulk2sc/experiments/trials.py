@@ -1,8 +1,8 @@
-"""Trials of an experiment: every arm is fitted and judged in the same way, one seed at a time.
+"""Trials of an experiment: every variant is fitted and judged in the same way, one seed at a time.
 
-An arm is one way to set a model, or one kind of data to train it on. Seed s leaves out fold s of five of the
-bulk lines, so that one fit gives both what settings may be chosen on, the answers for lines never seen, and
-what is only looked at, the scores of the cells. Five seeds make a cross-validation.
+A variant is one way to set a model, or one kind of data to train it on. Seed s leaves out fold s of five of
+the bulk lines, so that one fit gives both what settings may be chosen on, the answers for lines never seen,
+and what is only looked at, the scores of the cells. Five seeds make a cross-validation.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,8 +20,8 @@ COLUMNS = {"cells": ["cell", "score"], "lines": ["line", "answer", "auc", "score
 
 
 @dataclass(frozen=True)
-class Arm:
-    """One arm: its name, its data as `pp.pair` makes them, its unfitted model as a function of the seed."""
+class Variant:
+    """Its name, its data as `pp.pair` makes them, its unfitted model as a function of the seed."""
 
     name: str
     bulk: AnnData
@@ -29,25 +29,25 @@ class Arm:
     make: Callable[[int], models.Model]
 
 
-def constant_arms(bulk: AnnData, cells: AnnData) -> Iterator[Arm]:
-    """Yield the arms that answer the same for every cell."""
+def constant_variants(bulk: AnnData, cells: AnnData) -> Iterator[Variant]:
+    """Yield the variants that answer the same for every cell."""
     for answer in CONSTANTS:
-        yield Arm(answer, bulk, cells, lambda seed, answer=answer: models.make(answer))
+        yield Variant(answer, bulk, cells, lambda seed, answer=answer: models.make(answer))
 
 
 def run(
-    arms: Iterable[Arm],
+    variants: Iterable[Variant],
     *,
     seed: int,
     k: float,
     look: Callable[[models.Model, AnnData, AnnData], pd.DataFrame] | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Fit every arm with one seed, and score the lines left out and the cells.
+    """Fit every variant with one seed, and score the lines left out and the cells.
 
     Parameters
     ----------
-    arms
-        Arms of the experiment; only one is in memory at a time if they are made lazily.
+    variants
+        Variants of the experiment; only one is in memory at a time if they are made lazily.
     seed
         Of the model; fold ``seed % 5`` of the measured lines is left out, and every five seeds the lines are
         divided into folds anew.
@@ -59,16 +59,17 @@ def run(
     Returns
     -------
     dict
-        ``cells``: method (the arm's name), seed, cell, score. ``lines``: method, seed, line, answer (1, 0 or
-        NaN), auc, score. ``curves``: method, seed, and the loss curves of networks (`HISTORY`). ``looks``:
-        method, seed, and what `look` returned, if it is given. Without arms, tables without rows.
+        ``cells``: method (the variant's name), seed, cell, score. ``lines``: method, seed, line, answer
+        (1, 0 or NaN), auc, score. ``curves``: method, seed, and the loss curves of networks (`HISTORY`).
+        ``looks``: method, seed, and what `look` returned, if it is given. Without variants, tables without
+        rows.
     """
     found = {name: [pd.DataFrame(columns=[*columns, "method", "seed"])] for name, columns in COLUMNS.items()}
-    for arm in arms:
-        training, left_out = evaluate.leave_out_fold(arm.bulk, k=k, seed=seed, folds=FOLDS)
-        model = arm.make(seed).fit(training, arm.cells)
+    for variant in variants:
+        training, left_out = evaluate.leave_out_fold(variant.bulk, k=k, seed=seed, folds=FOLDS)
+        model = variant.make(seed).fit(training, variant.cells)
         tables = {
-            "cells": {"cell": arm.cells.obs_names, "score": model.score_cells(arm.cells)},
+            "cells": {"cell": variant.cells.obs_names, "score": model.score_cells(variant.cells)},
             "lines": {
                 "line": left_out.obs_names,
                 "answer": left_out.obs["response"].to_numpy(),
@@ -78,9 +79,9 @@ def run(
             "curves": getattr(model, "history_", pd.DataFrame(columns=HISTORY)),
         }
         if look:
-            tables["looks"] = look(model, training, arm.cells)
+            tables["looks"] = look(model, training, variant.cells)
         for name, table in tables.items():
-            found.setdefault(name, []).append(pd.DataFrame(table).assign(method=arm.name, seed=seed))
+            found.setdefault(name, []).append(pd.DataFrame(table).assign(method=variant.name, seed=seed))
     return {name: _stacked(tables) for name, tables in found.items()}
 
 
@@ -89,7 +90,7 @@ def _stacked(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def validation(lines: pd.DataFrame) -> pd.DataFrame:
-    """Judge the arms on the lines that each seed left out: the only ground on which settings are chosen.
+    """Judge the variants on the lines that each seed left out: the only ground on which settings are chosen.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ def validation(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def chosen(validation: pd.DataFrame, metric: str = "auroc") -> str:
-    """Return the arm with the highest mean over seeds of a metric on lines left out."""
+    """Return the variant with the highest mean over seeds of a metric on lines left out."""
     means = validation[(validation["metric"] == metric) & (validation["seed"] == -1)].set_index("method")[
         "value"
     ]

@@ -63,8 +63,8 @@ def left_out_lines(
     from bulk2sc.experiments import trials
 
     simple = models.makers([method for method in methods if not models.learns_from_cells(method)])
-    arms = [trials.Arm(name, *pair, make) for name, make in simple.items()]
-    return trials.run(arms, seed=part, k=pair[0].uns["labels"]["k"])["lines"]
+    variants = [trials.Variant(name, *pair, make) for name, make in simple.items()]
+    return trials.run(variants, seed=part, k=pair[0].uns["labels"]["k"])["lines"]
 
 
 def of_data_set(settings: dict[str, Any], part: str) -> dict[str, Any]:

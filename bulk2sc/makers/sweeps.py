@@ -46,7 +46,7 @@ def sweep(
     settings = autoencoder.set_params(schedule=schedule).get_params()
     base = {"min_pathway_genes": min_pathway_genes, "dropout": settings["dropout"]}
     base["n_hvg"] = settings["mask"].shape[1]
-    arms = hyperparameters.arms(
+    variants = hyperparameters.variants(
         hyperparameters.grid(base, swept),
         lambda n: pair(bulk, labelled, n_hvg=n),
         lambda lines, n: mask_of(
@@ -56,7 +56,9 @@ def sweep(
         settings,
     )
     shapes: list[dict] = []
-    found = trials.run(paired.noting_shapes(arms, shapes, seed=part), seed=part, k=bulk.uns["labels"]["k"])
+    found = trials.run(
+        paired.noting_shapes(variants, shapes, seed=part), seed=part, k=bulk.uns["labels"]["k"]
+    )
     return found | {"shapes": pd.DataFrame(shapes).assign(seed=part)}
 
 
@@ -87,7 +89,9 @@ def resources(
         for name in dict.fromkeys(compared_resources)
     }
     settings = autoencoder.set_params(schedule=schedule).get_params()
-    arms = experiment.arms(masks, lines, cells, resource, settings)
+    variants = experiment.variants(masks, lines, cells, resource, settings)
     shapes: list[dict] = []
-    found = trials.run(paired.noting_shapes(arms, shapes, seed=part), seed=part, k=lines.uns["labels"]["k"])
+    found = trials.run(
+        paired.noting_shapes(variants, shapes, seed=part), seed=part, k=lines.uns["labels"]["k"]
+    )
     return found | {"shapes": pd.DataFrame(shapes).assign(seed=part)}

@@ -10,7 +10,7 @@ from bulk2sc.prose.words import counted, interval, listing, percent, unsigned
 NO_INTERVAL = "there are too few lines or seeds for intervals, so no difference can be called clear."
 
 
-def size_of_ladder(n_arms: int, settings: Mapping[str, int], limited: float) -> str:
+def size_of_ladder(n_variants: int, settings: Mapping[str, int], limited: float) -> str:
     """Say how many fits a page rests on, how they differ from the study's own model, and how they ended.
 
     Parameters
@@ -24,9 +24,8 @@ def size_of_ladder(n_arms: int, settings: Mapping[str, int], limited: float) -> 
     seeds = len(settings["seeds"])
     own, here = (settings[f"ablation_{name}"] for name in ("epochs", "hidden"))
     text = (
-        f"This page rests on {n_arms * seeds} fits: {n_arms} models with {counted(seeds, 'seed')} each, with "
-        f"hidden layers of {here} units and at most "
-        f"{counted(own, 'epoch')} in each stage"
+        f"This page rests on {n_variants * seeds} fits: {n_variants} models with {counted(seeds, 'seed')} "
+        f"each, with hidden layers of {here} units and at most {counted(own, 'epoch')} in each stage"
     )
     if (own, here) == (settings["max_epochs"], settings["hidden"]):
         text += ", as the study's own model. "
@@ -98,7 +97,7 @@ def rung_chosen(on_lines: pd.Series, on_cells: pd.Series) -> str:
     Parameters
     ----------
     on_lines, on_cells
-        Mean AUROC by arm, of the same arms; NaN on cells without answers of both classes.
+        Mean AUROC by variant, of the same variants; NaN on cells without answers of both classes.
     """
     best = on_lines.idxmax()
     text = f"Bulk validation chooses **{best}** (mean AUROC {on_lines[best]:.3f} on lines left out)."
@@ -139,7 +138,13 @@ def spreads(table: pd.DataFrame, first: str, second: str) -> str:
 
 
 def under_adversary(table: pd.DataFrame) -> str:
-    """Say whether the validation loss rose while an adversary played; `table` by arm: value, low, high."""
+    """Say whether the validation loss rose while an adversary played.
+
+    Parameters
+    ----------
+    table
+        A row a variant: value, low, high.
+    """
     if table["low"].isna().all():
         return "One seed cannot say whether an adversary raises the validation loss."
     up, down = table[table["low"] > 0], table[table["high"] < 0]
@@ -171,8 +176,8 @@ def harder_to_tell(table: pd.DataFrame) -> str:
     Parameters
     ----------
     table
-        By arm with an adversary: value, the change of the domains' AUROC against the same rung without, low
-        and high; ``auroc``, the mean that is left.
+        By variant with an adversary: value, the change of the domains' AUROC against the same rung without,
+        low and high; ``auroc``, the mean that is left.
     """
     if table["low"].isna().all():
         return "One seed cannot say whether an adversary aligns the domains."

@@ -58,11 +58,13 @@ asked = {"seeds": seeds, "ablation_epochs": ablation_epochs, "ablation_hidden": 
 study = Study(edition=edition, drug=drug, **asked)
 bulk, cells = study.read("pair")
 found = study.read("ablation")
-arms = [ablation.arm(rung, schedule) for schedule in ablation.SCHEDULES for rung in ablation.RUNGS]
+variants = [ablation.variant(rung, schedule) for schedule in ablation.SCHEDULES for rung in ablation.RUNGS]
 
 # %% tags=["remove-input"]
 origin = prose.origin_of_cells(cells.uns, bulk.uns, study.settings["cells_source"])
-size = prose.size_of_ladder(len(arms), study.settings, ablation.at_limit(found["curves"], ablation_epochs))
+size = prose.size_of_ladder(
+    len(variants), study.settings, ablation.at_limit(found["curves"], ablation_epochs)
+)
 Markdown(f"{prose.origin_of_lines(bulk.uns)} {origin} {size}")
 
 # %% [markdown]
@@ -139,7 +141,7 @@ gaps = {
     "bulk lines left out": paired.on_lines(validation, ablation.step_pairs()),
     "the cells": paired.on_cells(found["cells"], cells, ablation.step_pairs(), n_draws=n_draws),
 }
-names = [ablation.arm(step, schedule) for schedule in ablation.SCHEDULES for step in ablation.STEPS]
+names = [ablation.variant(step, schedule) for schedule in ablation.SCHEDULES for step in ablation.STEPS]
 by_step = {where: gap.set_axis(names) for where, gap in gaps.items()}
 
 # %% tags=["remove-input"]
@@ -173,7 +175,7 @@ by_rung = {where: gap.set_axis(ablation.RUNGS) for where, gap in schedules.items
 
 # %% tags=["remove-input"]
 mean = [
-    t[(t["metric"] == "auroc") & (t["seed"] == -1)].set_index("method")["value"].loc[arms]
+    t[(t["metric"] == "auroc") & (t["seed"] == -1)].set_index("method")["value"].loc[variants]
     for t in (validation, table)
 ]
 Markdown(
@@ -203,7 +205,7 @@ curves = found["curves"]
 figure, axes = plt.subplots(2, 4, figsize=(11, 5), sharex="col")
 for row, schedule in zip(axes, ablation.SCHEDULES, strict=True):
     for ax, ((rung, term), title) in zip(row, columns.items(), strict=True):
-        pl.stages(curves[curves["method"] == ablation.arm(rung, schedule)], term=term, ax=ax)
+        pl.stages(curves[curves["method"] == ablation.variant(rung, schedule)], term=term, ax=ax)
         ax.set_title(f"{title}, {schedule}", fontsize="medium")
     row[1].sharey(row[0])
 pl.stage_legend(figure)
@@ -215,7 +217,7 @@ pl.stage_legend(figure)
 figure, axes = plt.subplots(2, len(ablation.RUNGS), figsize=(13, 4.6), sharey="row")
 for row, schedule, term in zip(axes, ablation.SCHEDULES, ("reconstruction", "cross-entropy"), strict=True):
     for ax, rung in zip(row, ablation.RUNGS, strict=True):
-        pl.stages(curves[curves["method"] == ablation.arm(rung, schedule)], term=term, ax=ax)
+        pl.stages(curves[curves["method"] == ablation.variant(rung, schedule)], term=term, ax=ax)
         ax.label_outer()
     row[0].set_ylabel(f"{term}, {schedule}")
 for ax, rung in zip(axes[0], ablation.RUNGS, strict=True):
@@ -229,13 +231,15 @@ change = losses[(losses["metric"] == "change by the adversary") & (losses["seed"
 fitted = losses[(losses["metric"] == "overfitting") & (losses["seed"] >= 0)]
 gap = fitted.pivot(index="seed", columns="method", values="value")
 strategies = {
-    s: (ablation.arm("adv share AE", s), ablation.arm("share AE + pathways", s)) for s in ablation.SCHEDULES
+    s: (ablation.variant("adv share AE", s), ablation.variant("share AE + pathways", s))
+    for s in ablation.SCHEDULES
 }
 
 # %% tags=["remove-input"]
 epochs = kept.groupby(["method", "seed"], sort=False)["epoch"].first().groupby("method").median()
 stops = [
-    f"{s}, {epochs[[ablation.arm(r, s) for r in ablation.RUNGS]].median():.0f}" for s in ablation.SCHEDULES
+    f"{s}, {epochs[[ablation.variant(r, s) for r in ablation.RUNGS]].median():.0f}"
+    for s in ablation.SCHEDULES
 ]
 Markdown(
     f"The first stage keeps the weights of its best epoch, in the median over rungs and seeds: {prose.listing(stops)}."
@@ -255,7 +259,7 @@ Markdown("\n".join(f"- {sentence}" for sentence in [prose.under_adversary(change
 final = losses[losses["seed"] == -1].assign(
     text=lambda t: [prose.interval(r.value, r.low, r.high, digits=3) for r in t.itertuples()]
 )
-final.pivot(index="method", columns="metric", values="text").loc[arms].fillna("")
+final.pivot(index="method", columns="metric", values="text").loc[variants].fillna("")
 
 # %% [markdown]
 # ## How far runs differ
@@ -270,11 +274,11 @@ ends = pd.concat(
         validation.loc[validation["metric"] == "auroc"].assign(measure="AUROC on lines"),
         table.loc[table["metric"] == "auroc"].assign(measure="AUROC on cells"),
     ]
-).query("seed >= 0 and method in @arms")
+).query("seed >= 0 and method in @variants")
 measures = ends["measure"].unique()
 wide = ends.pivot(index="seed", columns=["measure", "method"], values="value")
 spreads = pd.DataFrame(
-    [{"measure": m, "method": a, **ablation.spread(wide[m, a])} for m in measures for a in arms]
+    [{"measure": m, "method": a, **ablation.spread(wide[m, a])} for m in measures for a in variants]
 )
 
 # %% mystnb={"figure": {"caption": "Standard deviation over seeds of the final validation loss (reconstruction if pretrained, cross-entropy if joint, so the colours of the left panel do not compare), of AUROC on lines left out and on the cells, with 95 % chi-square intervals.", "name": "fig-spread"}, "image": {"alt": "Three panels of dots with intervals, one row per rung and two colours for the schedules: spread of the loss, of AUROC on lines and of AUROC on cells."}} tags=["hide-input"]
@@ -344,7 +348,7 @@ paper = pd.concat([printed, constant.rename(columns={"answer": "method"})]).set_
 mean = table[table["seed"] == -1].pivot(index="method", columns="metric", values="value")
 shown = {"paper": paper}
 for schedule in ablation.SCHEDULES:
-    named = [m if m in trials.CONSTANTS else ablation.arm(m, schedule) for m in paper.index]
+    named = [m if m in trials.CONSTANTS else ablation.variant(m, schedule) for m in paper.index]
     shown[f"here, {schedule}"] = mean.loc[named, ["accuracy", "f1", "mcc"]].set_axis(paper.index)
 prose.rounded(pd.concat(shown, axis=1).rename(columns=prose.LABELS | {"mcc": "MCC"}))
 
@@ -365,7 +369,7 @@ Markdown("\n".join(f"- {line}" for line in prose.implied_answers(implied, counts
 # All of this page's models in numbers, with 95 % intervals over cell lines; the last column names the seeds whose run is degenerate, calling under 2 % or over 98 % of the cells sensitive.
 
 # %% tags=["hide-input"]
-every = [*arms, *trials.CONSTANTS]
+every = [*variants, *trials.CONSTANTS]
 numbers = prose.with_intervals(table, ["auroc", "mcc", "accuracy", "f1", "positive_rate"], every)
 numbers.join(ablation.degenerate_seeds(table, every))
 

@@ -65,10 +65,10 @@ found = study.read("controls")
 # %% tags=["remove-cell"]
 judged = evaluate.judge(found["cells"], cells, against="truth", n_draws=n_draws)
 single, validation = trials.validation(found["lines"]), controls.by_fold(found["lines"])
-arms = list(validation["method"].unique())
-pairs = [(controls.FULL, arm) for arm in [controls.SHUFFLED, *controls.PARTS, controls.RIDGE]]
+variants = list(validation["method"].unique())
+pairs = [(controls.FULL, variant) for variant in [controls.SHUFFLED, *controls.PARTS, controls.RIDGE]]
 pairs += [(controls.RIDGE, controls.of_ridge(controls.SHUFFLED))]
-if controls.LEAKED in arms:
+if controls.LEAKED in variants:
     pairs += [(controls.LEAKED, controls.FULL), (controls.of_ridge(controls.LEAKED), controls.RIDGE)]
 tests = paired.on_cells(found["cells"], cells, pairs, n_draws=n_draws)
 on_lines = paired.on_lines(validation, pairs)
@@ -114,15 +114,15 @@ Markdown(
 # Every seed leaves out a fifth of the measured bulk lines, so that each model is judged twice: on the cells, whose lines never took part, and on bulk lines left out.
 
 # %% mystnb={"figure": {"caption": "AUROC of the full model, its controls, and ridge regression with the same controls. Left: on cells; the interval is over cell lines. Right: on the bulk lines that each seed leaves out; the interval is over folds, each with the mean of its shuffles. Blue: mean with 95 % interval; grey: single seeds or shuffles; dashed: a constant answer.", "name": "fig-controls"}, "image": {"alt": "Two panels of dots with intervals, one row a control: AUROC on cells and on bulk lines left out."}} tags=["hide-input"]
-order = [controls.FULL, controls.SHUFFLED, *[a for a in arms if a in (*controls.PARTS, controls.LEAKED)]]
-order += [a for a in arms if a.startswith(controls.RIDGE)] + list(trials.CONSTANTS)
+order = [controls.FULL, controls.SHUFFLED, *[a for a in variants if a in (*controls.PARTS, controls.LEAKED)]]
+order += [a for a in variants if a.startswith(controls.RIDGE)] + list(trials.CONSTANTS)
 points = pd.concat([single.query("seed >= 0"), validation.query("seed == -1")])
 figure, axes = plt.subplots(1, 2, figsize=(9, 0.36 * len(order) + 1), sharey=True)
 for ax, (title, table) in zip(axes, {"cells": judged, "bulk lines left out": points}.items(), strict=True):
     pl.intervals(table, "auroc", chance=0.5, order=order, ax=ax).set_title(title)
 
 # %% tags=["remove-input"]
-leaking = prose.nothing_to_leak() if controls.LEAKED not in arms else ""
+leaking = prose.nothing_to_leak() if controls.LEAKED not in variants else ""
 degenerate = (
     f"On the cells: {prose.degenerate(judged)} On lines left out: {prose.degenerate(single, of='lines')}"
 )

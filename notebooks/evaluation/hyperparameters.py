@@ -84,7 +84,7 @@ published("settings").set_index("drug").rename(columns=prose.SETTINGS)
 # The lines are the only ground on which a value is chosen.
 # What the cells say comes later and is only shown.
 #
-# One arm has the study's own settings, and is a point of all three sweeps.
+# One variant has the study's own settings, and is a point of all three sweeps.
 
 # %%
 own["n_hvg"] = bulk.n_vars  # all shared genes, where there are fewer than asked for
@@ -95,10 +95,10 @@ validation = trials.validation(found["lines"])
 
 # %% tags=["remove-input"]
 sizes = points.groupby("setting", sort=False)["value"].agg(lambda v: prose.listing([f"{x:g}" for x in v]))
-n_arms = points["method"].nunique()
+n_variants = points["method"].nunique()
 listed = "; ".join(f"{prose.SETTINGS[s]}: {values}" for s, values in sizes.items())
 Markdown(
-    f"Arms on this page: {n_arms}; seeds: {len(seeds)}; models: {n_arms * len(seeds)}. {listed}. "
+    f"Variants on this page: {n_variants}; seeds: {len(seeds)}; models: {n_variants * len(seeds)}. {listed}. "
     f"An edition gives other values with `sweep_min_genes`, `sweep_hvg` and `sweep_dropout`."
 )
 
@@ -148,10 +148,10 @@ Markdown("\n".join(f"- {sentence}" for sentence in sentences))
 # Where values cannot be told apart, the honest report is the whole curve, and any of them may be used; this study keeps its own.
 
 # %% tags=["hide-input"]
-arms = [*points["method"].drop_duplicates(), *trials.CONSTANTS]
+variants = [*points["method"].drop_duplicates(), *trials.CONSTANTS]
 in_words = {p.method: f"{prose.SETTINGS[p.setting]}: {p.value:g}" for p in points.itertuples()}
 in_words[hyperparameters.BASE] = hyperparameters.BASE
-prose.with_intervals(validation, ["auroc", "mcc", "accuracy", "f1"], arms).rename(index=in_words)
+prose.with_intervals(validation, ["auroc", "mcc", "accuracy", "f1"], variants).rename(index=in_words)
 
 # %% [markdown]
 # ## What the cells say, which is only shown
@@ -166,7 +166,7 @@ _ = pl.by_value(judged, points, "auroc", own, colour=pl.RESISTANT)
 Markdown(prose.degenerate(judged))
 
 # %% tags=["hide-input"]
-prose.with_intervals(judged, ["auroc", "mcc", "accuracy", "f1"], arms).rename(index=in_words)
+prose.with_intervals(judged, ["auroc", "mcc", "accuracy", "f1"], variants).rename(index=in_words)
 
 # %% [markdown]
 # ## A warning: what looking would have gained
@@ -212,7 +212,7 @@ Markdown("\n".join(f"- {sentence}" for sentence in sentences))
 #
 # ## What was written
 #
-# The artefact `sweep`, the scores of every arm and seed, and tidy rows of both grounds, of all differences, and of what looking would have gained, `hyperparameters.csv`.
+# The artefact `sweep`, the scores of every variant and seed, and tidy rows of both grounds, of all differences, and of what looking would have gained, `hyperparameters.csv`.
 
 # %%
 looking = pd.DataFrame(gains).T.rename_axis("method").reset_index().melt("method", var_name="metric")

@@ -66,11 +66,11 @@ Markdown(
 # %% [markdown]
 # ## Real sets, random sets, fewer sets
 #
-# Everything but the mask is the same for all arms: genes, network, schedule, epochs, and a bound on the size of a set.
+# Everything but the mask is the same for all variants: genes, network, schedule, epochs, and a bound on the size of a set.
 # The paper keeps that bound at 10 for all collections, too.
 #
 # - **Random sets.** For each row of a mask, as many genes as the row has, drawn at random. Sizes and the width of the code are kept; what the genes have in common is lost, and so is the nesting of terms. Each seed draws anew.
-# - **Fewer sets.** The collection that the study uses, cut down at random to as many sets as the smallest collection has. Between this arm and that collection the width is equal and the kind of sets differs; between this arm and the full collection it is the other way round.
+# - **Fewer sets.** The collection that the study uses, cut down at random to as many sets as the smallest collection has. Between this variant and that collection the width is equal and the kind of sets differs; between this variant and the full collection it is the other way round.
 #
 # Each seed leaves out one fifth of the measured lines; the lines left out and the cells are both scored.
 
@@ -97,7 +97,7 @@ def of(ground: str, question: str) -> pd.DataFrame:
 
 # %% tags=["remove-input"]
 Markdown(
-    f"Collections on this page: {len(compared_resources)}; seeds: {len(seeds)}; arms: {prose.listing(methods)}. An edition gives others with `compared_resources` and `seeds`."
+    f"Collections on this page: {len(compared_resources)}; seeds: {len(seeds)}; variants: {prose.listing(methods)}. An edition gives others with `compared_resources` and `seeds`."
 )
 
 # %% [markdown]
@@ -113,7 +113,7 @@ Markdown(" ".join(prose.told_from(ground, rival, of(ground, "random")) for groun
 #
 # A collection that cannot be told apart from random sets may still make the code easier to *read*; what it has not shown is that it makes predictions better.
 
-# %% mystnb={"figure": {"caption": "AUROC of every arm on bulk lines left out (left) and on cells (right). Blue: mean over seeds with its 95 % interval, over folds on the left and over cell lines on the right, where there are enough; grey: single seeds; dashed: a constant answer.", "name": "fig-resources"}, "image": {"alt": "Two panels of dots with intervals, one row for each collection of gene sets, its random sets, and the constant answers."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "AUROC of every variant on bulk lines left out (left) and on cells (right). Blue: mean over seeds with its 95 % interval, over folds on the left and over cell lines on the right, where there are enough; grey: single seeds; dashed: a constant answer.", "name": "fig-resources"}, "image": {"alt": "Two panels of dots with intervals, one row for each collection of gene sets, its random sets, and the constant answers."}} tags=["hide-input"]
 figure, axes = plt.subplots(1, 2, figsize=(9, 0.33 * len(methods) + 1), sharey=True)
 for ax, (title, table) in zip(axes, {"lines left out": validation, "cells": judged}.items(), strict=True):
     pl.intervals(table, "auroc", chance=0.5, order=methods, ax=ax).set_title(title)
@@ -211,7 +211,7 @@ prose.with_intervals(judged, ["auroc", "mcc", "balanced_accuracy", "positive_rat
 #
 # ## What was written
 #
-# The artefact `resources`, the scores of every arm and seed, and tidy rows of both grounds with all differences, `pathway-resources.csv`.
+# The artefact `resources`, the scores of every variant and seed, and tidy rows of both grounds with all differences, `pathway-resources.csv`.
 
 # %%
 grounds = {"lines left out": validation, "truth": judged}
