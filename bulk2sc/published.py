@@ -111,7 +111,9 @@ def means_of_constants(constants: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["accuracy", "f1", "sensitive"])
 
 
-def nearest_matrices(accuracy: float, f1: float, sensitive: int, resistant: int) -> pd.DataFrame:
+def nearest_matrices(
+    accuracy: float, f1: float, sensitive: int, resistant: int, *, within: int = 1
+) -> pd.DataFrame:
     """
     Return the confusion matrices whose accuracy and F1 come nearest to those printed.
 
@@ -121,23 +123,25 @@ def nearest_matrices(accuracy: float, f1: float, sensitive: int, resistant: int)
         As printed.
     sensitive, resistant
         Numbers of cells.
+    within
+        Cells by which the scores may be off; each is a distance of 1 / number of cells.
 
     Returns
     -------
     ``tp``, ``tn``, ``mcc``, ``positive_rate`` (share called sensitive) and ``distance`` (the larger of the
-    differences in accuracy and F1), nearest first: all matrices within one cell, a distance of 1 / number of
-    cells; where there is none, the nearest alone.
+    differences in accuracy and F1), nearest first: all matrices `within` so many cells; where there is none,
+    the nearest alone.
     """
     tp, tn = np.meshgrid(np.arange(sensitive + 1), np.arange(resistant + 1), indexing="ij")
     found_accuracy, found_f1, mcc = scores_of(tp, tn, sensitive, resistant)
     distance = np.maximum(np.abs(found_accuracy - accuracy), np.abs(found_f1 - f1))
-    near = distance <= max(distance.min(), 1 / (sensitive + resistant))
+    near = distance <= max(distance.min(), within / (sensitive + resistant))
     positive = (tp + resistant - tn)[near] / (sensitive + resistant)
     columns = {"tp": tp[near], "tn": tn[near], "mcc": mcc[near], "positive_rate": positive}
     return pd.DataFrame(columns | {"distance": distance[near]}).sort_values("distance", ignore_index=True)
 
 
-def implied(printed: pd.DataFrame, sensitive: int, resistant: int) -> pd.DataFrame:
+def implied(printed: pd.DataFrame, sensitive: int, resistant: int, *, within: int = 1) -> pd.DataFrame:
     """
     Return what each published accuracy and F1 imply together.
 
@@ -145,15 +149,18 @@ def implied(printed: pd.DataFrame, sensitive: int, resistant: int) -> pd.DataFra
     ----------
     printed
         ``where``, ``method``, ``accuracy``, ``f1``.
-    sensitive, resistant
-        Numbers of cells.
+    sensitive, resistant, within
+        As for `nearest_matrices`.
 
     Returns
     -------
     The same columns with those of `nearest_matrices`: ``mcc_lowest`` and ``mcc_highest`` over the matrices
     near, ``called_sensitive`` and ``distance`` of the nearest.
     """
-    found = [nearest_matrices(row.accuracy, row.f1, sensitive, resistant) for row in printed.itertuples()]
+    found = [
+        nearest_matrices(row.accuracy, row.f1, sensitive, resistant, within=within)
+        for row in printed.itertuples()
+    ]
     return printed[["where", "method", "accuracy", "f1"]].assign(
         mcc_lowest=[matrices["mcc"].min() for matrices in found],
         mcc_highest=[matrices["mcc"].max() for matrices in found],

@@ -161,9 +161,15 @@ def run_own(plan: Plan, slug: str, given: dict[str, Any], cores: int | None = No
     Raises
     ------
     Bulk2scError
-        If the chapter or a parameter is unknown, a value has the wrong type, or a cell raises.
+        If the chapter or a parameter is unknown, a value has the wrong type, a cell raises, or `given` names
+        another edition, whose settings would not come with it.
     """
     chapter = plan.chapter(slug)
+    if given.get("edition", plan.edition.name) != plan.edition.name:
+        raise Bulk2scError(
+            f"chapter '{slug}': parameter 'edition' alone would keep the settings of {plan.edition.name}; "
+            f"use --edition {given['edition']}"
+        )
     values = notebook.in_force(slug, chapter.declared, chapter.values | given)
     folder = plan.root / "_build" / "runs" / f"{slug}-{digest(values)[:8]}"
     environment, output = {"BULK2SC_RESULTS": str(folder / "results")}, folder / f"{slug}.ipynb"

@@ -271,3 +271,12 @@ def test_a_run_says_what_is_wrong_in_one_line(root, capsys):
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert said.startswith("bulk2sc: error: chapter 'alpha', cell [3]: Bulk2scError: k is 0.5: the fraction")
+
+
+def test_a_run_takes_its_edition_from_the_option_alone(root, capsys):
+    assert cli.main(["run", "alpha", "--edition", "small", "-p", "edition", "other"]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(
+        "bulk2sc: error: chapter 'alpha': parameter 'edition' alone would keep the settings"
+    )
+    assert said.endswith("use --edition other")

@@ -114,3 +114,9 @@ def test_implied_answers_are_those_of_the_nearest_matrices():
     matrices = pub.nearest_matrices(0.75, 6 / 7, 3, 1)
     assert (row["called_sensitive"], row["distance"]) == (1, pytest.approx(0))
     assert (row["mcc_lowest"], row["mcc_highest"]) == (matrices["mcc"].min(), matrices["mcc"].max())
+
+
+@pytest.mark.parametrize(("within", "kept"), [(0, {(3, 0)}), (1, {(3, 0), (2, 0), (2, 1), (3, 1)})])
+def test_matrices_are_kept_within_so_many_cells(within, kept):
+    matrices = pub.nearest_matrices(0.75, 6 / 7, 3, 1, within=within)  # printed: all sensitive
+    assert set(zip(matrices["tp"], matrices["tn"], strict=True)) == kept

@@ -108,13 +108,26 @@ def _effects(answer: np.ndarray, score: np.ndarray, weight: np.ndarray) -> dict[
     }
 
 
-def thinned(answer: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Return weights (n_shares, n_cells) by which these shares of the judged cells are sensitive.
+def thinned(answer: np.ndarray, shares: np.ndarray, weight: np.ndarray | float = 1.0) -> np.ndarray:
+    """Return weights (n_weightings, n_cells) by which these shares of the judged cells are sensitive.
 
-    `answer` holds 1, 0 and NaN (cells that weigh nothing), and both classes.
+    Parameters
+    ----------
+    answer
+        1, 0 and NaN (cells that weigh nothing), (n_cells,).
+    shares
+        One for each weighting, or a single one for all.
+    weight
+        Weights to begin with, (n_weightings, n_cells); where they leave one class, those returned are NaN.
     """
     shares, answer = np.asarray(shares, float)[:, None], np.asarray(answer, float)
-    return shares * (answer == 1) / np.sum(answer == 1) + (1 - shares) * (answer == 0) / np.sum(answer == 0)
+    sensitive, resistant = weight * (answer == 1), weight * (answer == 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return shares * _of_one(sensitive) + (1 - shares) * _of_one(resistant)
+
+
+def _of_one(weight: np.ndarray) -> np.ndarray:
+    return weight / weight.sum(axis=-1, keepdims=True)
 
 
 def where_share_is(share: float, measure: Measure) -> Measure:
@@ -125,10 +138,9 @@ def where_share_is(share: float, measure: Measure) -> Measure:
     """
 
     def weighted(answer: np.ndarray, score: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
-        sensitive, resistant = weight @ (answer == 1), weight @ (answer == 0)
-        both = (sensitive > 0) & (resistant > 0)
-        times = np.outer(share * resistant, answer == 1) + np.outer((1 - share) * sensitive, answer == 0)
-        found = measure(answer, score, np.where(both[:, None], weight * times, weight))
+        times = thinned(answer, [share], weight)
+        both = ~np.isnan(times).any(axis=1)
+        found = measure(answer, score, np.where(both[:, None], times, weight))
         return {name: np.where(both, values, np.nan) for name, values in found.items()}
 
     return weighted
