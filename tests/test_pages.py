@@ -19,6 +19,7 @@ TAGS = {
     "remove-input",
     "remove-cell",
     "hide-output",
+    "hide-cell",
     "remove-stderr",
     "raises-exception",
     "solution",

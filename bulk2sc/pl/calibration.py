@@ -99,4 +99,5 @@ def fits(table: pd.DataFrame, x: str, y: str, *, colours: Mapping[str, str], ax:
         of = table[table["method"] == method]
         ax.scatter(of[x], of[y], s=26, color=colour, marker=marker, label=method, alpha=0.85, linewidth=0)
     ax.set(xlabel=prose.LABELS.get(x, x), ylabel=prose.LABELS.get(y, y))
+    ax.locator_params(axis="x", nbins=5)  # two panels stand side by side
     return ax

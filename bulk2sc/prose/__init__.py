@@ -18,10 +18,11 @@ from bulk2sc.prose.ablation import (
 from bulk2sc.prose.attribution import agreement, association, contrast, free_share
 from bulk2sc.prose.calibration import (
     calibrated,
-    discrepancy,
+    distant,
     goes_with,
     meets_and_predicts,
     moved,
+    separations,
     sides,
     with_p,
 )
@@ -152,7 +153,7 @@ __all__ = [
     "degenerate",
     "degenerate_on_panel",
     "difference",
-    "discrepancy",
+    "distant",
     "effect_of_exclusion",
     "expected_doublets",
     "false_clusters",
@@ -206,6 +207,7 @@ __all__ = [
     "rule_in_force",
     "rung_chosen",
     "separation",
+    "separations",
     "share",
     "sides",
     "size_of_ladder",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bulk2sc.prose.words import interval, listing
+from bulk2sc.prose.words import listing
 
 # Question -> the value, then what to say of methods for which it is clearly above 0, below, or neither.
 QUESTIONS = {
@@ -111,7 +111,7 @@ def calibrated(errors: Mapping[str, float], upper: Mapping[str, float]) -> str:
         return "No calibration error is known, since no cell is judged."
     text = {m: f"{m} ({e:.2f}; exact scores up to {upper[m]:.2f})" for m, e in errors.items()}
     more = [m for m, e in errors.items() if e > upper[m]]
-    inside = [text[m] for m in text if m not in more]
+    inside = [m for m in text if m not in more]
     if not more:
         return (
             f"No calibration error is more than exact scores might show on so few lines: {listing(inside)}."
@@ -121,22 +121,52 @@ def calibrated(errors: Mapping[str, float], upper: Mapping[str, float]) -> str:
     return said + (f" No more than that: {listing(inside)}." if inside else "")
 
 
-def discrepancy(view: str, row: Mapping[str, float], upper: float) -> str:
-    """Say whether the MMD of the domains is more than that of lines dealt out at random.
+def separations(areas: pd.DataFrame) -> str:
+    """Say in which views a classifier tells the domains apart: where the interval of its AUROC is above .5.
 
     Parameters
     ----------
-    row
-        value, low and high.
-    upper
-        95 % point of the null.
+    areas
+        A row a view: value, low (NaN where there are too few folds) and high.
     """
-    if pd.isna(row["value"]):
-        return f"The MMD of the {view} needs at least two lines of cells."
-    found = f"{interval(row['value'], row['low'], row['high'], digits=3)}, against up to {upper:.3f}"
-    if row["value"] > upper:
-        return f"By MMD the domains of the {view} differ: {found} for lines dealt out at random."
-    return f"By MMD the domains of the {view} differ no more than lines dealt out at random: {found}."
+    known = areas.dropna(subset="value")
+    if known.empty:
+        return (
+            "Whether a classifier tells the domains apart cannot be judged: with lines kept whole, no part "
+            "of the data has both domains to learn from and to test on."
+        )
+    text = pd.Series([f"{view} ({value:.2f})" for view, value in known["value"].items()])
+    apart = (known["low"] > 0.5).to_numpy()
+    words = (
+        "A classifier tells the domains apart, by an AUROC whose interval is above .5, in",
+        "It does not clearly do so in" if apart.any() else "No classifier clearly tells the domains apart:",
+    )
+    found = zip(words, (apart, ~apart), strict=True)
+    return " ".join(f"{said} {listing(text[those].tolist())}." for said, those in found if those.any())
+
+
+def distant(gaps: pd.DataFrame, upper: pd.Series) -> str:
+    """Say in which views the MMD of the domains is more than that of lines dealt out at random.
+
+    Parameters
+    ----------
+    gaps
+        A row a view: value.
+    upper
+        95 % point of the null, by view.
+    """
+    known = gaps["value"].dropna()
+    if known.empty:
+        return "The MMD of the domains needs at least two lines of cells."
+    text = pd.Series(
+        {view: f"{view} ({value:.3f}; chance {upper[view]:.3f})" for view, value in known.items()}
+    )
+    more = known > upper[known.index]
+    inside, outside = (f"in {listing(text[those].tolist())}" for those in (~more, more))
+    if not more.any():
+        return f"By MMD the domains are nowhere further apart than lines dealt out at random: {inside}."
+    said = f"By MMD the domains are further apart than lines dealt out at random {outside}"
+    return f"{said}." if more.all() else f"{said}, and no further {inside}."
 
 
 def moved(code: str, reference: str, gaps: Mapping[str, Mapping[str, float]]) -> str:
@@ -170,7 +200,7 @@ def _direction(gap: Mapping[str, float]) -> str:
 def _signed(gap: Mapping[str, float]) -> str:
     if pd.isna(gap["low"]):
         return f"{gap['value']:+.3f}, no interval"
-    return f"{gap['value']:+.3f}, 95 % interval {gap['low']:+.3f} to {gap['high']:+.3f}, p = {gap['p']:.2g}"
+    return f"{gap['value']:+.3f}, p = {gap['p']:.2g}"
 
 
 def goes_with(fits: pd.DataFrame, x: str, y: str, *, names: tuple[str, str]) -> str:

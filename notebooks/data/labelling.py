@@ -439,7 +439,7 @@ _ = figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower 
 # %% tags=["remove-input"]
 Markdown(f"{prose.effect_of_exclusion(table)} {prose.effect_of_exclusion(table, metric='mcc')}")
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: every measure of every method against the three answers"} tags=["hide-cell"]
 numbers = means[means["metric"].isin(wanted)].pivot(
     index=["metric", "against"], columns="method", values="value"
 )

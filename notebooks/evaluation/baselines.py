@@ -250,7 +250,7 @@ for ax, metric in zip(axes.flat, ("auroc", "mcc", "accuracy", "f1"), strict=True
     pl.over_studies(everywhere, means, metric, chance=no_skill, order=methods, ax=ax)
 _ = figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: AUROC, accuracy and F1 of every method on every data set and drug"} tags=["hide-cell"]
 shown = {m: data_sets.beside_each_other(everywhere, m, methods) for m in ("auroc", "accuracy", "f1")}
 prose.rounded(pd.concat({prose.LABELS[m]: wide for m, wide in shown.items()}))
 

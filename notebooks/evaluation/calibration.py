@@ -109,13 +109,9 @@ _ = pl.expected_by_chance(null, views, ax=axes[1])
 # %% tags=["remove-input"]
 areas = domain[domain["seed"] == -1].set_index("method")
 gaps = distance[distance["seed"] == -1].set_index("method")
-sentences = [
-    prose.separation(f"space *{view}*", areas.loc[view])
-    for view in views
-    if pd.notna(areas.loc[view, "value"])
-]
-sentences += [prose.discrepancy(f"space *{view}*", gaps.loc[view], null.loc[view, "upper"]) for view in views]
-Markdown("\n".join(f"- {sentence}" for sentence in sentences))
+Markdown(
+    f"- {prose.separations(areas.loc[views])}\n- {prose.distant(gaps.loc[views], null.loc[views, 'upper'])}"
+)
 
 # %% [markdown]
 # Each view is held against its own bar, one by one: of twenty views without any difference, one would pass it.
@@ -146,7 +142,8 @@ def closer(code: str, reference: str) -> str:
 Markdown("\n".join(f"- {closer(*pair)}" for pair in pairs))
 
 # %% tags=["hide-input"]
-prose.rounded(moves.set_index(["first", "second", "metric"]).rename(columns={"p": "p (Holm)"}))
+shown = moves.rename(columns={"p": "p (Holm)"}).assign(metric=moves["metric"].map(prose.heading))
+prose.rounded(shown.set_index(["first", "second", "metric"]))
 
 # %% [markdown]
 # An AUROC of the domain below .5 is no closeness, so a difference to such a reference is partly that of the reference from .5.
@@ -244,7 +241,7 @@ prose.with_intervals(quality, ["brier", "miscalibration", "discrimination", "ece
     **{"ECE of exact scores, up to": prose.rounded(chance, digits=2)["upper"]}
 )
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: Brier skill of every method, with p-values"} tags=["hide-cell"]
 prose.with_p(quality, {"brier_skill": "Brier skill (p by Holm)"}, methods)
 
 # %% [markdown]
@@ -317,19 +314,16 @@ for name in kinds:
     sentences.append(prose.sides(change, name.split()[0]))
 Markdown(" ".join(sentences))
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: share of sensitive cells and Brier score, as the scores are and corrected"} tags=["hide-cell"]
 kinds_of_score = ("as they are", "estimated", "oracle")
 shares = ["share, true", "share, estimated", *(f"brier, {s}" for s in kinds_of_score)]
 prose.with_intervals(shift, shares, methods)
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: accuracy and F1, as the scores are and corrected"} tags=["hide-cell"]
 calls = [f"{metric}, {s}" for metric in ("accuracy", "f1") for s in kinds_of_score]
 prose.with_intervals(shift, calls, methods)
 
-# %% [markdown]
-# The same as changes, with p-values by Holm's method:
-
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: what the correction changes in share and Brier score, with p-values"} tags=["hide-cell"]
 changes = {
     f"{metric}, {scores_as} minus as they are": prose.heading(f"{metric}, {scores_as}")
     for metric in ("brier", "accuracy", "f1")
@@ -338,7 +332,7 @@ changes = {
 off_by = {"share, estimated minus true": "share, estimated minus true"}
 prose.with_p(shift, off_by | {m: name for m, name in changes.items() if "brier" in m}, methods)
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: what the correction changes in accuracy and F1, with p-values"} tags=["hide-cell"]
 prose.with_p(shift, {m: name for m, name in changes.items() if "brier" not in m}, methods)
 
 # %% [markdown]
@@ -359,7 +353,7 @@ asked_of = "seed == -1 and metric == @of_brier and method in @learners"
 said = {s: prose.sides(table.query(asked_of), "estimated") for s, table in elsewhere.items()}
 Markdown("\n".join(f"- Where {prose.percent(s)} of the cells are sensitive: {t}" for s, t in said.items()))
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: what the correction changes at other shares, with p-values"} tags=["hide-cell"]
 renamed = [t.assign(metric=t["metric"] + f", at {s:g}") for s, t in elsewhere.items()]
 columns = {
     f"brier, {kind} minus as they are, at {s:g}": prose.heading(f"brier, {kind}, at {s:g}")
@@ -426,7 +420,7 @@ _ = figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", n
 gain = both[both["metric"] == "gain"]
 Markdown(" ".join(prose.sides(gain[gain["against"] == kind], kind) for kind in calibration.KINDS))
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: share of the possible gain of every method, with p-values"} tags=["hide-cell"]
 of_kind = rejected[rejected["metric"] == "gain"].assign(metric=lambda table: table["by"])
 headings = {kind: f"share of the possible gain by {kind} (p by Holm)" for kind in calibration.KINDS}
 prose.with_p(of_kind, headings, methods)
