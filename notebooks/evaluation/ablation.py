@@ -158,7 +158,7 @@ for ax, schedule in zip(axes, ablation.SCHEDULES, strict=True):
     ax.set(title=schedule, xlabel="difference in AUROC")
 _ = figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: what each step changes in AUROC, with p-values"} tags=["hide-cell"]
 columns_of_gaps = [(where, c) for where in by_step for c in ("value", "low", "high", "p")]
 prose.rounded(pd.concat(by_step, axis=1)[columns_of_gaps])
 
@@ -183,7 +183,7 @@ Markdown(
     + f"\n- {prose.rung_chosen(*mean)}"
 )
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: AUROC of every rung, joint minus pretrained"} tags=["hide-cell"]
 prose.rounded(pd.concat(by_rung, axis=1, names=["joint minus pretrained"])[columns_of_gaps])
 
 # %% [markdown]
@@ -255,7 +255,7 @@ Markdown("\n".join(f"- {sentence}" for sentence in [prose.under_adversary(change
 # The intervals of this section are t intervals over seeds, of each rung by itself: they are not corrected for the number of rungs.
 # They say what another run would do, not what other lines would.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: losses of every rung, means over seeds"} tags=["hide-cell"]
 final = losses[losses["seed"] == -1].assign(
     text=lambda t: [prose.interval(r.value, r.low, r.high, digits=3) for r in t.itertuples()]
 )

@@ -131,7 +131,7 @@ Markdown(f"{leaking} {degenerate}")
 # %% tags=["hide-input"]
 prose.with_intervals(judged, ["auroc", "mcc", "balanced_accuracy", "accuracy", "f1"], order)
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: every control on bulk lines left out"} tags=["hide-cell"]
 prose.with_intervals(validation, ["auroc", "mcc", "balanced_accuracy", "pearson"], order)
 
 # %% [markdown]
@@ -152,7 +152,7 @@ Markdown(
     f"On the cells:\n\n{listed}\n\n{prose.parts_that_matter(lines, controls.PARTS, 'On bulk lines left out')}"
 )
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: differences in AUROC, with p-values"} tags=["hide-cell"]
 both = pd.concat({"cells": tests, "bulk lines left out": on_lines}, names=["judged on"]).droplevel(1)
 prose.rounded(both.set_index(["first", "second"], append=True).rename(columns={"p": "p (Holm)"}))
 

@@ -106,7 +106,7 @@ Markdown(
 # A lower bound on the genes of a pathway, and the number of variable genes, also change how many pathways there are, and with that the width of the code.
 # Neither sweep changes one thing only.
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: genes, pathways and width of the code at every point"} tags=["hide-cell"]
 shapes = found["shapes"].drop_duplicates("method")
 shown = points.merge(shapes[["method", "genes", "pathways", "code"]], on="method").drop(columns="method")
 shown["setting"], shown["value"] = shown["setting"].map(prose.SETTINGS), shown["value"].map("{:g}".format)
@@ -165,7 +165,7 @@ _ = pl.by_value(judged, points, "auroc", own, colour=pl.RESISTANT)
 # %% tags=["remove-input"]
 Markdown(prose.degenerate(judged))
 
-# %% tags=["hide-input"]
+# %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: every point on the cells"} tags=["hide-cell"]
 prose.with_intervals(judged, ["auroc", "mcc", "accuracy", "f1"], variants).rename(index=in_words)
 
 # %% [markdown]
