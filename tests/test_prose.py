@@ -438,18 +438,26 @@ def test_steps_in_force(change, words):
     assert prose.steps_in_force(RULE | change).endswith(words)
 
 
+GOOD, BAD, GONE = [0.9, np.nan, 0.7], [1.0, 0.4, 0.2], [np.nan] * 3
+
+
 @pytest.mark.parametrize(
-    ("means", "words"),
+    ("shift", "depth", "words"),
     [
-        ([0.9, 0.8, 0.7], "Recall lies between 70 % (at 2) and 90 % (at 0); it is nowhere below 50 %."),
-        ([1.0, 0.5, 0.2], "lies between 20 % (at 2) and 100 % (at 0); it is below 50 % at 2."),
-        ([0.9, 0.4, 0.2], "it is below 50 % at 1 and 2."),
-        ([0.1, 0.1, 0.1], "Recall is 10 % throughout; it is below 50 % everywhere."),
-        ([np.nan] * 3, "Recall has no value anywhere."),
+        (GOOD, GONE, "**Recall** stays at 70 % or more over change by treatment."),
+        (BAD, GONE, "is below 50 % at change by treatment 1 and 2 (down to 20 %)."),
+        (
+            BAD,
+            [0.5, 0.6, 0.6],
+            "change by treatment 1 and 2 (down to 20 %). It stays at 50 % or more over counts of a cell.",
+        ),
+        (BAD, BAD, "change by treatment 1 and 2 (down to 20 %); counts of a cell 1 and 2 (down to 20 %)."),
+        (GONE, GONE, "**Recall** has no value anywhere."),
     ],
 )
-def test_breaks(means, words):
-    assert prose.breaks("Recall", pd.Series(means, index=[0.0, 1.0, 2.0])).endswith(words)
+def test_breaks(shift, depth, words):
+    means = {"shift": pd.Series(shift, [0.0, 1.0, 2.0]), "depth": pd.Series(depth, [0.0, 1.0, 2.0])}
+    assert prose.breaks("Recall", means).endswith(words)
 
 
 def judged(*rows):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from bulk2sc.prose.words import LABELS, listing, percent, spread
+from bulk2sc.prose.words import LABELS, listing, percent
 
 SWEPT = {  # settings of `label_sweep`
     "depth": "counts of a cell",
@@ -53,26 +53,29 @@ def steps_in_force(rule: Mapping) -> str:
     return f"The rule of these cells asks for {listing(steps)}."
 
 
-def breaks(what: str, means: pd.Series, *, least: float = 0.5) -> str:
-    """Say how a share runs over a setting, and at which of its values it is below `least`.
+def breaks(what: str, means: Mapping[str, pd.Series], *, least: float = 0.5) -> str:
+    """Say at which values of which settings a share is below `least`, and how low it gets elsewhere.
 
     Parameters
     ----------
     what
         Name of the share.
     means
-        Share by value of the setting; NaN where it does not exist, as where nothing was found.
+        By setting: share by value of the setting, NaN where it does not exist, as where nothing was found.
     """
-    means = means.dropna()
-    if means.empty:
-        return f"{what} has no value anywhere."
-    low = means[means < least]
-    runs = f"{what} {spread(means)}"
-    if low.empty:
-        return f"{runs}; it is nowhere below {percent(least)}."
-    if len(low) == len(means):
-        return f"{runs}; it is below {percent(least)} everywhere."
-    return f"{runs}; it is below {percent(least)} at {listing([f'{v:g}' for v in low.index])}."
+    known = {SWEPT[name]: shares.dropna() for name, shares in means.items() if shares.notna().any()}
+    if not known:
+        return f"**{what}** has no value anywhere."
+    low = {name: shares[shares < least] for name, shares in known.items() if (shares < least).any()}
+    kept = {name: shares.min() for name, shares in known.items() if name not in low}
+    clauses = [
+        f"{name} {listing([f'{value:g}' for value in shares.index])} (down to {percent(shares.min())})"
+        for name, shares in low.items()
+    ]
+    stays = f"stays at {percent(min(kept.values()))} or more over {listing(list(kept))}." if kept else ""
+    if not clauses:
+        return f"**{what}** {stays}"
+    return f"**{what}** is below {percent(least)} at {'; '.join(clauses)}." + (f" It {stays}" if kept else "")
 
 
 def effect_of_exclusion(table: pd.DataFrame, *, metric: str = "auroc") -> str:

@@ -293,9 +293,9 @@ _ = pl.over_settings(summary, shown, **look)
 
 
 # %% tags=["remove-input"]
-asked = [("hidden recall", s) for s in ("depth", "shift", "hidden_resistant", "resolution", "n_hvg")]
-asked += [("hidden precision", s) for s in ("depth", "shift", "hidden_resistant", "resolution")]
-asked += [(f"normal {of}", s) for of in ("recall", "precision") for s in ("depth", "shift")]
+asked = {"hidden recall": ("depth", "shift", "hidden_resistant", "resolution", "n_hvg")}
+asked |= {"hidden precision": ("depth", "shift", "hidden_resistant", "resolution")}
+asked |= {f"normal {of}": ("depth", "shift") for of in ("recall", "precision")}
 found = {"hidden": "hidden resistant cells", "normal": "normal cells"}
 found = {f"{k} {of}": f"{of.capitalize()} of {c}" for k, c in found.items() for of in ("recall", "precision")}
 
@@ -303,7 +303,7 @@ found = {f"{k} {of}": f"{of.capitalize()} of {c}" for k, c in found.items() for 
 # %% tags=["remove-input"]
 def said(table):
     means = table.set_index(["setting", "metric", "value"]).sort_index()["mean"]
-    lines = [prose.breaks(f"{found[m]} over the {prose.SWEPT[s]}", means[s, m]) for m, s in asked]
+    lines = [prose.breaks(found[m], {s: means[s, m] for s in settings}) for m, settings in asked.items()]
     apart = f"The share of cells in clusters of their own arm {prose.spread(means['shift', 'arm purity'])}"
     return "- " + "\n- ".join([*lines, f"{apart} over the {prose.SWEPT['shift']}."])
 
