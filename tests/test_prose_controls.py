@@ -167,19 +167,23 @@ def drugs(*rows, p=0.01):
 
 def test_mistaking_exposure():
     high, low, blind = (0.9, 0.8, 1.0), (0.1, 0.0, 0.2), (0.5, 0.4, 0.6)
-    text = prose.mistakes_exposure("LR", drugs(high, low, blind), 2.0)
-    assert text == (
-        "**LR** takes exposure for resistance with 1 of 3 and for sensitivity with 1 of 3 simulated drugs "
-        "(shift 2: AUROC 0.10 to 0.90)."
-    )
-    one = prose.mistakes_exposure("LR", drugs(high, low, blind, p=[0.04, 0.05, np.nan]), 2.0)
-    assert "for resistance with 1 of 3 simulated drugs" in one and "sensitivity" not in one
-    assert "no clear trace" in prose.mistakes_exposure("LR", drugs(high, low, p=0.05), 2.0)
-    assert "sensitivity" not in prose.mistakes_exposure("LR", drugs(high), 2.0)
-    assert "resistance" not in prose.mistakes_exposure("LR", drugs(low), 2.0)
-    assert "no clear trace of exposure with any of 2" in prose.mistakes_exposure(
-        "LR", drugs(blind, blind), 2.0
-    )
+    tables = {
+        "LR": drugs(high, low, blind),
+        "RF": drugs(high, low, blind, p=[0.04, 0.05, np.nan]),
+        "SVM": drugs(high, low, blind, p=0.05),
+        "DT": drugs(low, low, blind),
+        "GB": drugs(blind, blind, blind),
+    }
+    rows = pd.concat([table.assign(method=method) for method, table in tables.items()])
+    ranges = "(AUROC at shift 2)"
+    assert prose.mistakes_exposure(rows, 2.0) == [
+        f"**Exposure is taken for resistance with 1 of 3 and for sensitivity with 1 of 3 simulated drugs** "
+        f"{ranges}: LR (0.10 to 0.90).",
+        f"**Exposure is taken for resistance with 1 of 3 simulated drugs** {ranges}: RF (0.10 to 0.90).",
+        f"**No clear trace of exposure with any of 3 simulated drugs** {ranges}: SVM (0.10 to 0.90) and "
+        "GB (0.50 to 0.50).",
+        f"**Exposure is taken for sensitivity with 2 of 3 simulated drugs** {ranges}: DT (0.10 to 0.50).",
+    ]
 
 
 QUESTIONS = ("exposure", "response")
@@ -216,10 +220,10 @@ def test_the_page_without_exposure_calls_no_method_good_either():
 
 def test_all_that_is_said_of_exposure():
     said = said_of_exposure(0.9, 0.05, [0.0, 2.0], 2, 0.01)
-    starts = ["**LR** takes exposure for resistance with 2 of 2", "**RF** takes"]
-    starts += ["Where the drug does nothing", "Of the truly sensitive", "At shift 2, response"]
-    assert len(said) == 5 and all(s.startswith(start) for s, start in zip(said, starts, strict=True))
-    assert "4 of 4 intervals" in said[2] and "all sensitive" not in " ".join(said)
+    starts = ["**Exposure is taken for resistance with 2 of 2", "Where the drug does nothing"]
+    starts += ["Of the truly sensitive", "At shift 2, response"]
+    assert len(said) == 4 and all(s.startswith(start) for s, start in zip(said, starts, strict=True))
+    assert "4 of 4 intervals" in said[1] and "all sensitive" not in " ".join(said)
     without = said_of_exposure(0.9, 0.05, [0.5, 2.0], 2, 0.01)
     assert without == [s for s in said if not s.startswith("Where the drug does nothing")]
 

@@ -184,33 +184,42 @@ def treatment_only(
     of_learners = answered[answered["method"].isin(learners)]
     asked = of_learners[of_learners["question"] == exposure]
     strongest, none = asked[asked["shift"] == largest], asked[asked["shift"] == 0]
-    said = [mistakes_exposure(m, rows, largest) for m, rows in strongest.groupby("method", sort=False)]
+    said = mistakes_exposure(strongest, largest)
     if len(none):
         said.append(unshifted(none))
     said.append(calls_of_exposed(called.loc[list(learners)], largest))
     return [*said, within_samples(of_learners, response, largest)]
 
 
-def mistakes_exposure(method: str, rows: pd.DataFrame, shift: float) -> str:
-    """Say whether a method takes exposure to a drug for resistance; no value here is praise.
+def mistakes_exposure(rows: pd.DataFrame, shift: float) -> list[str]:
+    """Say which methods take exposure to a drug for resistance; no value here is praise.
 
     Parameters
     ----------
     rows
-        Of one method and one size of the shift, a row a simulated drug: value, low, high of the AUROC of
+        Of one size of the shift, a row a method and simulated drug: method, value, low, high of the AUROC of
         control against treated cells, all truly sensitive, and p, corrected for all methods and drugs.
     shift
         That size.
     """
-    n = len(rows)
-    clear = rows[rows["p"] < 0.05]
-    resistant, sensitive = int((clear["low"] > CHANCE).sum()), int((clear["high"] < CHANCE).sum())
-    span = f"shift {shift:g}: AUROC {rows['value'].min():.2f} to {rows['value'].max():.2f}"
-    if not resistant + sensitive:
-        return f"**{method}** shows no clear trace of exposure with any of {n} simulated drugs ({span})."
-    counts = {"resistance": resistant, "sensitivity": sensitive}
+    alike: dict[str, list[str]] = {}
+    for method, drugs in rows.groupby("method", sort=False):
+        span = f"{drugs['value'].min():.2f} to {drugs['value'].max():.2f}"
+        alike.setdefault(_exposure_taken(drugs), []).append(f"{method} ({span})")
+    return [f"**{found}** (AUROC at shift {shift:g}): {listing(named)}." for found, named in alike.items()]
+
+
+def _exposure_taken(drugs: pd.DataFrame) -> str:
+    """Say for what a method takes exposure, and with how many of the simulated drugs."""
+    n, clear = len(drugs), drugs[drugs["p"] < 0.05]
+    counts = {
+        "resistance": int((clear["low"] > CHANCE).sum()),
+        "sensitivity": int((clear["high"] < CHANCE).sum()),
+    }
     taken = listing([f"for {what} with {hits} of {n}" for what, hits in counts.items() if hits])
-    return f"**{method}** takes exposure {taken} simulated drugs ({span})."
+    if not any(counts.values()):
+        return f"No clear trace of exposure with any of {n} simulated drugs"
+    return f"Exposure is taken {taken} simulated drugs"
 
 
 def unshifted(rows: pd.DataFrame) -> str:
