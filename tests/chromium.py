@@ -22,6 +22,7 @@ class Visit:
     images: list[dict]
     raw_formulae: int
     errors: list[str]
+    cut: list[str]
     console: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
@@ -31,6 +32,13 @@ LOOK = """
 const done = arguments[0];
 const images = [...document.querySelectorAll('article img, main img')];
 const settled = images.map(img => { img.loading = 'eager'; return img.decode().catch(() => 0); });
+const wide = e => e.scrollWidth > e.clientWidth + 1;
+const shapes = () => {
+  document.querySelectorAll('details').forEach(d => d.open = true);
+  const tables = [...document.querySelectorAll('main table')].map(table => table.parentElement);
+  const formulae = [...document.querySelectorAll('div.math, div.math mjx-container')];
+  return [...tables, ...formulae].filter(wide).map(e => e.innerText.slice(0, 80));
+};
 const maths = window.MathJax && window.MathJax.startup ? window.MathJax.startup.promise : null;
 Promise.all([...settled, maths]).then(() => done({
   title: document.title,
@@ -39,6 +47,7 @@ Promise.all([...settled, maths]).then(() => done({
   raw_formulae: [...document.querySelectorAll('.math')].filter(m => !m.querySelector('mjx-container')).length,
   errors: [...document.querySelectorAll('.output.stderr, .output.traceback, .cell_output .traceback')]
     .map(e => e.innerText),
+  cut: shapes(),
 }));
 """
 

@@ -44,6 +44,10 @@ def test_formulae_are_drawn(visits):
     assert {page: seen.raw_formulae for page, seen in visits.items() if seen.raw_formulae} == {}
 
 
+def test_no_table_or_formula_is_cut_off(visits):
+    assert {page: seen.cut for page, seen in visits.items() if seen.cut} == {}
+
+
 def test_nothing_is_asked_of_another_machine(visits, address):
     for page, seen in visits.items():
         assert any(url.startswith(address) for url in seen.requests), f"{page}: the log of requests is empty"
@@ -137,12 +141,14 @@ def test_the_checks_notice_a_bad_page(tmp_path, chromium):
     """Proof that the checks above can fail."""
     (tmp_path / "bad.html").write_text(
         "<title>Bad</title><main><h1>One</h1><h1>Two</h1><img src='missing.png'>"
-        "<div class='output traceback'>boom</div><span class='math'>x^2</span></main>"
+        "<div class='output traceback'>boom</div><span class='math'>x^2</span>"
+        "<div style='width: 50px; overflow: auto'><table><td>incomprehensibilities</table></div></main>"
         "<script src='http://127.0.0.1:9/elsewhere.js'></script>"
     )
     seen = visit(chromium, (tmp_path / "bad.html").as_uri())
     assert seen.headings == ["One", "Two"]
     assert [(image["width"], image["alt"]) for image in seen.images] == [(0, "")]
     assert seen.errors == ["boom"] and seen.raw_formulae == 1
+    assert seen.cut == ["incomprehensibilities"]
     assert any("SEVERE" in line for line in seen.console)
     assert "http://127.0.0.1:9/elsewhere.js" in seen.requests

@@ -73,8 +73,10 @@ Markdown(
 # For cells,
 #
 # $$
-# Z_{sc}^{p} = \mathrm{ReLU}(X_{sc} W_{sc}^{p,1} + b^1)\, W_{sc}^{p,2} + b^2 , \qquad
-# Z_{sc}^{s} = \mathrm{ReLU}(X_{sc} W^{s,1} + b^1)\, W^{s,2} + b^2 ,
+# \begin{aligned}
+# Z_{sc}^{p} &= \mathrm{ReLU}(X_{sc} W_{sc}^{p,1} + b^1)\, W_{sc}^{p,2} + b^2 , \\
+# Z_{sc}^{s} &= \mathrm{ReLU}(X_{sc} W^{s,1} + b^1)\, W^{s,2} + b^2 ,
+# \end{aligned}
 # $$
 #
 # and the same for bulk with $W_{bulk}^{p}$ of its own but with **the same** $W^{s}$.
@@ -107,9 +109,11 @@ print(inspect.getsource(shared_autoencoder.Autoencoder.forward))
 # The {term}`difference loss` (Eq. 6) asks the two codes of a sample to carry different things:
 #
 # $$
-# \mathcal L_{recon} = \sum_{d} \lVert X_d - \bar X_d \rVert^2 , \quad
-# \mathcal L_{sparse} = \sum_{d} \lVert X_d - \bar X_d^{sparse} \rVert^2 , \quad
-# \mathcal L_{diff} = \sum_{d} \lVert {Z_d^{s}}^{\!\top} Z_d^{p} \rVert^2 ,
+# \begin{aligned}
+# \mathcal L_{recon} &= \sum_{d} \lVert X_d - \bar X_d \rVert^2 , \\
+# \mathcal L_{sparse} &= \sum_{d} \lVert X_d - \bar X_d^{sparse} \rVert^2 , \\
+# \mathcal L_{diff} &= \sum_{d} \lVert {Z_d^{s}}^{\!\top} Z_d^{p} \rVert^2 ,
+# \end{aligned}
 # $$
 #
 # $$ \mathcal L_{train} = \mathcal L_{recon} + r_1 \mathcal L_{diff} + r_2 \mathcal L_{sparse} , \qquad r_1 = r_2 = 0.1 $$
