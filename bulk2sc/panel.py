@@ -232,6 +232,28 @@ def of_seeds(scores: pd.DataFrame, auc: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)[["method", "seed", "input", "drug", "value"]]
 
 
+def seed_means(rho: pd.DataFrame, sets: dict[str, Sequence[str]]) -> pd.DataFrame:
+    """Average the rho of every method, seed and input over sets of drugs: the seeds behind `judge`.
+
+    Parameters
+    ----------
+    rho
+        As `of_seeds` returns it.
+    sets
+        Drugs by the name of the set.
+
+    Returns
+    -------
+    DataFrame
+        Columns drugs (name of the set), method, seed, input and value.
+    """
+    means = {
+        name: rho[rho["drug"].isin(chosen)].groupby(["method", "seed", "input"], sort=False)["value"].mean()
+        for name, chosen in sets.items()
+    }
+    return pd.concat(means, names=["drugs"]).reset_index()
+
+
 def same_for_all_lines(scores: pd.DataFrame) -> pd.DataFrame:
     """Count the runs, a seed on a drug, that give the cells of all lines one score: they rank nothing.
 

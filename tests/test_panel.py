@@ -1,17 +1,23 @@
 """The drug panel on made-up lines with known ranks, and on real cells against values fixed once."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from book_fixtures import BUILD, ROOT
 from scipy.stats import spearmanr
 from sklearn.linear_model import Ridge
 
 from bulk2sc import makers, panel, pp
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.experiments import drug_panel
+
+pytest_plugins = ["book_fixtures"]
 
 
 @pytest.fixture
@@ -118,6 +124,11 @@ def test_methods_are_judged_over_the_drugs_they_have(judged):
     seeds = panel.of_seeds(scores, auc)
     assert seeds.query("method == 'reversed'")["value"].tolist() == pytest.approx([-1.0] * 12)
     assert table["all", "seeds"] == pytest.approx(seeds.query("method == 'seeds'")["value"].mean())
+    means = panel.seed_means(seeds, sets).set_index(["drugs", "method", "seed"])["value"]
+    assert means["all", "seeds"].mean() == pytest.approx(table["all", "seeds"])
+    assert means["all", "seeds", 1] == pytest.approx(means["all", "reversed", 0])  # the same scores
+    of_two = seeds[(seeds["method"] == "few") & seeds["drug"].isin(["drug0", "drug1"])]
+    assert means["two", "few", 0] == pytest.approx(of_two["value"].mean())
 
 
 def test_differences_are_paired_and_corrected(judged):
@@ -253,3 +264,31 @@ def test_every_drug_has_its_expected_value(real_panel):
     assert list(expected.index) == list(real_panel.index)
     for source in ("cells", "bulk"):
         assert (np.abs(expected[source] - real_panel[source]) > 0.01).mean() < 0.02
+
+
+def test_the_kept_panel_of_real_cells_is_whole():
+    """What every other edition draws: all methods of the edition on each set of drugs that they run on."""
+    kept = pd.read_csv(ROOT / "benchmarks" / "panel.csv")
+    edition = yaml.safe_load((ROOT / "editions" / "mixology.yml").read_text())["parameters"]
+    asked = {*edition["panel_methods"], drug_panel.ONE_PENALTY}
+    rows = kept[(kept["of"] == "method") & (kept["input"] == panel.CELLS)]
+    by_set = rows.groupby("drugs")["method"].agg(set)
+    assert by_set[panel.NAMED] == asked
+    short = {method for method in asked if not drug_panel.end_to_end(method)}
+    assert by_set[panel.ALL] == by_set[panel.DISCRIMINATING] == short
+    sizes = rows.groupby("drugs")["n_drugs"].first()
+    assert sizes.to_dict() == {panel.ALL: 269, panel.DISCRIMINATING: 36, panel.NAMED: 12}
+    seeds = kept[kept["of"] == "seed"].groupby("method")["seed"].nunique()
+    assert (seeds[["shared AE", "tuned XGBoost"]] == 3).all() and seeds["ridge CV"] == 1
+
+
+@pytest.mark.slow
+def test_what_is_kept_of_a_panel_is_what_its_chapter_wrote(smoke_book, tmp_path):
+    out = tmp_path / "panel.csv"
+    script = [sys.executable, ROOT / "benchmarks" / "panel.py", "--edition", "smoke", "--out", out]
+    subprocess.run(script, check=True, capture_output=True)  # noqa: S603
+    kept = pd.read_csv(out).query("of == 'method' and input == 'cells'").set_index(["drugs", "method"])
+    wrote = pd.read_csv(BUILD / "results" / "drug-panel.csv")
+    wrote = wrote.query("metric == 'mean rho' and input == 'cells'").set_index(["drug", "method"])
+    for column in ("value", "low", "high", "p"):
+        assert kept[column].to_dict() == pytest.approx(wrote[column].to_dict(), abs=1e-3)

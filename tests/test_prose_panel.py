@@ -163,9 +163,10 @@ def test_tables_of_the_panel():
 
 def test_the_forest_is_sorted_and_shows_the_null_the_seeds_and_the_ceiling():
     both = pd.concat([TWO, judged(("a", "bulk", 0.5, 0, 0, 0, 0, 0, 36))]).assign(drugs="drugs")
-    seeds = pd.DataFrame({"method": "a", "seed": [0, 0, 1, 1], "drug": ["x", "y"] * 2, "input": "cells"})
-    seeds["value"] = [0.1, 0.3, 0.4, 0.2]
-    ax = pl.panel_forest(both, seeds, "drugs", ["x", "y"])
+    seeds = pd.DataFrame({"method": "a", "seed": [0, 1, 0], "input": "cells", "value": [0.2, 0.3, 0.9]})
+    seeds["drugs"] = ["drugs", "drugs", "other drugs"]
+    ax = pl.panel_forest(both, seeds, "drugs")
+    assert ax.get_title() == "36 drugs"
     assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "a"]
     assert [(bar.get_x(), round(bar.get_width(), 6)) for bar in ax.patches] == [(-0.3, 0.6)] * 2
     points, ceiling = (dots.get_offsets().tolist() for dots in ax.collections[-2:])

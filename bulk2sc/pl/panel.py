@@ -13,13 +13,7 @@ from bulk2sc.pl.look import NEUTRAL, SENSITIVE
 
 
 def panel_forest(
-    summary: pd.DataFrame,
-    seeds: pd.DataFrame,
-    name: str,
-    drugs: Sequence[str],
-    *,
-    kind: str = CELLS,
-    ax: Axes | None = None,
+    summary: pd.DataFrame, seeds: pd.DataFrame, name: str, *, kind: str = CELLS, ax: Axes | None = None
 ) -> Axes:
     """Draw every method's mean rho over one set of drugs, best on top, on its permutation null.
 
@@ -28,9 +22,9 @@ def panel_forest(
     summary
         As `panel.judge` returns it: intervals over drugs, null of the lines, all inputs.
     seeds
-        As `panel.of_seeds` returns it; the mean over `drugs` of each seed becomes a point.
-    name, drugs
-        The set of drugs: its name in `summary`, and which they are.
+        As `panel.seed_means` returns it: a point each.
+    name
+        Of the set of drugs.
     kind
         Input by which methods are sorted and whose intervals and null are drawn; others are open circles.
     """
@@ -51,8 +45,7 @@ def panel_forest(
     )
     ax.hlines(y, rows["low"], rows["high"], color=SENSITIVE, linewidth=2)
     ax.scatter(rows["value"], y, s=34, color=SENSITIVE, zorder=3, label=f"{kind}, interval over drugs")
-    points = seeds[(seeds["input"] == kind) & seeds["drug"].isin(drugs) & seeds["method"].isin(order)]
-    points = points.groupby(["method", "seed"])["value"].mean().reset_index()
+    points = seeds[(seeds["input"] == kind) & (seeds["drugs"] == name) & seeds["method"].isin(order)]
     ax.scatter(
         points["value"], points["method"].map(order) + 0.24, s=9, color="black", alpha=0.6, linewidth=0
     )
@@ -61,7 +54,7 @@ def panel_forest(
         ax.scatter(ceiling["value"], where, s=34, facecolor="none", edgecolor="black", label=other)
     ax.axvline(0, color="black", linestyle="--", linewidth=0.8)
     ax.set(yticks=y, yticklabels=list(order), ylim=(len(order) - 0.5, -0.5), xlabel="mean rho")
-    ax.set_title(f"{len(drugs)} {name}")
+    ax.set_title(f"{table['n_drugs'].max():.0f} {name}")
     ax.figure.legend(loc="outside lower center", ncols=3, fontsize="small")
     return ax
 
