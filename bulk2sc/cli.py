@@ -4,10 +4,12 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from bulk2sc import __version__
 from bulk2sc.errors import Bulk2scError
+from bulk2sc.settings import OWN_FILES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -125,10 +127,18 @@ def _run(parsed: argparse.Namespace) -> None:
     planned, cores = plan(parsed.edition), _cores(parsed)
     types = {p.name: p.type for p in planned.chapter(parsed.chapter).declared}
     what = f"chapter '{parsed.chapter}': parameter"
-    given = {n: from_text(text, types.get(n, "str"), f"{what} '{n}'") for n, text in parsed.parameters}
+    given = {
+        n: _from_here(from_text(text, types.get(n, "str"), f"{what} '{n}'")) for n, text in parsed.parameters
+    }
     print(f"{parsed.chapter} …", flush=True)
     notebook = run_own(planned, parsed.chapter, given, cores)
     print(f"notebook: {notebook}\nresults: {notebook.parent / 'results'}")
+
+
+def _from_here(value: Any) -> Any:
+    """Return the full path of a file that is in the working folder: elsewhere paths start in the project."""
+    is_file = isinstance(value, str) and value.endswith(OWN_FILES) and Path(value).is_file()
+    return str(Path(value).resolve()) if is_file else value
 
 
 # ---------------------------------------------------------------------------------------- fetch
@@ -240,11 +250,17 @@ def _params(parsed: argparse.Namespace) -> None:
     chapter = plan(parsed.edition).chapter(parsed.chapter)
     rows = [("name", "type", "default", f"in {parsed.edition}", "help")]
     rows += [
-        (p.name, p.type, repr(p.default), repr(chapter.values[p.name]), p.help) for p in chapter.declared
+        (p.name, p.type, _brief(p.default), _brief(chapter.values[p.name]), p.help) for p in chapter.declared
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _brief(value: Any) -> str:
+    """Return a value as text that leaves room in the line."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:38]} …"
 
 
 if __name__ == "__main__":

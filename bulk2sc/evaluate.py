@@ -352,8 +352,15 @@ def cross_validate(
     DataFrame
         One row a fold: fold, the metrics of `metrics` on the held-out lines in the tails, and `pearson`, the
         correlation of the score with -AUC over all held-out lines.
+
+    Raises
+    ------
+    Bulk2scError
+        If there are fewer than two folds, or more than lines with a measured AUC.
     """
     measured = np.flatnonzero(labels.ranked_response(bulk).notna())
+    if not 2 <= folds <= len(measured):
+        raise Bulk2scError(f"cross-validation: folds is {folds}; give 2 to {len(measured)}, the lines tested")
     splits = RepeatedKFold(n_splits=folds, n_repeats=repeats, random_state=seed).split(measured)
     rows = []
     for fold, (_, held_out) in enumerate(splits):

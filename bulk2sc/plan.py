@@ -149,6 +149,8 @@ def plan(edition_name: str = "demo") -> Plan:
     edition, toc = load_edition(edition_name, root), read_yaml(root / "_toc.yml")
     files = {Path(file).name: file for file in toc_files(toc) if file.startswith("notebooks/")}
     _check_names(edition.chapters, files, f"{edition.file}: chapter", "_toc.yml has")
+    if edition.full:
+        load_edition(edition.full, root)  # is there such an edition?
     declared = {slug: notebook.parameters(root / f"{file}.ipynb") for slug, file in files.items()}
     _check_parameters(edition, declared)
     slugs = [slug for slug in files if slug in edition.chapters]
@@ -220,14 +222,22 @@ def _check_parameters(edition: Edition, declared: dict[str, list[notebook.Parame
     _check_names(edition.parameters, shareable, f"{edition.file}: parameter", "known are")
     for part in ("chapter_parameters", "budgets"):
         _check_names(getattr(edition, part), declared, f"{edition.file}: {part}: chapter", "_toc.yml has")
+    if "edition" in edition.parameters:
+        raise Bulk2scError(f"{edition.file}: parameter 'edition' is the name of the file; leave it out")
     for name, value in edition.parameters.items():
         conform(value, shareable[name], f"{edition.file}: parameter '{name}'")
+    for slug, seconds in edition.budgets.items():
+        conform(seconds, "float", f"{edition.file}: budgets: '{slug}', a number of seconds,")
     for slug, given in edition.chapter_parameters.items():
+        where = f"{edition.file}: chapter_parameters: {slug}"
+        if not isinstance(given or {}, dict):
+            raise Bulk2scError(f"{where} must hold 'name: value' lines, found {given!r}")
         for name in types.keys() & (given or {}).keys():
             raise Bulk2scError(
                 f"{edition.file}: '{name}' stands under chapter '{slug}', but artefacts that other chapters "
                 "share depend on it; move it to 'parameters'"
             )
+        _check_names(given or {}, [p.name for p in declared[slug]], f"{where}: parameter", f"{slug} has")
     for slug, parameters in declared.items():
         for p in parameters:
             if types.get(p.name, p.type) != p.type:

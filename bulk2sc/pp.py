@@ -1,7 +1,7 @@
 """Check, name, filter, normalise and pair the data; each function returns a new AnnData."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -67,7 +67,8 @@ def check_cells(cells: AnnData, name: str = "cells") -> AnnData:
     if not used.any():
         raise Bulk2scError(f"{name}: every value is zero; give the measured expression.")
     kept = cells[:, used].copy()
-    kept.uns["genes"] = {**kept.uns.get("genes", {}), "all_zero": int((~used).sum())}
+    noted = kept.uns.get("genes")  # anybody's file may hold anything here
+    kept.uns["genes"] = {**(noted if isinstance(noted, Mapping) else {}), "all_zero": int((~used).sum())}
     return kept
 
 
@@ -77,12 +78,13 @@ def detect_scale(cells: AnnData, name: str = "cells") -> str:
 
     In this order: a counts layer (of whole numbers) or non-negative whole numbers are counts; negative values
     that are all whole numbers are an error; other negative values mean z-scores; all else is taken for log
-    values.
+    values, if none is too large for one.
 
     Raises
     ------
     Bulk2scError
-        If there are negative counts, or a counts layer holds other than whole numbers.
+        If there are negative counts, a counts layer holds other than whole numbers, or values are neither
+        whole numbers nor logarithms.
     """
     layer = cells.layers.get("counts")
     if layer is None:
@@ -104,7 +106,14 @@ def _scale(matrix, where: str) -> str:
     whole = values == np.floor(values)
     negative = values < 0
     if not negative.any():
-        return "counts" if whole.all() else "log"
+        if whole.all():
+            return "counts"
+        if values.max() > LARGEST_LOG:
+            raise Bulk2scError(
+                f"{where} holds values up to {values.max():g} that are neither whole numbers nor logarithms; "
+                "give raw counts, or take log1p first."
+            )
+        return "log"
     if whole[negative].all():
         raise Bulk2scError(
             f"{where} holds negative whole numbers (lowest {values.min():g}); "
@@ -318,12 +327,6 @@ def _measured(cells: AnnData, scale: str) -> AnnData:
 
 
 def _unlogged(matrix):
-    largest = _stored(matrix).max(initial=0)
-    if largest > LARGEST_LOG:
-        raise Bulk2scError(
-            f"X holds values up to {largest:g} that are neither whole numbers nor logarithms; "
-            "give raw counts, or take log1p first."
-        )
     return matrix.expm1() if sparse.issparse(matrix) else np.expm1(matrix)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,9 @@ SCALE_NOTE = {
 
 NO_METRICS = (
     "no metrics: a prediction is not held against answers; cells with known answers are judged by "
-    "bulk2sc run baselines -p cells_source CELLS.h5ad"
+    "bulk2sc run baselines -p cells_source CELLS.h5ad -p drug DRUG"
 )
+OWN_FIELDS = {"obs": ["bulk2sc_score", "bulk2sc_response", "bulk2sc_score_sd"], "obsm": ["X_bulk2sc"]}
 
 
 @dataclass
@@ -115,13 +117,16 @@ def predict_cells(
     checked = pp.check_cells(given, name)
     scale = pp.detect_scale(given, name)
     progress(f"{name}: {given.n_obs} cells, {given.n_vars} genes, {SCALE_NOTE[scale]}")
-    cells = pp.normalise(pp.resolve_symbols(checked))
     bulk = datasets.load_bulk("gdsc2") if bulk is None else bulk
     lines = labels.label_bulk(pp.train_lines(bulk, exclude_lines), drug=drug)
-    own = sorted(set(pp.hold_out_own_lines(given, lines).uns["held_out"]) & set(lines.obs_names))
-    lines, cells = pp.pair(lines, cells, n_hvg=N_HVG)
+    tested = lines.obs_names[lines.obs["auc"].notna()]
+    own = sorted(set(pp.hold_out_own_lines(given, lines).uns["held_out"]) & set(tested))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", UserWarning)
+        cells = pp.normalise(pp.resolve_symbols(checked))
+        lines, cells = pp.pair(lines, cells, n_hvg=N_HVG)
     scores, code = _ensemble(lines, cells, model, seeds, progress)
-    result = given.copy()
+    result = _without_scores(given)
     result.obs["bulk2sc_score"] = scores.mean(axis=0)
     result.obs["bulk2sc_response"] = np.where(scores.mean(axis=0) >= 0.5, "sensitive", "resistant")
     if code is not None:
@@ -133,6 +138,8 @@ def predict_cells(
         "seeds": seeds,
         "input": scale,
         "training_lines": lines.n_obs,
+        "lines_tested": len(tested),
+        "lines_in_tails": int(lines.obs["response"].notna().sum()),
         "excluded_lines": np.array(sorted(map(pp.line_key, exclude_lines)), dtype=str),
         "genes_used": cells.n_vars,
         "genes_shared": cells.uns["pair"]["shared"],
@@ -142,15 +149,31 @@ def predict_cells(
     notes = [
         f"input: {SCALE_NOTE[scale]}",
         f"genes: {cells.uns['pair']['shared']} shared with the bulk lines, {cells.n_vars} used",
-        f"model: {model}, {seeds} seed{'s' if seeds > 1 else ''}, trained on {lines.n_obs} lines",
+        f"model: {model}, {seeds} seed{'s' if seeds > 1 else ''}, trained on {_size(lines)}",
         f"called sensitive to {drug}: {(scores.mean(axis=0) >= 0.5).mean():.1%} of {given.n_obs} cells",
     ]
     notes.append(NO_METRICS)
+    notes += [f"warning: {text}" for text in dict.fromkeys(str(one.message) for one in warned)]
     if own:
         notes.append(
             f"warning: trained on the cells' own lines ({', '.join(own)}); leave them out by --exclude-lines"
         )
     return Prediction(result, notes)
+
+
+def _size(lines: AnnData) -> str:
+    """Say how many lines there are, and how many of them have an answer."""
+    tested, answers = (int(lines.obs[column].notna().sum()) for column in ("auc", "response"))
+    return f"{lines.n_obs} lines, {tested} of them tested with the drug and {answers} in its tails"
+
+
+def _without_scores(given: AnnData) -> AnnData:
+    """Return a copy without what an earlier prediction left: `uns["bulk2sc"]` describes one only."""
+    result = given.copy()
+    result.obs = result.obs.drop(columns=OWN_FIELDS["obs"], errors="ignore")
+    for name in OWN_FIELDS["obsm"]:
+        result.obsm.pop(name, None)
+    return result
 
 
 def _check_request(out: Path, seeds: int, model: str) -> None:
@@ -163,6 +186,8 @@ def _check_request(out: Path, seeds: int, model: str) -> None:
         raise Bulk2scError(f"--seeds is {seeds}; give 1 or more")
     if out.suffix != ".h5ad":
         raise Bulk2scError(f"--out {out}: the name must end in .h5ad")
+    if out.is_dir():
+        raise Bulk2scError(f"--out {out}: this is a folder; name a file")
     if not out.absolute().parent.is_dir():
         raise Bulk2scError(f"--out {out}: the folder {out.absolute().parent} does not exist; create it first")
 
@@ -189,7 +214,7 @@ def _trained(lines: AnnData, cells: AnnData, model: str, settings: dict, progres
             return fitted
         except Bulk2scError as error:
             progress(f"{error}: trained again")
-    progress(f"{model}, seed {settings['seed']}: training on {lines.n_obs} lines")
+    progress(f"{model}, seed {settings['seed']}: training on {_size(lines)}")
     fitted = models.make(model, **settings).fit(lines, cells)
     fitted.save(folder)
     return fitted

@@ -99,7 +99,9 @@ def load_edition(name: str, root: Path | None = None) -> Edition:
 def read_yaml(path: Path) -> dict:
     """Read a YAML file that holds a mapping, or raise `Bulk2scError` naming what is wrong with it."""
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise Bulk2scError(f"{path}: is not text in UTF-8 ({error.reason}); save it as UTF-8") from error
     except OSError as error:
         raise Bulk2scError(f"{path}: cannot be read ({error.strerror})") from error
     except yaml.YAMLError as error:

@@ -100,6 +100,16 @@ def test_run_reads_values_by_the_type_of_the_parameter(root, monkeypatch, capsys
     assert said == f"gamma …\nnotebook: {root}/runs/gamma.ipynb\nresults: {root}/runs/results\n"
 
 
+def test_run_takes_a_file_from_the_working_folder(root, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(workflow, "run_own", lambda planned, slug, given, cores: asked.append(given) or root)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.h5ad").touch()
+    for value in ("mine.h5ad", "not_here.h5ad", "mine"):
+        cli.main(["run", "alpha", "--edition", "small", "-p", "note", value])
+    assert [given["note"] for given in asked] == [str(tmp_path / "mine.h5ad"), "not_here.h5ad", "mine"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -144,6 +154,19 @@ def test_params_shows_a_table(root, capsys):
     ]
     assert lines[3].split(maxsplit=4) == ["k", "float", "0.3", "0.3", "share of the lines in each tail"]
     assert len({line.index(word) for line, word in zip(lines[2:4], ("drug by", "share"), strict=True)}) == 1
+
+
+def test_params_leaves_room_for_the_help_beside_a_long_value(root, capsys):
+    names = [f"method {i}" for i in range(30)]
+    small_book.write_notebook(
+        root / "notebooks" / "second" / "gamma.ipynb",
+        {"reads": ["beta"]},
+        [f"methods: list[str] = {names}  # methods to compare"],
+        [],
+    )
+    assert cli.main(["params", "gamma", "--edition", "small"]) == 0
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.endswith("methods to compare") and "'method 0', 'method 1'" in line and len(line) < 160
 
 
 # ---------------------------------------------------------------------------------------- fetch, predict

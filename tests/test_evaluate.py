@@ -215,6 +215,9 @@ def test_cross_validation_finds_the_planted_signal_on_unseen_lines(planted):
     table = evaluate.cross_validate(METHODS["ridge"], bulk, cells, folds=4)
     assert len(table) == 4 and (table["auroc"] > 0.9).all() and (table["pearson"] > 0.7).all()
     constant = evaluate.cross_validate(METHODS["all sensitive"], bulk, cells, folds=4)
+    for folds in (1, 1000):
+        with pytest.raises(Bulk2scError, match=f"folds is {folds}; give 2 to "):
+            evaluate.cross_validate(METHODS["ridge"], bulk, cells, folds=folds)
     assert (constant["auroc"] == 0.5).all() and constant["pearson"].isna().all()
 
 

@@ -102,6 +102,34 @@ def test_the_file_comes_back_whole_with_the_settings(cells, bulk, tmp_path):
     assert "bulk2sc_score_sd" in scored.obs
 
 
+def test_what_an_earlier_prediction_left_goes_and_what_is_the_users_own_stays(cells, bulk):
+    given = cells.copy()
+    given.obs["bulk2sc_score"], given.obs["bulk2sc_score_sd"], given.obs["mine"] = 0.5, 9.0, 1
+    given.obsm["X_bulk2sc"], given.uns["genes"] = np.ones((given.n_obs, 2)), np.array(["a", "b"])
+    found = score(given, bulk).cells
+    assert "bulk2sc_score_sd" not in found.obs and "X_bulk2sc" not in found.obsm
+    pd.testing.assert_series_equal(found.obs["bulk2sc_score"], score(cells, bulk).cells.obs["bulk2sc_score"])
+    assert (found.obs["mine"] == 1).all() and list(found.uns["genes"]) == ["a", "b"]
+    assert "bulk2sc_score_sd" in given.obs, "the cells given are not changed"
+
+
+def test_lines_are_counted_by_what_is_known_of_them(cells, bulk):
+    found = score(cells, bulk, exclude_lines=[])
+    auc = bulk.obsm["auc"][:, list(bulk.uns["drugs"]).index("Cisplatin")]
+    about = found.cells.uns["bulk2sc"]
+    assert (about["training_lines"], about["lines_tested"]) == (bulk.n_obs, np.isfinite(auc).sum())
+    assert 0 < about["lines_in_tails"] < about["lines_tested"] < bulk.n_obs
+    told = f"{bulk.n_obs} lines, {about['lines_tested']} of them tested with the drug and"
+    assert any(told in note for note in found.notes)
+
+
+def test_warnings_about_the_cells_are_notes(cells, bulk, recwarn):
+    given = cells.copy()
+    given.layers["counts"][0] = 0
+    assert any(note.startswith("warning: ") and "zero counts" in note for note in score(given, bulk).notes)
+    assert not [w for w in recwarn if issubclass(w.category, UserWarning)]
+
+
 def test_training_on_the_cells_own_lines_is_said(cells, bulk):
     given = cells.copy()
     del given.uns["held_out"]
@@ -219,6 +247,7 @@ BAD = {
     "one cell": (lambda b: with_genes(small()[:1], b), "one cell"),
     "no genes": (lambda b: with_genes(small()[:, :0], b), "no genes"),
     "all zero": (lambda b: with_genes(small() * 0, b), "every value is zero"),
+    "linear values": (lambda b: with_genes(small(at_3_4=1234.5), b), "neither whole numbers nor logarithms"),
 }
 
 
@@ -242,15 +271,19 @@ def test_bad_cells_get_one_clear_line_and_nothing_is_written(case, bulk, tmp_pat
         (["--drug", "Cisplatin", "--seeds", "0"], "--seeds"),
         (["--drug", "Cisplatin", "--out", "scores.csv"], "must end in .h5ad"),
         (["--drug", "Cisplatin", "--out", "no/such/folder/out.h5ad"], "does not exist"),
+        (["--drug", "Cisplatin", "--out", "folder.h5ad"], "this is a folder; name a file"),
     ],
 )
 def test_bad_requests(arguments, message, cells, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     cells.write_h5ad("cells.h5ad")
+    (tmp_path / "folder.h5ad").mkdir()
+    (tmp_path / "folder.h5ad" / "precious").touch()
     given = ["predict", "cells.h5ad", *arguments]
     code = main(given if "--out" in arguments else [*given, "--out", "out.h5ad"])
     assert code == 2 and message in capsys.readouterr().err
     assert not (tmp_path / "out.h5ad").exists()
+    assert (tmp_path / "folder.h5ad" / "precious").exists()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not an h5ad file", "truncated"])

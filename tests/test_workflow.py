@@ -126,7 +126,21 @@ def test_a_new_result_of_a_benchmark_makes_the_chapter_that_shows_it_stale(root)
         ({"parameters": {"hidden": 2.5}}, "small.yml: parameter 'hidden' must be int, found 2.5"),
         (
             {"chapter_parameters": {"alpha": {"nte": 1}}},
-            "'alpha' has no parameter 'nte'.*Did you mean 'note'",
+            "small.yml: chapter_parameters: alpha: parameter 'nte' is unknown.*Did you mean 'note'",
+        ),
+        (
+            {"chapters": ["beta"], "chapter_parameters": {"alpha": {"nte": 1}}},  # also where it is not built
+            "small.yml: chapter_parameters: alpha: parameter 'nte' is unknown",
+        ),
+        (
+            {"chapter_parameters": {"alpha": ["note"]}},
+            "small.yml: chapter_parameters: alpha must hold 'name: value' lines, found \\['note'\\]",
+        ),
+        ({"parameters": {"edition": "other"}}, "small.yml: parameter 'edition' is the name of the file"),
+        ({"full": "larger"}, "edition 'larger' is unknown"),
+        (
+            {"budgets": {"beta": "fast"}},
+            "small.yml: budgets: 'beta', a number of seconds, must be float, found 'fast'",
         ),
         ({"chapter_parameters": {"alpha": {"note": 1}}}, "'alpha': parameter 'note' must be str, found 1"),
         ({"chapter_parameters": {"aleph": {}}}, "chapter_parameters: chapter 'aleph' is unknown"),
@@ -145,6 +159,12 @@ def test_a_new_result_of_a_benchmark_makes_the_chapter_that_shows_it_stale(root)
 def test_an_edition_that_does_not_fit_the_book(root, fields, message):
     small_book.write_edition(root, **fields)
     with refused(message):
+        plan.plan("small")
+
+
+def test_an_edition_that_is_not_utf_8_says_so(root):
+    (root / "editions" / "small.yml").write_bytes("title: Größe".encode("latin-1"))
+    with refused("small.yml: is not text in UTF-8 .*; save it as UTF-8"):
         plan.plan("small")
 
 

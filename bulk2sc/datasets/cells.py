@@ -1,5 +1,6 @@
 """Single cells: two public experiments, and anybody's .h5ad file."""
 
+import warnings
 from pathlib import Path
 
 import anndata as ad
@@ -107,9 +108,13 @@ def read_cells(path: str | Path) -> ad.AnnData:
         If the file is not there, is truncated or is not an .h5ad file.
     """
     if not Path(path).is_file():
-        raise Bulk2scError(f"{path}: there is no such file. Give the path of an .h5ad file.")
+        found = "this is a folder" if Path(path).is_dir() else "there is no such file"
+        raise Bulk2scError(f"{path}: {found}. Give the path of an .h5ad file.")
     try:
-        return ad.read_h5ad(path)
+        with warnings.catch_warnings():
+            # Repeated names are refused by `pp.check_cells`, which says what to do.
+            warnings.filterwarnings("ignore", message=".* names are not unique")
+            return ad.read_h5ad(path)
     except Exception as error:  # h5py and anndata raise many kinds
         raise Bulk2scError(
             f"{path}: cannot be read as .h5ad, it is cut off or of another format. Copy it again or write it"
