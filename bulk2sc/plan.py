@@ -149,8 +149,6 @@ def plan(edition_name: str = "demo") -> Plan:
     edition, toc = load_edition(edition_name, root), read_yaml(root / "_toc.yml")
     files = {Path(file).name: file for file in toc_files(toc) if file.startswith("notebooks/")}
     _check_names(edition.chapters, files, f"{edition.file}: chapter", "_toc.yml has")
-    if edition.full:
-        load_edition(edition.full, root)  # is there such an edition?
     declared = {slug: notebook.parameters(root / f"{file}.ipynb") for slug, file in files.items()}
     _check_parameters(edition, declared)
     slugs = [slug for slug in files if slug in edition.chapters]

@@ -28,7 +28,7 @@ NO_METRICS = (
     "no metrics: a prediction is not held against answers; cells with known answers are judged by "
     "bulk2sc run baselines -p cells_source CELLS.h5ad -p drug DRUG"
 )
-OWN_FIELDS = {"obs": ["bulk2sc_score", "bulk2sc_response", "bulk2sc_score_sd"], "obsm": ["X_bulk2sc"]}
+OWN_COLUMNS = ["bulk2sc_score", "bulk2sc_response", "bulk2sc_score_sd"]  # of obs
 
 
 @dataclass
@@ -137,9 +137,7 @@ def predict_cells(
         "model": model,
         "seeds": seeds,
         "input": scale,
-        "training_lines": lines.n_obs,
-        "lines_tested": len(tested),
-        "lines_in_tails": int(lines.obs["response"].notna().sum()),
+        **_counts(lines),
         "excluded_lines": np.array(sorted(map(pp.line_key, exclude_lines)), dtype=str),
         "genes_used": cells.n_vars,
         "genes_shared": cells.uns["pair"]["shared"],
@@ -161,18 +159,24 @@ def predict_cells(
     return Prediction(result, notes)
 
 
+def _counts(lines: AnnData) -> dict[str, int]:
+    """Count the lines, those tested with the drug, and those in its tails."""
+    known = {"lines_tested": "auc", "lines_in_tails": "response"}
+    counts = {name: int(lines.obs[column].notna().sum()) for name, column in known.items()}
+    return {"training_lines": lines.n_obs} | counts
+
+
 def _size(lines: AnnData) -> str:
     """Say how many lines there are, and how many of them have an answer."""
-    tested, answers = (int(lines.obs[column].notna().sum()) for column in ("auc", "response"))
-    return f"{lines.n_obs} lines, {tested} of them tested with the drug and {answers} in its tails"
+    every, tested, answers = _counts(lines).values()
+    return f"{every} lines, {tested} of them tested with the drug and {answers} in its tails"
 
 
 def _without_scores(given: AnnData) -> AnnData:
     """Return a copy without what an earlier prediction left: `uns["bulk2sc"]` describes one only."""
     result = given.copy()
-    result.obs = result.obs.drop(columns=OWN_FIELDS["obs"], errors="ignore")
-    for name in OWN_FIELDS["obsm"]:
-        result.obsm.pop(name, None)
+    result.obs = result.obs.drop(columns=OWN_COLUMNS, errors="ignore")
+    result.obsm.pop("X_bulk2sc", None)
     return result
 
 

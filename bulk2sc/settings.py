@@ -69,15 +69,11 @@ def load_edition(name: str, root: Path | None = None) -> Edition:
     Raises
     ------
     Bulk2scError
-        If there is no such edition, its file is no YAML, or a field is missing, unknown or of the wrong type.
+        If there is no such edition, its file is no YAML, a field is missing, unknown or of the wrong type, or
+        there is no such edition as ``full`` names.
     """
     folder = (root or project_root()) / "editions"
-    known = sorted(path.stem for path in folder.glob("*.yml"))
-    if name not in known:
-        raise Bulk2scError(
-            f"edition '{name}' is unknown; {folder} has {', '.join(known) or 'none'}."
-            + did_you_mean(name, known)
-        )
+    _refuse_unknown(name, folder)
     content = read_yaml(folder / f"{name}.yml")
     allowed = {f.name: f.type for f in fields(Edition) if f.name != "name"}
     for key, value in content.items():
@@ -93,7 +89,18 @@ def load_edition(name: str, root: Path | None = None) -> Edition:
     for key in ("title", "chapters"):
         if not content.get(key):
             raise Bulk2scError(f"editions/{name}.yml: field '{key}' is missing; add it")
+    if content.get("full"):
+        _refuse_unknown(content["full"], folder, f"editions/{name}.yml: field 'full': ")
     return Edition(name=name, **content)
+
+
+def _refuse_unknown(edition: str, folder: Path, where: str = "") -> None:
+    known = sorted(path.stem for path in folder.glob("*.yml"))
+    if edition not in known:
+        raise Bulk2scError(
+            f"{where}edition '{edition}' is unknown; {folder} has {', '.join(known) or 'none'}."
+            + did_you_mean(edition, known)
+        )
 
 
 def read_yaml(path: Path) -> dict:

@@ -137,7 +137,7 @@ def test_a_new_result_of_a_benchmark_makes_the_chapter_that_shows_it_stale(root)
             "small.yml: chapter_parameters: alpha must hold 'name: value' lines, found \\['note'\\]",
         ),
         ({"parameters": {"edition": "other"}}, "small.yml: parameter 'edition' is the name of the file"),
-        ({"full": "larger"}, "edition 'larger' is unknown"),
+        ({"full": "larger"}, "small.yml: field 'full': edition 'larger' is unknown"),
         (
             {"budgets": {"beta": "fast"}},
             "small.yml: budgets: 'beta', a number of seconds, must be float, found 'fast'",

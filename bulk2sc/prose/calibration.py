@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from bulk2sc.prose.model import NEVER_BOTH_DOMAINS
 from bulk2sc.prose.words import listing
 
 # Question -> the value, then what to say of methods for which it is clearly above 0, below, or neither.
@@ -131,10 +132,7 @@ def separations(areas: pd.DataFrame) -> str:
     """
     known = areas.dropna(subset="value")
     if known.empty:
-        return (
-            "Whether a classifier tells the domains apart cannot be judged: with lines kept whole, no part "
-            "of the data has both domains to learn from and to test on."
-        )
+        return f"Whether a classifier tells the domains apart cannot be judged: {NEVER_BOTH_DOMAINS}"
     text = pd.Series([f"{view} ({value:.2f})" for view, value in known["value"].items()])
     apart = (known["low"] > 0.5).to_numpy()
     words = (

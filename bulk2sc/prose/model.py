@@ -7,6 +7,10 @@ import pandas as pd
 
 from bulk2sc.prose.words import interval, listing, percent
 
+NEVER_BOTH_DOMAINS = (
+    "with lines kept whole, no part of the data has both domains to learn from and to test on."
+)
+
 
 def reconstruction(table: pd.DataFrame) -> str:
     """Say what each reconstruction explains; `table` by method: value, low, high (`latent.explained`)."""
@@ -63,10 +67,7 @@ def redundancy(domain: str, row: Mapping[str, float]) -> str:
 def separation(code: str, row: Mapping[str, float]) -> str:
     """Say whether bulk and cells can be told apart by a code; `row` is the AUROC with low and high."""
     if np.isnan(row["value"]):
-        return (
-            f"Whether the domains can be told apart in the {code} cannot be judged: with lines kept whole, "
-            "no part of the data has both domains to learn from and to test on."
-        )
+        return f"Whether the domains can be told apart in the {code} cannot be judged: {NEVER_BOTH_DOMAINS}"
     found = interval(row["value"], row["low"], row["high"])
     if row["low"] > 0.95:
         return f"The {code} keeps the domains separate: AUROC {found}."
