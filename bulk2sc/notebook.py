@@ -4,6 +4,7 @@ import ast
 import logging
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -107,6 +108,13 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
         raise Bulk2scError(f"{path}: no such notebook") from None
     except Exception as error:  # nbformat and json have many ways to say that a file is no notebook
         raise Bulk2scError(f"{path}: is not a notebook ({str(error).splitlines()[0]})") from error
+
+
+def title(path: Path) -> str:
+    """Return the first heading of a notebook, or its name where it has none."""
+    text = "\n".join(cell.source for cell in read_notebook(path).cells if cell.cell_type == "markdown")
+    heading = re.search(r"^# +(.+)$", text, re.MULTILINE)
+    return heading[1].strip() if heading else path.stem
 
 
 def _not_understood(path: Path, line: str) -> Bulk2scError:

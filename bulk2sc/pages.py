@@ -13,7 +13,7 @@ import yaml
 
 from bulk2sc import notebook
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.plan import Chapter, Plan
+from bulk2sc.plan import Chapter, Plan, toc_files
 from bulk2sc.settings import atomic, file_digest, read_json, read_yaml, write_json
 from bulk2sc.shortened import shortened
 
@@ -59,43 +59,55 @@ def inputs(plan: Plan) -> list[str]:
 def stage(plan: Plan) -> Path:
     """Lay out what jupyter-book reads: config, contents, prose and executed notebooks with their cards."""
     with atomic(plan.build / "pages") as folder:
-        present = {chapter.file for chapter in plan.chapters}
+        absent = absent_chapters(plan)
         shutil.copytree(plan.root / "book", folder / "book")
         for page in (folder / "book").rglob("*.md"):
-            page.write_text(without_dead_links(page.read_text(), page.relative_to(folder), present))
+            page.write_text(without_dead_links(page.read_text(), page.relative_to(folder), absent))
         for name, content in (("_config.yml", _config(plan)), ("_toc.yml", plan.toc)):
             (folder / name).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
         less = shortened(plan)
         for chapter in plan.chapters:
-            page = _page(plan, chapter, present, less.get(chapter.slug, ""))
+            page = _page(plan, chapter, absent, less.get(chapter.slug, ""))
             notebook.write_notebook(page, folder / f"{chapter.file}.ipynb")
     return plan.build / "pages"
 
 
-def without_dead_links(text: str, page: Path, present: set[str]) -> str:
+def absent_chapters(plan: Plan) -> dict[str, str]:
+    """Return the title of each notebook of ``_toc.yml`` that the edition leaves out."""
+    every = {file for file in toc_files(read_yaml(plan.root / "_toc.yml")) if file.startswith("notebooks/")}
+    left_out = every - {chapter.file for chapter in plan.chapters}
+    return {file: notebook.title(plan.root / f"{file}.ipynb") for file in sorted(left_out)}
+
+
+def without_dead_links(text: str, page: Path, absent: dict[str, str]) -> str:
     """Return Markdown in which links to notebooks that the edition leaves out are only their text.
 
     Parameters
     ----------
     page
         Path of the page in the book, from which links are resolved.
-    present
-        Notebooks of the edition, as ``notebooks/<part>/<slug>``.
+    absent
+        Titles of the notebooks left out, by ``notebooks/<part>/<slug>``: they stand for links without a text.
     """
 
     def keep(link: re.Match) -> str:
         target = os.path.normpath(page.parent / link["target"]).replace(os.sep, "/").removesuffix(".ipynb")
-        return link["text"] if target.startswith("notebooks/") and target not in present else link.group()
+        return link["text"] if target in absent else link.group()
 
-    return re.sub(r"(?<!!)\[(?P<text>[^\[\]]+)\]\((?P<target>[^()\s#]+)(?:#[^()\s]*)?\)", keep, text)
+    def named(role: re.Match) -> str:
+        target = role["target"].removeprefix("/")
+        return f"*{absent[target]}*, not in this edition" if target in absent else role.group()
+
+    text = re.sub(r"(?<!!)\[(?P<text>[^\[\]]+)\]\((?P<target>[^()\s#]+)(?:#[^()\s]*)?\)", keep, text)
+    return re.sub(r"\{doc\}`(?P<target>/[^`<>]+)`", named, text)
 
 
-def _page(plan: Plan, chapter: Chapter, present: set[str], less: str) -> nbformat.NotebookNode:
+def _page(plan: Plan, chapter: Chapter, absent: dict[str, str], less: str) -> nbformat.NotebookNode:
     """Return an executed notebook as it goes into the book; `less` says what is shorter than elsewhere."""
     executed = notebook.read_notebook(plan.executed(chapter))
     for cell in executed.cells:
         if cell.cell_type == "markdown":
-            cell.source = without_dead_links(cell.source, Path(chapter.file), present)
+            cell.source = without_dead_links(cell.source, Path(chapter.file), absent)
     card = notebook.run_card(chapter.slug, chapter.declared, chapter.values, changed={}) + f"\n\n{less}"
     provenance = notebook.provenance_block(plan.provenance(chapter), plan.status(chapter))
     page = notebook.with_cards(executed, card, provenance)

@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 import subprocess
@@ -272,14 +273,37 @@ def test_links_to_chapters_left_out_become_text():
         "See [one](../notebooks/a/one.ipynb), [two *x*](../notebooks/a/two.ipynb#part), [three](three.md), "
         "[web](https://example.org/notebooks/a/two.ipynb) and ![figure](../notebooks/a/two.png)."
     )
-    found = pages.without_dead_links(text, pages.Path("book/intro.md"), {"notebooks/a/one"})
+    found = pages.without_dead_links(text, pages.Path("book/intro.md"), {"notebooks/a/two": "Two"})
     assert found == text.replace("[two *x*](../notebooks/a/two.ipynb#part)", "two *x*")
 
 
 def test_links_between_chapters():
     text = "[here](two.ipynb) [there](../b/three.ipynb)"
     here = pages.Path("notebooks/a/one")
-    assert pages.without_dead_links(text, here, {"notebooks/b/three"}) == "here [there](../b/three.ipynb)"
+    absent = {"notebooks/a/two": "Two"}
+    assert pages.without_dead_links(text, here, absent) == "here [there](../b/three.ipynb)"
+
+
+def test_a_chapter_that_is_left_out_is_named_where_its_link_had_no_text():
+    text = "In {doc}`/notebooks/a/two` and ({doc}`/notebooks/a/one`); see {doc}`text </notebooks/a/one>`."
+    found = pages.without_dead_links(text, pages.Path("notebooks/a/one"), {"notebooks/a/two": "Two *x*?"})
+    assert found == text.replace("{doc}`/notebooks/a/two`", "*Two *x*?*, not in this edition")
+
+
+@pytest.mark.parametrize("edition", ["demo", "mixology", "paper", "smoke"])
+def test_no_page_of_an_edition_links_to_a_chapter_that_the_edition_lacks(edition):
+    planned = plan.plan(edition)
+    absent = pages.absent_chapters(planned)
+    present = {chapter.file for chapter in planned.chapters}
+    sources = [*(planned.root / "book").rglob("*.md"), *(planned.root / f"{f}.ipynb" for f in present)]
+    for source in sources:
+        page = source.relative_to(planned.root)
+        text = pages.without_dead_links(source.read_text(), page, absent)
+        for target in re.findall(r"\{doc\}`(?:[^`<]*<)?/([^`<>]+)", text):
+            assert target in present or not target.startswith("notebooks/"), (page, target)
+        for target in re.findall(r"\]\(([^()\s#]+\.ipynb)", text):
+            target = os.path.normpath(page.parent / target).removesuffix(".ipynb")
+            assert target in present, (page, target)
 
 
 def test_jupyter_book_2_is_refused_before_anything_is_touched(root, monkeypatch):
