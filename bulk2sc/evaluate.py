@@ -15,6 +15,7 @@ from sklearn.model_selection import KFold, RepeatedKFold
 
 from bulk2sc import inference, labels, models, pp
 from bulk2sc.errors import Bulk2scError
+from bulk2sc.inference import Evidence
 
 DEGENERATE = 0.02
 
@@ -169,15 +170,25 @@ def bootstrap_draws(
     return draws.where(draws["prevalence"].between(0, 1, inclusive="neither") & (not few))
 
 
-def too_few_lines(answer: np.ndarray, groups: Iterable[str]) -> bool:
-    """Tell whether the lines are so few that no arrangement of them could reach p < .05.
+def evidence(answer: np.ndarray, groups: Iterable[str]) -> Evidence:
+    """Return what the lines of these cells can show at most.
 
-    The smallest two-sided p-value of an exact permutation of n + m lines is 2 / C(n + m, n); with two
-    sensitive and two resistant lines it is 1/3, and a bootstrap interval would pretend to know more.
+    The smallest two-sided p-value of an exact permutation of n + m lines of one class each is
+    2 / C(n + m, n); with two sensitive and two resistant lines it is 1/3. L lines that have cells of both
+    classes can only have their signs exchanged, and the smallest is 2 / 2^L. Where there are lines of either
+    kind, the kind that shows more counts.
     """
     lines = pd.DataFrame({"answer": np.asarray(answer, float), "line": np.asarray(list(groups), str)})
-    n = lines.dropna().groupby("answer")["line"].nunique()
-    return 2 / comb(int(n.sum()), int(n.get(1.0, 0))) > 0.05
+    means = lines.dropna().groupby("line")["answer"].mean()
+    sensitive, resistant = int((means == 1).sum()), int((means == 0).sum())
+    both = len(means) - sensitive - resistant
+    floor = min(2 / comb(sensitive + resistant, sensitive), 2 / 2**both, 1.0)
+    return Evidence(floor, max(min(sensitive, resistant), both) - 1)
+
+
+def too_few_lines(answer: np.ndarray, groups: Iterable[str]) -> bool:
+    """Tell whether the lines are so few that a bootstrap would pretend to know more (`Evidence`)."""
+    return evidence(answer, groups).too_little
 
 
 def score_methods(
@@ -305,20 +316,21 @@ def paired_differences(
     index = pd.MultiIndex.from_tuples(pairs, names=["first", "second"])
     if np.isnan(answer).all():
         return pd.DataFrame(np.nan, index, ["value", "low", "high", "p", "holm"])
-    points, draws = {}, {}
+    points, draws, known = {}, {}, evidence(answer, groups)
     for method in dict.fromkeys(name for pair in pairs for name in pair):
         table = scores[scores["method"] == method].pivot(index="seed", columns="cell", values="score")
         wide = table[cells.obs_names].to_numpy()
         draws[method] = bootstrap_draws(answer, wide, groups, n_draws=n_draws)[metric]
         points[method] = np.mean([metrics(answer, s)[metric] for s in wide])
-    rows = [{"value": points[a] - points[b], **_of_gap(draws[a] - draws[b])} for a, b in pairs]
+    rows = [_of_gap(points[a] - points[b], draws[a] - draws[b], known) for a, b in pairs]
     table = pd.DataFrame(rows, index=index, columns=["value", "low", "high", "p"])
     return table.assign(holm=inference.holm(table["p"]))
 
 
-def _of_gap(gap: pd.Series) -> dict[str, float]:
-    """Return the interval of a difference from its bootstrap draws, and its two-sided p-value."""
-    return {"low": gap.quantile(0.025), "high": gap.quantile(0.975), "p": inference.bootstrap_p(gap)}
+def _of_gap(value: float, draws: pd.Series, known: Evidence) -> dict[str, float]:
+    """Return a difference with its interval from bootstrap draws, and its two-sided p-value."""
+    p = inference.bootstrap_p(value, draws, known)
+    return {"value": value, "low": draws.quantile(0.025), "high": draws.quantile(0.975), "p": p}
 
 
 def cross_validate(

@@ -1,5 +1,7 @@
 """P-values and intervals that all comparisons share."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -18,15 +20,52 @@ def t_half(error: ArrayLike, n: ArrayLike) -> np.ndarray:
     return stats.t.ppf(0.975, np.where(n > 1, n - 1, np.nan)) * np.asarray(error, float)
 
 
-def bootstrap_p(gap: np.ndarray) -> float:
-    """Return the two-sided p-value of no difference from bootstrap draws of one, (n_draws,).
+class Evidence(NamedTuple):
+    """What a number of lines can show at most.
 
-    Draws that are NaN do not count; it is never below one over the number of the others.
+    Attributes
+    ----------
+    floor
+        Smallest two-sided p-value of an exact permutation of the lines.
+    df
+        Degrees of freedom of a spread over lines: one less than the lines of the smaller class.
     """
-    gap = np.asarray(gap, float)[~np.isnan(gap)]
-    if not len(gap):
+
+    floor: float = 0.0
+    df: float = np.inf
+
+    @property
+    def too_little(self) -> bool:
+        """Whether no arrangement could reach p < .05, or a class has fewer than four lines."""
+        return self.floor > 0.05 or self.df < 3
+
+
+MANY_LINES = Evidence()  # as much as one likes
+
+
+def bootstrap_p(value: float, draws: np.ndarray, known: Evidence = MANY_LINES) -> float:
+    """Return the two-sided p-value of no difference, from bootstrap draws of whole lines.
+
+    Draws of few lines repeat what these lines happen to show, and all fall on one side of 0 far too often. So
+    the p-value is the largest of three: that of the draws, the smallest that the lines can reach, and that of
+    the value over the standard deviation of its draws, by the t distribution.
+
+    Parameters
+    ----------
+    value
+        The difference itself.
+    draws
+        Array (n_draws,); NaN do not count. The p-value is never below one over the number of the others.
+    known
+        What the lines can show; by default as much as one likes.
+    """
+    draws = np.asarray(draws, float)[~np.isnan(draws)]
+    if not len(draws) or np.isnan(value):
         return np.nan
-    return float(min(1.0, max(2 * min((gap <= 0).mean(), (gap >= 0).mean()), 1 / len(gap))))
+    sides = 2 * min((draws <= 0).mean(), (draws >= 0).mean())
+    spread = draws.std(ddof=1) if len(draws) > 1 else 0.0
+    by_t = 2 * stats.t.sf(abs(value) / spread, known.df) if spread > 0 else float(value == 0)
+    return float(min(1.0, max(sides, 1 / len(draws), known.floor, by_t)))
 
 
 def holm(p: pd.Series) -> pd.Series:

@@ -317,14 +317,18 @@ def judge(
     Returns
     -------
     DataFrame
-        Columns drugs (name of the set), method, input, and those of `summary`.
+        Columns drugs (name of the set), method, input, those of `summary`, and p_best: the share of orders of
+        the lines under which the best of all methods would be as good, so that whoever is best was not picked
+        by a p-value of its own (Westfall and Young's single step).
     """
-    rows = [
-        {"drugs": name, "method": method, "input": kind, **summary(one.of(chosen), n_draws=n_draws)}
-        for name, chosen in sets.items()
-        for (method, kind), one in found.items()
-        if set(chosen) <= set(one.rho.index)
-    ]
+    rows = []
+    for name, chosen in sets.items():
+        asked = {who: one.of(chosen) for who, one in found.items() if set(chosen) <= set(one.rho.index)}
+        for method, kind in asked:
+            nulls = [one.permuted.mean(axis=1).to_numpy() for (_, of), one in asked.items() if of == kind]
+            row = summary(asked[method, kind], n_draws=n_draws)
+            best = float((np.max(nulls, axis=0) >= row["value"] - 1e-12).mean())
+            rows.append({"drugs": name, "method": method, "input": kind, **row, "p_best": best})
     return pd.DataFrame(rows)
 
 

@@ -14,6 +14,7 @@ from tidy import assert_tidy
 
 from bulk2sc import calibration as cal
 from bulk2sc import evaluate
+from bulk2sc.calibration.resampling import NO_LINES
 from bulk2sc.errors import Bulk2scError
 
 pytest_plugins = ["book_fixtures"]
@@ -183,7 +184,7 @@ def test_reliability_by_hand_and_its_bands(scored):
     assert inside.sum() >= 8, "scores that are calibrated lie in the band"
     wrong = cal.reliability(1 - answer, score, [str(i) for i in range(N)])
     assert not wrong["value"].between(wrong["expected_low"], wrong["expected_high"]).iloc[[0, -1]].any()
-    assert cal.reliability(answer, score, np.arange(N) % 3, few=True)["low"].isna().all()
+    assert cal.reliability(answer, score, np.arange(N) % 3, known=NO_LINES)["low"].isna().all()
 
 
 # ----------------------------------------------------------------------------------------------- prior shift
@@ -381,7 +382,9 @@ def test_p_of_draws_by_hand():
     few, many = np.array([9.0, -1, 1, 2, 3]), np.append(1.0, np.ones(100))
     assert cal.against_zero(few)["p"] == pytest.approx(0.5) and cal.against_zero(many)["p"] == 0.01
     assert cal.against_zero(1e-17 * many)["p"] == 1, "rounding is no difference"
-    assert np.isnan(cal.against_zero(many, few=True)["p"])
+    assert np.isnan(cal.against_zero(many, NO_LINES)["p"])
+    undefined = np.append(many, np.full(10, np.nan))  # one draw in eleven
+    assert np.isnan(list(cal.against_zero(undefined).values())[1:]).all()
 
 
 def test_chance_is_told_from_skill_after_the_correction_and_only_what_is_tested_has_a_p(scored):

@@ -67,6 +67,23 @@ def test_differences_are_paired_over_data_sets_and_corrected(table):
     assert found["n"].tolist() == [3, 3, 2, 3]
     assert found.loc[2:, ["low", "high", "p", "holm"]].isna().all(axis=None)
     assert data_sets.differences(table, []).empty
+    same = data_sets.differences(rows, [("A", "C")], shared=0.5)
+    assert same[["low", "high", "p", "holm"]].isna().all(axis=None) and same["value"].notna().all()
+
+
+def test_data_sets_of_the_same_lines_are_told():
+    lines = {"one": "ABCD", "two": "CDEF", "three": "ABCX"}
+    tables = [
+        pd.DataFrame({"study": s, "cell_line": list(names), "truth": [1, 0, 1, np.nan]})
+        for s, names in lines.items()
+    ]
+    assert data_sets.shared_lines(pd.concat(tables)) == 1.0  # A, B and C are judged in two
+    assert data_sets.shared_lines(pd.concat(tables[:2])) == pytest.approx(1 / 3)
+    assert data_sets.shared_lines(tables[0]) == 0
+
+
+def test_means_over_data_sets_of_the_same_lines_have_no_interval(table):
+    assert data_sets.means(table, shared=0.5)[["low", "high"]].isna().all(axis=None)
 
 
 def test_data_sets_are_judged_one_by_one_whatever_their_cells_are_called():

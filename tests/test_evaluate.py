@@ -281,6 +281,48 @@ def test_two_lines_a_class_are_too_few_for_an_interval():
         assert evaluate.bootstrap(answer, score, lines)["low"].isna().all() == few
 
 
+@pytest.mark.parametrize(
+    ("sensitive", "resistant", "both", "floor", "df"),
+    [
+        (4, 4, 0, 2 / 70, 3),
+        (3, 8, 0, 2 / 165, 2),  # three lines hardly vary, however many there are of the others
+        (1, 39, 0, 2 / 40, 0),
+        (0, 0, 5, 2 / 32, 4),  # signs are all that can be exchanged
+        (0, 0, 10, 2 / 1024, 9),
+        (10, 10, 1, 2 / 184756, 9),
+        (5, 0, 0, 1.0, -1),
+    ],
+)
+def test_what_lines_can_show_by_hand(sensitive, resistant, both, floor, df):
+    answer = [1.0] * sensitive + [0.0] * resistant + [1.0] * both + [0.0] * both + [np.nan]
+    alone, twice = [f"L{i}" for i in range(sensitive + resistant)], [f"B{i}" for i in range(both)]
+    found = evaluate.evidence(answer, [*alone, *twice, *twice, "unknown"])
+    assert found == (pytest.approx(floor), df)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sensitive", "resistant", "both"), [(4, 4, 0), (0, 0, 6)])
+def test_lines_without_any_difference_are_seldom_called_different(sensitive, resistant, both):
+    """Type I error of the paired test where two methods know nothing but their own noise of each line."""
+    rng, wrong, n = np.random.default_rng(0), 0, 150
+    lines = sensitive + resistant + both
+    line = np.repeat(np.arange(lines), 4)
+    answer = np.repeat(np.array([1.0] * sensitive + [0.0] * resistant + [np.nan] * both), 4)
+    answer = np.where(np.isnan(answer), np.tile([0.0, 1.0], lines * 2), answer)
+    cells = ad.AnnData(obs=pd.DataFrame({"truth": answer, "cell_line": line.astype(str)}))
+    cells.obs_names = [f"c{i}" for i in range(cells.n_obs)]
+    for _ in range(n):
+        shift = rng.normal(size=(2, lines, 2))[:, line, answer.astype(int)]  # of each line, in each class
+        score = 1 / (1 + np.exp(-shift - 0.3 * rng.normal(size=(2, cells.n_obs))))
+        tables = [
+            pd.DataFrame({"method": m, "seed": 0, "cell": cells.obs_names, "score": s})
+            for m, s in zip("ab", score, strict=True)
+        ]
+        found = evaluate.paired_differences(pd.concat(tables), cells, [("a", "b")], n_draws=200)
+        wrong += found["p"].iloc[0] < 0.05
+    assert wrong <= 0.085 * n  # .05 and two standard errors of 150 trials
+
+
 def test_draws_of_one_class_do_not_count():
     """Of 4 + 4 lines, a draw holds one class with probability 2 / 2^8."""
     lines, answer = np.arange(8).astype(str), np.repeat([1.0, 0.0], 4)

@@ -27,11 +27,26 @@ def test_holm_by_hand_and_what_is_no_test_stays():
 
 
 def test_p_of_draws_has_a_floor_a_ceiling_and_no_use_for_nan():
-    assert inference.bootstrap_p(np.ones(50)) == 1 / 50
-    assert inference.bootstrap_p(np.array([1.0] * 39 + [-1])) == pytest.approx(0.05)
-    assert inference.bootstrap_p(np.zeros(5)) == 1
-    assert inference.bootstrap_p(np.array([np.nan, 1, 1])) == 0.5
-    assert np.isnan(inference.bootstrap_p(np.array([np.nan])))
+    assert inference.bootstrap_p(1, np.ones(50)) == 1 / 50
+    assert inference.bootstrap_p(5, np.array([1.0] * 39 + [-1])) == pytest.approx(0.05)
+    assert inference.bootstrap_p(0, np.zeros(5)) == 1
+    assert inference.bootstrap_p(1, np.array([np.nan, 1, 1])) == 0.5
+    assert np.isnan(inference.bootstrap_p(1, np.array([np.nan])))
+    assert np.isnan(inference.bootstrap_p(np.nan, np.ones(5)))
+
+
+def test_p_of_draws_is_no_smaller_than_lines_and_their_spread_allow():
+    draws = np.random.default_rng(0).normal(3, 1, 5000)
+    few = inference.Evidence(floor=2 / 70, df=3)
+    by_t = 2 * stats.t.sf(3 / draws.std(ddof=1), 3)
+    assert inference.bootstrap_p(3, draws, few) == pytest.approx(by_t) and by_t > 0.05
+    assert inference.bootstrap_p(30, draws + 27, few) == 2 / 70
+    assert inference.bootstrap_p(3, draws) < 0.01
+
+
+def test_a_few_lines_show_too_little():
+    assert not inference.Evidence(2 / 70, 3).too_little
+    assert inference.Evidence(0.06, 9).too_little and inference.Evidence(0.001, 2).too_little
 
 
 def test_too_few_draws_are_refused():

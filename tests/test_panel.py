@@ -121,6 +121,14 @@ def test_methods_are_judged_over_the_drugs_they_have(judged):
     table = panel.judge(found, sets, n_draws=50).set_index(["drugs", "method"])["value"]
     assert list(table["all"].index) == ["perfect", "reversed", "seeds"] and len(table["two"]) == 4
     assert (table["all", "perfect"], table["all", "reversed"]) == pytest.approx((1, -1))
+    whole = panel.judge(found, {"all": list(auc)}, n_draws=50).set_index("method")
+    nulls = [found[name, "cells"].permuted.mean(axis=1) for name in whole.index]
+    best = np.max(nulls, axis=0)
+    for _, row in whole.iterrows():
+        assert (
+            row["p_best"] == pytest.approx((best >= row["value"] - 1e-12).mean())
+            and row["p_best"] >= row["p"]
+        )
     seeds = panel.of_seeds(scores, auc)
     assert seeds.query("method == 'reversed'")["value"].tolist() == pytest.approx([-1.0] * 12)
     assert table["all", "seeds"] == pytest.approx(seeds.query("method == 'seeds'")["value"].mean())

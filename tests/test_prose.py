@@ -66,11 +66,13 @@ def test_above_chance():
     assert "No method's AUROC" in prose.above_chance(table(unclear, seed))
     assert (
         prose.above_chance(table(good, unclear))
-        == "Better than a constant answer in AUROC, interval and all: good."
+        == "Better than a constant answer in AUROC, interval and all: good "
+        "(not corrected for the 2 intervals looked at)."
     )
+    assert prose.above_chance(table(good)).endswith("interval and all: good.")
     assert prose.above_chance(table(bad, unclear)) == "Worse than a constant answer: bad."
     both = prose.above_chance(table(good, bad))
-    assert "all: good." in both and "Worse than a constant answer: bad." in both
+    assert "all: good (" in both and "Worse than a constant answer: bad." in both
 
 
 def test_degenerate():

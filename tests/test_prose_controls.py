@@ -150,7 +150,10 @@ def test_confounding():
     )
     assert "**confounded**" in text
     none = prose.confounding(quality(size=(0.5, 0.4, 0.6), fit=(0.5, 0.4, 0.6)), "fit", "X")
-    assert "no single measure goes with the answer" in none and "are not clear of .5: 0.50" in none
+    assert (
+        "for no single measure can it be shown to go with the answer (AUROC 0.40 to 0.60" in none
+        and "are not clear of .5: 0.50" in none
+    )
     assert "too few lines to fit all" in prose.confounding(quality(size=(0.5, 0.4, 0.6)), "fit", "X")
     few = quality(size=(0.5, np.nan, np.nan))
     assert prose.confounding(few, "fit", "X") == "Against X, there are too few lines for any interval."
@@ -230,7 +233,7 @@ def test_all_that_is_said_of_exposure():
 
 def test_the_shift_of_size_zero():
     text = prose.unshifted(drugs((0.6, 0.52, 0.7), (0.4, 0.3, 0.45), (0.5, 0.4, 0.6)))
-    assert "2 of 3 intervals miss .5 there" in text
+    assert "2 of 3 intervals miss .5 there, and corrected, 3 are taken for an effect" in text
 
 
 def test_response_within_a_sample_and_calls():

@@ -5,12 +5,13 @@ import pytest
 
 from bulk2sc import pl, prose
 
-NAMES = ["method", "input", "value", "low", "high", "null_low", "null_high", "p", "n_drugs"]
+NAMES = ["method", "input", "value", "low", "high", "null_low", "null_high", "p_best", "n_drugs"]
 
 
 def judged(*rows):
     table = pd.DataFrame(rows, columns=NAMES)
-    return table.assign(without_low=table["value"] - 0.1, without_high=table["value"] + 0.1)
+    ends = {"without_low": table["value"] - 0.1, "without_high": table["value"] + 0.1}
+    return table.assign(p=table["p_best"], **ends)
 
 
 TWO = judged(
@@ -23,8 +24,9 @@ def test_who_is_ahead():
     text = prose.ahead_on_panel(TWO, what="discriminating drugs")
     assert text == (
         "Over 36 discriminating drugs, **b** is ahead with a mean rho of 0.40 (95 % interval 0.30 to 0.50) "
-        "over drugs, p = 0.008 by permuted lines. Beyond the 97.5 % point of permuted lines: 1 of 2 methods, "
-        "constant answers aside."
+        "over drugs; permuted lines let the best of all methods get as far with p = 0.008. Beyond the 97.5 % "
+        "point of its own permuted lines: 1 of 2 methods, constant answers aside, where chance alone would "
+        "put 0.1."
     )
     nothing = prose.ahead_on_panel(TWO[:0], what="drugs")
     assert nothing == "Over the drugs, only constant answers were asked, which rank nothing."

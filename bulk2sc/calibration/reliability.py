@@ -12,6 +12,7 @@ from scipy.optimize import isotonic_regression
 
 from bulk2sc import evaluate
 from bulk2sc.calibration.resampling import Measure, resampled, with_interval
+from bulk2sc.inference import MANY_LINES, Evidence
 
 BINS = 10
 POINT = ["bin", "score", "value", "low", "high", "expected_low", "expected_high"]
@@ -172,12 +173,12 @@ def reliabilities(
     judged, tables = cells.obs[cells.obs[against].notna()], []
     if judged.empty:
         return pd.DataFrame(columns=["method", "seed", "metric", *POINT], dtype=float)
-    few = evaluate.too_few_lines(judged[against], judged["cell_line"])
+    lines = evaluate.evidence(judged[against], judged["cell_line"])
     for method, table in scores[scores["cell"].isin(judged.index)].groupby("method", sort=False):
         of = judged.loc[table["cell"]]
         known = table.assign(value=of[against].to_numpy(float))
         pool = known["value"].to_numpy(), known["score"].to_numpy(), of["cell_line"].astype(str)
-        tables.append(reliability(*pool, n_draws=n_draws, few=few).assign(method=method, seed=-1))
+        tables.append(reliability(*pool, n_draws=n_draws, known=lines).assign(method=method, seed=-1))
         for seed, one in known.groupby("seed"):
             points = one.assign(bin=bins_of(one["score"])).groupby("bin")[["score", "value"]].mean()
             tables.append(points.reset_index().assign(method=method, seed=seed))
@@ -191,7 +192,7 @@ def reliability(
     *,
     bins: int = BINS,
     n_draws: int = 500,
-    few: bool = False,
+    known: Evidence = MANY_LINES,
 ) -> pd.DataFrame:
     """Return the points of a reliability plot, with intervals and with what a calibrated score would show.
 
@@ -199,8 +200,8 @@ def reliability(
     ----------
     answer, score, groups
         Of judged cells, (n_cells,): 1 or 0, P(sensitive), cell line.
-    few
-        Lines are too few for intervals.
+    known
+        What the lines can show: with too little there are no intervals.
 
     Returns
     -------
@@ -216,6 +217,6 @@ def reliability(
         count = weight[:, inside].sum(axis=1)
         shares = weight[:, inside] @ answer[inside] / np.where(count > 0, count, np.nan)
         low, high = np.quantile(chance[:, inside].mean(axis=1), [0.025, 0.975])
-        row = {"bin": number, "score": score[inside].mean(), **with_interval(shares, few)}
+        row = {"bin": number, "score": score[inside].mean(), **with_interval(shares, known)}
         rows.append(row | {"expected_low": low, "expected_high": high})
     return pd.DataFrame(rows)

@@ -11,8 +11,10 @@ import pandas as pd
 from anndata import AnnData
 
 from bulk2sc import evaluate, inference
+from bulk2sc.inference import MANY_LINES, Evidence
 
 COLUMNS = ["method", "seed", "metric", "value", "low", "high", "p"]
+NO_LINES = Evidence(floor=1.0)
 Measure = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, np.ndarray]]
 
 
@@ -62,7 +64,7 @@ def measured(
         interval and p where `evaluate.too_few_lines`.
     """
     answer, lines = cells.obs[against].to_numpy(float), cells.obs["cell_line"].astype(str)
-    weight, few = resampled(lines, n_draws=n_draws), evaluate.too_few_lines(answer, lines)
+    weight, known = resampled(lines, n_draws=n_draws), evaluate.evidence(answer, lines)
     rows = []
     for method, table in scores.groupby("method", sort=False):
         wide = table.pivot(index="seed", columns="cell", values="score")[cells.obs_names]
@@ -77,21 +79,30 @@ def measured(
             if metric in inflated and not np.isnan(draws[0]):
                 draws[1:] = np.maximum(draws[1:] - np.nanmean(draws[1:]) + draws[0], 0)
             summary = against_zero if metric in tested else with_interval
-            rows.append({"method": method, "seed": -1, "metric": metric, **summary(draws, few)})
+            rows.append({"method": method, "seed": -1, "metric": metric, **summary(draws, known)})
     return corrected(pd.DataFrame(rows, columns=COLUMNS), n_draws)
 
 
-def with_interval(draws: np.ndarray, few: bool = False) -> dict[str, float]:
-    """Return the first of the draws and the middle 95 % of the others (NaN where `few`): value, low, high."""
+def with_interval(draws: np.ndarray, known: Evidence = MANY_LINES) -> dict[str, float]:
+    """Return the first of the draws and the middle 95 % of the others: value, low, high.
+
+    The interval is NaN where the lines show too little.
+    """
     rest = draws[1:][~np.isnan(draws[1:])]
-    low, high = (np.nan, np.nan) if few or not len(rest) else np.quantile(rest, [0.025, 0.975])
+    low, high = (np.nan, np.nan) if known.too_little or not len(rest) else np.quantile(rest, [0.025, 0.975])
     return {"value": float(draws[0]), "low": float(low), "high": float(high)}
 
 
-def against_zero(draws: np.ndarray, few: bool = False) -> dict[str, float]:
-    """Return what `with_interval` does of a difference, and the p-value of `inference.bootstrap_p`."""
+def against_zero(draws: np.ndarray, known: Evidence = MANY_LINES) -> dict[str, float]:
+    """Return what `with_interval` does of a difference, and the p-value of `inference.bootstrap_p`.
+
+    Where more than one draw in twenty is not defined, the others say too little: there is no interval then.
+    """
     draws = np.round(draws, 12)  # what is 0 but for rounding is on neither side
-    return with_interval(draws, few) | {"p": np.nan if few else inference.bootstrap_p(draws[1:])}
+    if np.isnan(draws[1:]).mean() > 0.05:
+        known = NO_LINES
+    p = np.nan if known.too_little else inference.bootstrap_p(draws[0], draws[1:], known)
+    return with_interval(draws, known) | {"p": p}
 
 
 def corrected(table: pd.DataFrame, n_draws: int, family: Sequence[str] = ("metric",)) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from scipy.special import entr
 
 from bulk2sc import evaluate
 from bulk2sc.calibration.resampling import COLUMNS, against_zero, corrected, resampled, with_interval
+from bulk2sc.inference import Evidence
 
 KINDS = ("entropy", "spread")
 
@@ -53,7 +54,7 @@ def ensemble_gains(
         above the mean of theirs, since squares are convex: only by how much is a question, and it has no p. A
         single seed is its own mean: its gain is 0, and no test.
     """
-    answer, names, weight, few = judged(cells, against, n_draws)
+    answer, names, weight, lines = judged(cells, against, n_draws)
     rows = []
     for method, table in scores.groupby("method", sort=False):
         seeds = table.pivot(index="seed", columns="cell", values="score")[names].to_numpy()
@@ -62,15 +63,17 @@ def ensemble_gains(
         for metric in ("auroc", "brier"):
             summary = against_zero if metric == "auroc" and len(seeds) > 1 else with_interval
             gain = together[metric] - np.mean([one[metric] for one in single], axis=0)
-            rows.append({"method": method, "seed": -1, "metric": f"{metric} gain", **summary(gain, few)})
+            rows.append({"method": method, "seed": -1, "metric": f"{metric} gain", **summary(gain, lines)})
     return corrected(pd.DataFrame(rows, columns=COLUMNS), n_draws)
 
 
-def judged(cells: AnnData, against: str, n_draws: int = 0) -> tuple[np.ndarray, pd.Index, np.ndarray, bool]:
-    """Return answers and names of the judged cells, their `resampled` weights, and if lines are too few."""
+def judged(
+    cells: AnnData, against: str, n_draws: int = 0
+) -> tuple[np.ndarray, pd.Index, np.ndarray, Evidence]:
+    """Return answers and names of the judged cells, their `resampled` weights, and what lines can show."""
     known = cells.obs[cells.obs[against].notna()]
     answer, lines = known[against].to_numpy(float), known["cell_line"].astype(str)
-    return answer, known.index, resampled(lines, n_draws=n_draws), evaluate.too_few_lines(answer, lines)
+    return answer, known.index, resampled(lines, n_draws=n_draws), evaluate.evidence(answer, lines)
 
 
 def rejections(
@@ -89,13 +92,13 @@ def rejections(
         Tidy: by (a kind of uncertainty), method, seed (-1), metric (those of `risk_coverage`), value, low,
         high, and p of the gain: by either kind, the methods are one family.
     """
-    answer, names, weight, few = judged(cells, against, n_draws)
+    answer, names, weight, lines = judged(cells, against, n_draws)
     rows = []
     for method, kind, score, uncertainty in _certainties(scores, names):
         for metric, draws in risk_coverage((score >= 0.5) != answer, uncertainty, weight).items():
             summary = against_zero if metric == "gain" else with_interval
             row = {"by": kind, "method": method, "seed": -1, "metric": metric}
-            rows.append(row | summary(draws, few))
+            rows.append(row | summary(draws, lines))
     return corrected(pd.DataFrame(rows, columns=["by", *COLUMNS]), n_draws, ("by", "metric"))
 
 

@@ -1,6 +1,7 @@
 """Several data sets and drugs beside each other, as in Fig. 3 of the paper."""
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,8 @@ from anndata import AnnData
 from scipy import stats
 
 from bulk2sc import evaluate, inference
+
+DEPENDENT = 0.5  # share of common lines from which on two data sets are taken for one
 
 
 def with_answers(scores: pd.DataFrame, cells: AnnData, *, study: str) -> dict[str, pd.DataFrame]:
@@ -49,13 +52,30 @@ def judge(tables: dict[str, pd.DataFrame], *, n_draws: int = 1000) -> pd.DataFra
     return pd.concat(found, ignore_index=True)
 
 
-def means(table: pd.DataFrame) -> pd.DataFrame:
+def shared_lines(known: pd.DataFrame) -> float:
+    """Return the largest share of their judged cell lines that two data sets have in common.
+
+    Data sets of the same lines are one experiment and not two, whatever drug they are asked about.
+
+    Parameters
+    ----------
+    known
+        The table ``cells`` of `with_answers`, of all data sets.
+    """
+    judged = known.dropna(subset="truth").groupby("study")["cell_line"].agg(set)
+    shares = [len(a & b) / min(len(a), len(b)) for a, b in combinations(judged, 2)]
+    return max(shares, default=0.0)
+
+
+def means(table: pd.DataFrame, *, shared: float = 0.0) -> pd.DataFrame:
     """Average metrics over data sets, with a 95 % t interval: data sets are the unit, however many cells.
 
     Parameters
     ----------
     table
         Rows of `evaluate.judge` with a column ``study``; the means over seeds (seed -1) count.
+    shared
+        As `shared_lines` returns it; from `DEPENDENT` on there is no interval.
 
     Returns
     -------
@@ -65,20 +85,20 @@ def means(table: pd.DataFrame) -> pd.DataFrame:
     """
     groups = table[table["seed"] == -1].groupby(["method", "metric"], sort=False)["value"]
     found = groups.agg(mean="mean", sd="std", n="count").reset_index()
-    enough = found["n"].where(found["n"] >= 3)
+    enough = found["n"].where((found["n"] >= 3) & (shared < DEPENDENT))
     half = inference.t_half(found["sd"] / np.sqrt(enough), enough)
     found["low"], found["high"] = found["mean"] - half, np.minimum(found["mean"] + half, 1)
     return found.drop(columns="sd")
 
 
 def differences(
-    table: pd.DataFrame, pairs: Sequence[tuple[str, str]], *, metric: str = "auroc"
+    table: pd.DataFrame, pairs: Sequence[tuple[str, str]], *, metric: str = "auroc", shared: float = 0.0
 ) -> pd.DataFrame:
     """Compare pairs of methods by paired t tests over data sets, corrected for the number of pairs.
 
     Parameters
     ----------
-    table
+    table, shared
         As for `means`.
     pairs
         All comparisons that are made.
@@ -88,20 +108,21 @@ def differences(
     DataFrame
         Indexed by ``first`` and ``second``: value (mean of first minus second), low, high (95 % t interval),
         p, ``holm`` (p corrected by Holm's method) and n, the data sets that have both; all but value and n
-        are NaN for fewer than three data sets, or where the difference is the same in all.
+        are NaN for fewer than three data sets, where the difference is the same in all, or where the data
+        sets are of the same lines.
     """
     rows = table[(table["seed"] == -1) & (table["metric"] == metric)]
     wide = rows.pivot(index="study", columns="method", values="value")
     index = pd.MultiIndex.from_tuples(pairs, names=["first", "second"])
-    rows = [_paired_t((wide[a] - wide[b]).dropna()) for a, b in pairs]
+    rows = [_paired_t((wide[a] - wide[b]).dropna(), tested=shared < DEPENDENT) for a, b in pairs]
     found = pd.DataFrame(rows, index, columns=["value", "low", "high", "p", "n"])
     return found.assign(holm=inference.holm(found["p"]))
 
 
-def _paired_t(gaps: pd.Series) -> dict[str, float]:
+def _paired_t(gaps: pd.Series, *, tested: bool) -> dict[str, float]:
     """Test whether differences (n,) are 0 on average: value, low, high, p, n."""
     untold = {"value": gaps.mean(), "low": np.nan, "high": np.nan, "p": np.nan, "n": len(gaps)}
-    if len(gaps) < 3 or np.ptp(gaps) < 1e-12:
+    if not tested or len(gaps) < 3 or np.ptp(gaps) < 1e-12:
         return untold
     test = stats.ttest_1samp(gaps, 0)
     low, high = test.confidence_interval()

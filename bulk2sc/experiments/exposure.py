@@ -140,8 +140,9 @@ def judge(scores: pd.DataFrame, *, n_draws: int = 1000) -> pd.DataFrame:
 def _auroc(answer: np.ndarray, score: np.ndarray, lines: np.ndarray, n_draws: int) -> tuple[float, ...]:
     """Return the AUROC, its interval over lines, and the p-value of .5."""
     draws = evaluate.bootstrap_draws(answer, score, lines, n_draws=n_draws)["auroc"]
-    p = inference.bootstrap_p(draws - 0.5) if np.ptp(score) > 0 else np.nan
-    return evaluate.metrics(answer, score)["auroc"], draws.quantile(0.025), draws.quantile(0.975), p
+    value, known = evaluate.metrics(answer, score)["auroc"], evaluate.evidence(answer, lines)
+    p = inference.bootstrap_p(value - 0.5, draws - 0.5, known) if np.ptp(score) > 0 else np.nan
+    return value, draws.quantile(0.025), draws.quantile(0.975), p
 
 
 def called_resistant(scores: pd.DataFrame) -> pd.DataFrame:

@@ -47,7 +47,8 @@ def above_chance(table: pd.DataFrame, *, metric: str = "auroc", chance: float = 
         return f"No method's {label} has a 95 % interval clear of {chance:g}, the value of a constant answer."
     text = ""
     if not above.empty:
-        text = f"Better than a constant answer in {label}, interval and all: {listing(above)}."
+        text = f"Better than a constant answer in {label}, interval and all: {listing(above)}"
+        text += f" (not corrected for the {len(rows)} intervals looked at)." if len(rows) > 1 else "."
     if not below.empty:
         text += f" Worse than a constant answer: {listing(below)}."
     return text.strip()

@@ -150,7 +150,10 @@ def confounding(table: pd.DataFrame, fitted: str, answers: str) -> str:
         for name, row in clear.iterrows()
     ]
     text = f"Against {answers}, " + (
-        f"these go with the answer: {listing(named)}." if named else "no single measure goes with the answer."
+        f"these go with the answer: {listing(named)}."
+        if named
+        else "for no single measure can it be shown to go with "
+        f"the answer (AUROC {single['low'].min():.2f} to {single['high'].max():.2f}, intervals and all)."
     )
     if fitted not in rows.index:
         return f"{text} There are too few lines to fit all of them together."
@@ -230,7 +233,9 @@ def unshifted(rows: pd.DataFrame) -> str:
     off = int(((rows["low"] > CHANCE) | (rows["high"] < CHANCE)).sum())
     return (
         f"Where the drug does nothing (shift 0) the samples differ by chance only; {off} of {len(rows)} "
-        "intervals miss .5 there. One in twenty should; methods share the cells, so they miss it together."
+        "intervals miss .5 there, and corrected, "
+        f"{int((rows['p'] < 0.05).sum())} are taken for an effect. "
+        "One interval in twenty should miss it; methods share the cells, so they miss it together."
     )
 
 

@@ -26,10 +26,10 @@ def ahead_on_panel(table: pd.DataFrame, *, what: str) -> str:
         return f"Over {over} no method ranks the lines better than a constant answer, whose mean rho is 0."
     size = interval(first["value"], first["low"], first["high"])
     return (
-        f"Over {over}, **{first['method']}** is ahead with a mean rho of {size} over drugs, "
-        f"p = {first['p']:.3f} by permuted lines. "
-        f"Beyond the 97.5 % point of permuted lines: {beyond} of {len(table)} methods, "
-        "constant answers aside."
+        f"Over {over}, **{first['method']}** is ahead with a mean rho of {size} over drugs; "
+        f"permuted lines let the best of all methods get as far with p = {first['p_best']:.3f}. "
+        f"Beyond the 97.5 % point of its own permuted lines: {beyond} of {len(table)} methods, constant "
+        f"answers aside, where chance alone would put {0.025 * len(table):.1f}."
     )
 
 

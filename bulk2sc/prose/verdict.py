@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from bulk2sc.prose.words import interval, listing
+from bulk2sc.prose.words import interval, listing, percent
 
 # What a deep model has to beat first: ridge regression and boosted trees, as they come and tuned on bulk.
 BARS = ("ridge", "ridge CV", "GB", "XGBoost", "tuned XGBoost")
@@ -153,7 +153,9 @@ def _mean(row: pd.Series) -> str:
     return interval(row["mean"], row["low"], row["high"])
 
 
-def over_studies(means: pd.DataFrame, gaps: pd.DataFrame, *, model: str = "shared AE") -> str:
+def over_studies(
+    means: pd.DataFrame, gaps: pd.DataFrame, *, shared: float = 0.0, model: str = "shared AE"
+) -> str:
     """Say how a model does on average over data sets and drugs, beside simple and constant answers.
 
     Parameters
@@ -162,6 +164,8 @@ def over_studies(means: pd.DataFrame, gaps: pd.DataFrame, *, model: str = "share
         As `data_sets.means` returns it: method, metric, mean, low, high, n.
     gaps
         As `data_sets.differences` returns it, of the model and each simple method.
+    shared
+        As `data_sets.shared_lines` returns it.
     """
     wide = means.pivot(index="method", columns="metric", values="mean")
     rows = means[means["metric"] == "auroc"].set_index("method")
@@ -173,19 +177,20 @@ def over_studies(means: pd.DataFrame, gaps: pd.DataFrame, *, model: str = "share
         text += (
             f"the mean AUROC of {model} is {_mean(rows.loc[model])}, its mean accuracy "
             f"{wide.loc[model, 'accuracy']:.3f} and its mean F1 {wide.loc[model, 'f1']:.3f}; "
-            f"{_simple_over_studies(gaps)} Beside that, "
+            f"{_simple_over_studies(gaps, shared)} Beside that, "
         )
     constant = [m for m in ("all sensitive", "all resistant") if m in wide.index]
     said = [f"*{m}* {wide.loc[m, 'accuracy']:.3f} and {wide.loc[m, 'f1']:.3f}" for m in constant]
     return f"{text}the mean accuracy and F1 of constant answers are: {listing(said)}."
 
 
-def _simple_over_studies(gaps: pd.DataFrame) -> str:
+def _simple_over_studies(gaps: pd.DataFrame, shared: float) -> str:
     """Say which simple methods have a higher mean than the model, and which differences are clear."""
     gaps = gaps.droplevel("first").sort_values("value")
     text = f"simple methods with a higher mean AUROC: {listing(gaps.index[gaps['value'] < 0])}."
     if gaps["holm"].isna().all():
-        return f"{text} That is not tested: it takes three data sets that differ."
+        common = f"; of the judged lines two of these share {percent(shared)}" if shared else ""
+        return f"{text} That is not tested: it takes three data sets that differ{common}."
     clear = gaps["holm"] < 0.05
     ahead, behind = (gaps.index[clear & sign] for sign in (gaps["value"] > 0, gaps["value"] < 0))
     return (
