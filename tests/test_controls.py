@@ -231,7 +231,38 @@ def test_the_regression_is_judged_on_lines_it_was_not_fitted_to():
     assert roc_auc_score(cells.obs["truth"], score) < 0.65
 
 
+def test_the_regression_is_held_against_answers_dealt_out_anew():
+    cells = measured(per_line=4)
+    table = covariates.judge(cells, "truth", n_draws=50)
+    p = table.set_index(["method", "metric", "seed"])["p"]
+    assert p.pop((covariates.FITTED, "auroc", -1)) == pytest.approx(1 / (1 + covariates.DEALS))
+    assert p.isna().all()
+
+
+@pytest.mark.slow
+def test_measures_that_mark_the_line_and_not_its_response_are_seldom_called_confounded():
+    cells = measured(per_line=4)
+    rng, found = np.random.default_rng(0), []
+    for _ in range(20):
+        of_line = dict(zip(cells.obs["cell_line"].unique(), rng.normal(0, 1, 20), strict=True))
+        cells.obs["total_counts"] = 2000 + 500 * cells.obs["cell_line"].map(of_line)
+        found.append(covariates.fitted_p(cells, "truth", n_deals=19, seed=1))
+    assert np.mean(np.array(found) <= 0.1) <= 0.25 and np.min(found) >= 0.05
+
+
+def test_answers_dealt_out_anew_keep_to_their_lines():
+    lines = np.repeat(["a", "b", "c", "d", "both"], 3)
+    y = np.array([1.0] * 6 + [0.0] * 6 + [1.0, 0.0, 0.0])
+    deals = [covariates._dealt(y, lines, np.random.default_rng(seed)) for seed in range(30)]
+    for dealt in deals:
+        means = pd.Series(dealt).groupby(lines).mean()
+        assert sorted(means.drop("both")) == [0.0, 0.0, 1.0, 1.0]
+        assert means["both"] in (pytest.approx(1 / 3), pytest.approx(2 / 3))
+    assert len({tuple(dealt) for dealt in deals}) > 6
+
+
 def test_too_few_lines_or_no_measure_give_no_regression():
+    assert np.isnan(covariates.fitted_p(measured(n_lines=3), "truth"))
     assert covariates.fitted(measured(n_lines=3), "truth").empty  # one resistant line
     bare = measured()
     bare.obs = bare.obs[["truth", "cell_line"]]

@@ -136,9 +136,9 @@ def test_leakage(gap, said):
     assert said in prose.leakage("ridge", gap)
 
 
-def quality(**methods):
-    rows = [(name, -1, "auroc", *values) for name, values in methods.items()]
-    return pd.DataFrame(rows, columns=["method", "seed", "metric", "value", "low", "high"])
+def quality(p=0.01, **methods):
+    rows = [(name, -1, "auroc", *values, p) for name, values in methods.items()]
+    return pd.DataFrame(rows, columns=["method", "seed", "metric", "value", "low", "high", "p"])
 
 
 def test_confounding():
@@ -148,11 +148,12 @@ def test_confounding():
     assert (
         "and mito (lower in sensitive cells, AUROC 0.30" in text and "genes" not in text.split("knowing")[0]
     )
-    assert "**confounded**" in text
-    none = prose.confounding(quality(size=(0.5, 0.4, 0.6), fit=(0.5, 0.4, 0.6)), "fit", "X")
+    assert "dealt out anew among the lines (p = 0.01): quality and answer are **confounded**" in text
+    none = quality(p=0.2, size=(0.5, 0.4, 0.6), fit=(0.7, 0.6, 0.8))
+    none = prose.confounding(none, "fit", "X")
     assert (
         "for no single measure can it be shown to go with the answer (AUROC 0.40 to 0.60" in none
-        and "are not clear of .5: 0.50" in none
+        and "0.60 to 0.80): no more than answers dealt out anew among the lines may" in none
     )
     assert "too few lines to fit all" in prose.confounding(quality(size=(0.5, 0.4, 0.6)), "fit", "X")
     few = quality(size=(0.5, np.nan, np.nan))

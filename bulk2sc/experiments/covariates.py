@@ -4,9 +4,12 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+from bulk2sc import evaluate
 
 COVARIATES = {
     "library size": "total_counts",
@@ -15,6 +18,7 @@ COVARIATES = {
 }
 FITTED = "all of them, fitted to the answers"
 FOLDS = 5
+DEALS = 99
 
 
 def alone(cells: AnnData) -> pd.DataFrame:
@@ -55,16 +59,78 @@ def fitted(cells: AnnData, against: str, seed: int = 0) -> pd.DataFrame:
         As `alone`, cells without an answer at .5; empty where no covariate is known, or where there are too
         few lines to train and to test on both classes.
     """
+    X, y, lines, known = _answered(cells, against)
+    found = _out_of_fold(X, y, lines, seed)
+    if found is None:
+        return _table(FITTED, cells.obs_names[:0], pd.Series(dtype=float))
+    score = np.full(cells.n_obs, 0.5)
+    score[known] = found
+    return _table(FITTED, cells.obs_names, score)
+
+
+def fitted_p(cells: AnnData, against: str, *, n_deals: int = DEALS, seed: int = 0) -> float:
+    """Return how often the regression does as well where answers are dealt out anew among the lines.
+
+    Lines with one answer exchange them; a line with both has them turned round, or not. With three measures
+    and few lines, scores of other lines are off .5 by far more than an interval over lines allows for.
+
+    Returns
+    -------
+    float
+        One-sided p-value, from 1 / (n_deals + 1) to 1; NaN where `fitted` is empty.
+    """
+    X, y, lines, _ = _answered(cells, against)
+    found = _out_of_fold(X, y, lines, seed)
+    if found is None:
+        return np.nan
+    value, rng, as_good = roc_auc_score(y, found), np.random.default_rng(seed), 0
+    for _ in range(n_deals):
+        dealt = _dealt(y, lines, rng)
+        score = _out_of_fold(X, dealt, lines, seed)
+        as_good += score is None or roc_auc_score(dealt, score) >= value - 1e-12
+    return (1 + as_good) / (1 + n_deals)
+
+
+def judge(cells: AnnData, against: str, *, n_draws: int = 1000) -> pd.DataFrame:
+    """Hold all covariates, alone and fitted, against the answers.
+
+    Returns
+    -------
+    DataFrame
+        As `evaluate.judge` returns it, and p: that of `fitted_p` with the AUROC of the regression.
+    """
+    table = evaluate.judge(
+        pd.concat([alone(cells), fitted(cells, against)]), cells, against=against, n_draws=n_draws
+    )
+    of_fit = (table["method"] == FITTED) & (table["metric"] == "auroc") & (table["seed"] == -1)
+    return table.assign(p=np.where(of_fit, fitted_p(cells, against) if of_fit.any() else np.nan, np.nan))
+
+
+def _answered(cells: AnnData, against: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
+    """Return covariates, answers and lines of the cells that have an answer, and which these are."""
     known = cells.obs[against].notna().to_numpy()
-    X, y = _values(cells)[known], cells.obs[against].to_numpy(float)[known]
     lines = cells.obs["cell_line"].astype(str).to_numpy()[known]
+    return _values(cells)[known], cells.obs[against].to_numpy(float)[known], lines, known
+
+
+def _out_of_fold(X: pd.DataFrame, y: np.ndarray, lines: np.ndarray, seed: int) -> np.ndarray | None:
+    """Return P(answer 1) of each cell by a model that has not seen its line; None without folds."""
     folds = _folds(y, lines, seed) if X.shape[1] else []
     if not folds:
-        return _table(FITTED, cells.obs_names[:0], pd.Series(dtype=float))
+        return None
     model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
-    score = np.full(cells.n_obs, 0.5)
-    score[known] = cross_val_predict(model, X, y, cv=folds, method="predict_proba")[:, 1]
-    return _table(FITTED, cells.obs_names, score)
+    return cross_val_predict(model, X, y, cv=folds, method="predict_proba")[:, 1]
+
+
+def _dealt(y: np.ndarray, lines: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return answers dealt out anew: exchanged among lines of one answer, turned round within the others."""
+    share = pd.Series(y).groupby(lines).mean()
+    whole = share[share.isin([0.0, 1.0])]
+    new = dict(zip(whole.index, rng.permutation(whole), strict=True))
+    turned = {line: rng.random() < 0.5 for line in share.index.difference(whole.index)}
+    return np.array(
+        [new[at] if at in new else abs(turned[at] - one) for at, one in zip(lines, y, strict=True)]
+    )
 
 
 def _values(cells: AnnData) -> pd.DataFrame:

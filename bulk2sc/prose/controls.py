@@ -129,7 +129,7 @@ def confounding(table: pd.DataFrame, fitted: str, answers: str) -> str:
     Parameters
     ----------
     table
-        As `evaluate.judge` returns it, covariates as methods.
+        As `covariates.judge` returns it.
     fitted
         Name of the regression on all covariates.
     answers
@@ -159,11 +159,12 @@ def confounding(table: pd.DataFrame, fitted: str, answers: str) -> str:
         return f"{text} There are too few lines to fit all of them together."
     row = rows.loc[fitted]
     size = interval(row["value"], row["low"], row["high"])
-    return text + (
-        f" All of them together, fitted to the answers of other lines, reach {size}: quality and answer are "
-        "**confounded**, and a method could score that much without knowing any gene."
-        if row["low"] > CHANCE
-        else f" All of them together, fitted to the answers of other lines, are not clear of .5: {size}."
+    text += f" All of them together, fitted to the answers of other lines, reach {size}"
+    if row["p"] >= 0.05:
+        return f"{text}: no more than answers dealt out anew among the lines may reach (p = {row['p']:.2f})."
+    return (
+        f"{text}, more than answers dealt out anew among the lines (p = {row['p']:.2f}): quality and answer "
+        "are **confounded**, and a method could score that much without knowing any gene."
     )
 
 
