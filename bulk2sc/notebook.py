@@ -238,7 +238,7 @@ def _papermill(
                 cwd=str(project_root()),
                 stderr_file=stderr,
                 coalesce_streams=True,
-                extra_arguments=["--IPKernelApp.log_level=ERROR"],
+                extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # silent when interrupted
             )
         except papermill.PapermillExecutionError:
             pass  # kept in the notebook, where first_error finds it
