@@ -234,7 +234,7 @@ def test_all_that_is_said_of_exposure():
 
 def test_the_shift_of_size_zero():
     text = prose.unshifted(drugs((0.6, 0.52, 0.7), (0.4, 0.3, 0.45), (0.5, 0.4, 0.6)))
-    assert "2 of 3 intervals miss .5 there, and corrected, 3 are taken for an effect" in text
+    assert "2 of 3 intervals miss .5 there, and after correction 3 would be taken for an effect" in text
 
 
 def test_response_within_a_sample_and_calls():

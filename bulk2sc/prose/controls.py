@@ -227,16 +227,14 @@ def _exposure_taken(drugs: pd.DataFrame) -> str:
 
 
 def unshifted(rows: pd.DataFrame) -> str:
-    """Say what is found where the drug does nothing: how many intervals miss .5 by chance alone.
-
-    This is a test of the intervals themselves, so that no p-value is asked here.
-    """
+    """Say what is found where the drug does nothing: a test of the intervals, and of what corrects them."""
     off = int(((rows["low"] > CHANCE) | (rows["high"] < CHANCE)).sum())
     return (
         f"Where the drug does nothing (shift 0) the samples differ by chance only; {off} of {len(rows)} "
-        "intervals miss .5 there, and corrected, "
-        f"{int((rows['p'] < 0.05).sum())} are taken for an effect. "
-        "One interval in twenty should miss it; methods share the cells, so they miss it together."
+        "intervals miss .5 there, and after correction "
+        f"{int((rows['p'] < 0.05).sum())} would be taken for an effect. "
+        "One interval in twenty should miss it, and none be taken for an effect; methods share the cells, so "
+        "they err together."
     )
 
 
