@@ -51,6 +51,15 @@ def test_named_groups_stand_on_their_cells():
     assert ax.get_legend() is None
 
 
+def test_long_names_of_many_groups_are_left_out_and_numbers_are_not():
+    coordinates = np.random.default_rng(0).random((12, 2))
+    lines = pl.embedding(coordinates, [f"HCC{i}" for i in range(12)], title="lines", named=True)
+    assert not lines.texts and lines.get_legend() is None
+    assert (
+        len(pl.embedding(coordinates, [str(i) for i in range(12)], title="clusters", named=True).texts) == 12
+    )
+
+
 def test_two_measures_without_and_with_a_response():
     x, y = pd.Series([1.0, 2, 3], name="AUC"), pd.Series([3.0, 2, 1], name="IC50")
     plain, coloured = pl.two_measures(x, y), pl.two_measures(x, y, [1, 0, np.nan])

@@ -85,7 +85,8 @@ def embedding(
     values
         One value a cell; numbers get a continuous scale.
     named
-        Write each group's name on its cells, in place of a legend: for more groups than colours.
+        Write each group's name on its cells, in place of a legend: for more groups than colours. Long names
+        of more than ten groups would hide the cells, and are left out.
     """
     ax = ax or plt.subplots(figsize=(4.2, 3.6))[1]
     values = pd.Series(values).reset_index(drop=True)
@@ -109,6 +110,7 @@ def embedding(
     ax.legend(title=None, fontsize="small", markerscale=2, loc="upper left", bbox_to_anchor=(1, 1))
     if named:
         ax.get_legend().remove()
+    if named and not (many and values.astype(str).str.len().max() > 3):
         _name_groups(coordinates, values, ax)
     return ax
 

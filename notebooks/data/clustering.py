@@ -131,10 +131,10 @@ umaps = {
     for name, method in drawn.items()
 }
 
-# %% mystnb={"figure": {"caption": "UMAP of each method's code, coloured by its clusters (numbers stand on the middle of their cells) and by what is known of the cells, as in Fig. 2 of the paper. Leiden stands for all that work on principal components.", "name": "fig-clusterings"}, "image": {"alt": "A grid of scatter plots, one row for each method: the same cells in two dimensions, coloured by cluster, cell line and arm or sample."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "UMAP of each method's code, coloured by its clusters (numbers stand on the middle of their cells) and by what is known of the cells, as in Fig. 2 of the paper; names of more than ten cell lines are left out. Leiden stands for all that work on principal components.", "name": "fig-clusterings"}, "image": {"alt": "A grid of scatter plots, one row for each method: the same cells in two dimensions, coloured by cluster, cell line and arm or sample."}} tags=["hide-input"]
 shown = [name for name in known if name != "planted kind"][:2]
 figure, axes = plt.subplots(
-    len(drawn), 1 + len(shown), figsize=(3.4 * (1 + len(shown)), 2.7 * len(drawn)), squeeze=False
+    len(drawn), 1 + len(shown), figsize=(2.7 * (1 + len(shown)), 2.4 * len(drawn)), squeeze=False
 )
 for row, (name, umap) in zip(axes, umaps.items(), strict=True):
     pl.embedding(umap, clustered[name].obs["cluster"].astype(str), title=name, named=True, ax=row[0])
