@@ -119,19 +119,12 @@ def predict_cells(
     progress(f"{name}: {given.n_obs} cells, {given.n_vars} genes, {SCALE_NOTE[scale]}")
     bulk = datasets.load_bulk("gdsc2") if bulk is None else bulk
     lines = labels.label_bulk(pp.train_lines(bulk, exclude_lines), drug=drug)
-    tested = lines.obs_names[lines.obs["auc"].notna()]
-    own = sorted(set(pp.hold_out_own_lines(given, lines).uns["held_out"]) & set(tested))
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", UserWarning)
         cells = pp.normalise(pp.resolve_symbols(checked))
         lines, cells = pp.pair(lines, cells, n_hvg=N_HVG)
     scores, code = _ensemble(lines, cells, model, seeds, progress)
-    result = _without_scores(given)
-    result.obs["bulk2sc_score"] = scores.mean(axis=0)
-    result.obs["bulk2sc_response"] = np.where(scores.mean(axis=0) >= 0.5, "sensitive", "resistant")
-    if code is not None:
-        result.obsm["X_bulk2sc"] = code
-    result.uns["bulk2sc"] = {
+    facts = {
         "version": __version__,
         "drug": drug,
         "model": model,
@@ -142,21 +135,30 @@ def predict_cells(
         "genes_used": cells.n_vars,
         "genes_shared": cells.uns["pair"]["shared"],
     }
-    if seeds > 1:
-        result.obs["bulk2sc_score_sd"] = scores.std(axis=0, ddof=1)
-    notes = [
-        f"input: {SCALE_NOTE[scale]}",
-        f"genes: {cells.uns['pair']['shared']} shared with the bulk lines, {cells.n_vars} used",
-        f"model: {model}, {seeds} seed{'s' if seeds > 1 else ''}, trained on {_size(lines)}",
-        f"called sensitive to {drug}: {(scores.mean(axis=0) >= 0.5).mean():.1%} of {given.n_obs} cells",
+    told = [f"warning: {text}" for text in dict.fromkeys(str(one.message) for one in warned)]
+    notes = [*_notes(facts, lines, scores), *told, *_own_lines(given, lines)]
+    return Prediction(_with_scores(given, scores, code, facts), notes)
+
+
+def _notes(facts: dict, lines: AnnData, scores: np.ndarray) -> list[str]:
+    """Return what was done and found, one line each."""
+    seeds, called = facts["seeds"], (scores.mean(axis=0) >= 0.5).mean()
+    return [
+        f"input: {SCALE_NOTE[facts['input']]}",
+        f"genes: {facts['genes_shared']} shared with the bulk lines, {facts['genes_used']} used",
+        f"model: {facts['model']}, {seeds} seed{'s' if seeds > 1 else ''}, trained on {_size(lines)}",
+        f"called sensitive to {facts['drug']}: {called:.1%} of {scores.shape[1]} cells",
+        NO_METRICS,
     ]
-    notes.append(NO_METRICS)
-    notes += [f"warning: {text}" for text in dict.fromkeys(str(one.message) for one in warned)]
-    if own:
-        notes.append(
-            f"warning: trained on the cells' own lines ({', '.join(own)}); leave them out by --exclude-lines"
-        )
-    return Prediction(result, notes)
+
+
+def _own_lines(given: AnnData, lines: AnnData) -> list[str]:
+    """Warn where lines that the cells come from were trained on with their measured response."""
+    tested = lines.obs_names[lines.obs["auc"].notna()]
+    own = sorted(set(pp.hold_out_own_lines(given, lines).uns["held_out"]) & set(tested))
+    if not own:
+        return []
+    return [f"warning: trained on the cells' own lines ({', '.join(own)}); leave them out by --exclude-lines"]
 
 
 def _counts(lines: AnnData) -> dict[str, int]:
@@ -172,11 +174,19 @@ def _size(lines: AnnData) -> str:
     return f"{every} lines, {tested} of them tested with the drug and {answers} in its tails"
 
 
-def _without_scores(given: AnnData) -> AnnData:
-    """Return a copy without what an earlier prediction left: `uns["bulk2sc"]` describes one only."""
+def _with_scores(given: AnnData, scores: np.ndarray, code: np.ndarray | None, facts: dict) -> AnnData:
+    """Return a copy with one prediction and without an earlier one: `uns["bulk2sc"]` describes one only."""
     result = given.copy()
     result.obs = result.obs.drop(columns=OWN_COLUMNS, errors="ignore")
     result.obsm.pop("X_bulk2sc", None)
+    mean = scores.mean(axis=0)
+    result.obs["bulk2sc_score"] = mean
+    result.obs["bulk2sc_response"] = np.where(mean >= 0.5, "sensitive", "resistant")
+    if len(scores) > 1:
+        result.obs["bulk2sc_score_sd"] = scores.std(axis=0, ddof=1)
+    if code is not None:
+        result.obsm["X_bulk2sc"] = code
+    result.uns["bulk2sc"] = facts
     return result
 
 
