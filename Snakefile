@@ -1,4 +1,4 @@
-# One rule per chapter of an edition, one for each part of what a chapter makes part by part (seeds, methods, data
+# One rule per chapter of an edition, some for the parts of what a chapter makes part by part (seeds, methods, data
 # sets or drugs), one for what such parts share, and one for the pages. `bulk2sc book` calls this file; so can
 # `snakemake --cores 2 --config edition=smoke`, with an executor plugin for a cluster if you like.
 import os
@@ -54,18 +54,18 @@ for chapter in book.chapters:
                 "{params.command:q}"
 
 
-    for artefact, part in chapter.parts:
+    for artefact, parts in book.batches(chapter, workflow.resource_settings.cores):
 
         rule:
             name:
-                f"{chapter.slug}_{artefact}_{part_name(part)}"
+                f"{chapter.slug}_{artefact}_{part_name(parts[0])}"
             input:
                 book.before(chapter),
                 book.needs(chapter),
             output:
-                book.marker(chapter, artefact, part),
+                [book.marker(chapter, artefact, part) for part in parts],
             params:
-                command=[*step, chapter.slug, artefact, str(part)],
+                command=[*step, chapter.slug, artefact, *map(str, parts)],
             shell:
                 "{params.command:q}"
 

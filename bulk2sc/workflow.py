@@ -235,9 +235,9 @@ def _seconds_of_parts(plan: Plan, chapter: Chapter) -> list[float]:
 def main(arguments: list[str]) -> int:
     """Run one step of a build.
 
-    ``EDITION pages`` renders the book, ``EDITION SLUG`` runs a chapter, ``EDITION SLUG ARTEFACT PART`` makes
-    one part of an artefact for it, ``EDITION SLUG needs`` what its parts share. ``own JSON`` makes a part for
-    a run of its own.
+    ``EDITION pages`` renders the book, ``EDITION SLUG`` runs a chapter, ``EDITION SLUG ARTEFACT PART...``
+    makes parts of an artefact for it, ``EDITION SLUG needs`` what its parts share. ``own JSON`` makes a part
+    for a run of its own.
     """
     if arguments[0] == "own":
         return _make_own(*json.loads(arguments[1]))
@@ -277,11 +277,12 @@ def _run(plan: Plan, chapter: Chapter) -> None:
     print(f"{place} {seconds:.0f} s{made}{over}", flush=True)
 
 
-def _make(plan: Plan, chapter: Chapter, artefact: str, part: str) -> None:
-    """Make a part, with one line when it is there."""
-    seconds = make_part(plan, chapter.slug, artefact, part)
+def _make(plan: Plan, chapter: Chapter, artefact: str, *parts: str) -> None:
+    """Make parts one after the other, with one line when each is there."""
     place = f"[{chapter.position}/{len(plan.chapters)}] {chapter.slug}"
-    print(f"{place}: {artefact}, part {part} … {seconds:.0f} s", flush=True)
+    for part in parts:
+        seconds = make_part(plan, chapter.slug, artefact, part)
+        print(f"{place}: {artefact}, part {part} … {seconds:.0f} s", flush=True)
 
 
 def _make_needs(plan: Plan, chapter: Chapter) -> None:

@@ -1,5 +1,6 @@
 """Artefacts that a build makes part by part."""
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -54,6 +55,27 @@ def test_names_are_parts_too_and_files_have_names_that_any_system_takes(root, mo
     beta = planned.chapter("beta")
     assert beta.parts == [("draws", "shared AE"), ("draws", "a/b")]
     assert planned.marker(beta, "draws", "a/b") == "state/beta/draws/a_b.json"
+    alone = [("draws", ["shared AE"]), ("draws", ["a/b"])]
+    assert planned.batches(beta, 1) == alone, "methods do not take the same time"
+
+
+def test_as_many_processes_as_cores_share_the_seeds(root):
+    planned = plan.plan("small")
+    beta = planned.chapter("beta")
+    five = dataclasses.replace(beta, parts=[("draws", seed) for seed in range(5)])
+    assert planned.batches(five, 2) == [("draws", [0, 2, 4]), ("draws", [1, 3])]
+    assert planned.batches(five, 1) == [("draws", [0, 1, 2, 3, 4])]
+    for cores in (8, None):
+        assert planned.batches(five, cores) == [("draws", [seed]) for seed in range(5)]
+    assert planned.batches(planned.chapter("alpha"), 2) == []
+
+
+def test_one_step_makes_several_parts(root, capsys):
+    assert workflow.main(["small", "beta", "draws", "0", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "draws, part 0 … " in said and "draws, part 1 … " in said
+    markers = root / "_build" / "small" / "state" / "beta" / "draws"
+    assert {path.name for path in markers.iterdir()} == {"0.json", "1.json"}
 
 
 def test_the_step_of_a_part_makes_it_for_the_chapter(root, capsys):
