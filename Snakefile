@@ -54,7 +54,7 @@ for chapter in book.chapters:
                 "{params.command:q}"
 
 
-    for artefact, parts in book.batches(chapter, workflow.resource_settings.cores):
+    for artefact, parts in book.batches(chapter, config.get("batches")):
 
         rule:
             name:

@@ -18,6 +18,7 @@ from bulk2sc.errors import Bulk2scError
 from bulk2sc.inference import Evidence
 
 DEGENERATE = 0.02
+MIXED = 0.1  # share of the smaller class from which on a line has both
 
 
 def weighted_metrics(answer: np.ndarray, score: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
@@ -145,14 +146,15 @@ def bootstrap(
     Returns
     -------
     DataFrame
-        Index: metric. Columns: value (all cells), low, high (2.5 and 97.5 % points over draws with both
-        classes; NaN where there are too few lines for any interval, see `too_few_lines`).
+        Index: metric. Columns: value (all cells), low, high (`inference.bootstrap_interval` of the draws with
+        both classes; NaN where there are too few lines for any, see `too_few_lines`).
     """
     draws = bootstrap_draws(answer, scores, groups, n_draws=n_draws, seed=seed)
     point = pd.DataFrame([metrics(answer, s) for s in np.atleast_2d(scores)]).mean()
-    table = pd.DataFrame(
-        {"value": point[draws.columns], "low": draws.quantile(0.025), "high": draws.quantile(0.975)}
-    )
+    known = evidence(answer, groups)
+    ends = {metric: inference.bootstrap_interval(draws[metric], known) for metric in draws}
+    table = pd.DataFrame.from_dict(ends, orient="index", columns=["low", "high"])
+    table.insert(0, "value", point[draws.columns])
     return table.rename_axis("metric")
 
 
@@ -174,16 +176,23 @@ def evidence(answer: np.ndarray, groups: Iterable[str]) -> Evidence:
     """Return what the lines of these cells can show at most.
 
     The smallest two-sided p-value of an exact permutation of n + m lines of one class each is
-    2 / C(n + m, n); with two sensitive and two resistant lines it is 1/3. L lines that have cells of both
-    classes can only have their signs exchanged, and the smallest is 2 / 2^L. Where there are lines of either
-    kind, the kind that shows more counts.
+    2 / C(n + m, n); with two sensitive and two resistant lines it is 1/3. A line that has cells of both
+    classes can only be turned round, which doubles the arrangements; it is a pair of its own.
+    """
+    classes = class_of_lines(answer, groups)
+    sensitive, resistant, both = ((classes == 1).sum(), (classes == 0).sum(), classes.isna().sum())
+    floor = min(2 / (comb(int(sensitive + resistant), int(sensitive)) * 2.0**both), 1.0)
+    return Evidence(floor, int(min(sensitive, resistant) + both - 1))
+
+
+def class_of_lines(answer: np.ndarray, groups: Iterable[str]) -> pd.Series:
+    """Return the class of each line with an answer: 1, 0, or NaN for a line with cells of both.
+
+    A line counts as both from one cell in ten on; fewer are strays, such as a misplaced cell.
     """
     lines = pd.DataFrame({"answer": np.asarray(answer, float), "line": np.asarray(list(groups), str)})
-    means = lines.dropna().groupby("line")["answer"].mean()
-    sensitive, resistant = int((means == 1).sum()), int((means == 0).sum())
-    both = len(means) - sensitive - resistant
-    floor = min(2 / comb(sensitive + resistant, sensitive), 2 / 2**both, 1.0)
-    return Evidence(floor, max(min(sensitive, resistant), both) - 1)
+    share = lines.dropna().groupby("line")["answer"].mean()
+    return share.round().where((share < MIXED) | (share > 1 - MIXED))
 
 
 def too_few_lines(answer: np.ndarray, groups: Iterable[str]) -> bool:
@@ -304,7 +313,8 @@ def paired_differences(
     DataFrame
         One row a pair, indexed by ``first`` and ``second``: value (first minus second on all cells), low,
         high (95 % interval), p, the two-sided bootstrap p-value, and ``holm``, p corrected by Holm's method;
-        all but value are NaN where `too_few_lines`, and value too where no cell has an answer.
+        all but value are NaN where the lines are too few for so many comparisons, and value too where no cell
+        has an answer.
 
     Raises
     ------
@@ -316,7 +326,7 @@ def paired_differences(
     index = pd.MultiIndex.from_tuples(pairs, names=["first", "second"])
     if np.isnan(answer).all():
         return pd.DataFrame(np.nan, index, ["value", "low", "high", "p", "holm"])
-    points, draws, known = {}, {}, evidence(answer, groups)
+    points, draws, known = {}, {}, evidence(answer, groups).among(len(pairs))
     for method in dict.fromkeys(name for pair in pairs for name in pair):
         table = scores[scores["method"] == method].pivot(index="seed", columns="cell", values="score")
         wide = table[cells.obs_names].to_numpy()
@@ -329,8 +339,8 @@ def paired_differences(
 
 def _of_gap(value: float, draws: pd.Series, known: Evidence) -> dict[str, float]:
     """Return a difference with its interval from bootstrap draws, and its two-sided p-value."""
-    p = inference.bootstrap_p(value, draws, known)
-    return {"value": value, "low": draws.quantile(0.025), "high": draws.quantile(0.975), "p": p}
+    low, high = inference.bootstrap_interval(draws, known)
+    return {"value": value, "low": low, "high": high, "p": inference.bootstrap_p(value, draws, known)}
 
 
 def cross_validate(

@@ -28,7 +28,7 @@ class Evidence(NamedTuple):
     floor
         Smallest two-sided p-value of an exact permutation of the lines.
     df
-        Degrees of freedom of a spread over lines: one less than the lines of the smaller class.
+        Degrees of freedom of a spread over lines: one less than the pairs of a sensitive and a resistant one.
     """
 
     floor: float = 0.0
@@ -36,11 +36,40 @@ class Evidence(NamedTuple):
 
     @property
     def too_little(self) -> bool:
-        """Whether no arrangement could reach p < .05, or a class has fewer than four lines."""
-        return self.floor > 0.05 or self.df < 3
+        """Whether no arrangement could reach p < .05, or there are fewer than four pairs of lines."""
+        return self.floor >= 0.05 or self.df < 3
+
+    def among(self, n_tests: int) -> "Evidence":
+        """Return what is left for each of so many comparisons: nothing, where none could be below .05."""
+        return self._replace(floor=1.0) if self.floor * n_tests >= 0.05 else self
 
 
 MANY_LINES = Evidence()  # as much as one likes
+DEPENDENT = 0.5  # share of common lines from which on two data sets are taken for one
+
+
+def bootstrap_interval(draws: np.ndarray, known: Evidence = MANY_LINES) -> tuple[float, float]:
+    """Return the 95 % interval of a value from its bootstrap draws of whole lines.
+
+    Percentiles of few lines are too narrow. They are moved outwards, to where a t interval would end if draws
+    were normal (the expanded percentile interval of Hesterberg 2015, doi:10.1080/00031305.2015.1089789), and
+    stay within the range of the value.
+
+    Parameters
+    ----------
+    draws
+        Array (n_draws,).
+    known
+        What the lines can show; by default as much as one likes: the 2.5 and 97.5 % points.
+
+    Returns
+    -------
+    tuple
+        low, high; NaN where the lines show too little, or more than one draw in twenty is not defined.
+    """
+    draws = _defined(draws, known)
+    tail = stats.norm.sf(_inflation(known.df) * stats.t.ppf(0.975, known.df))
+    return tuple(np.quantile(draws, [tail, 1 - tail])) if len(draws) else (np.nan, np.nan)
 
 
 def bootstrap_p(value: float, draws: np.ndarray, known: Evidence = MANY_LINES) -> float:
@@ -48,24 +77,41 @@ def bootstrap_p(value: float, draws: np.ndarray, known: Evidence = MANY_LINES) -
 
     Draws of few lines repeat what these lines happen to show, and all fall on one side of 0 far too often. So
     the p-value is the largest of three: that of the draws, the smallest that the lines can reach, and that of
-    the value over the standard deviation of its draws, by the t distribution.
+    the value over the standard error that its draws show, by the t distribution.
 
     Parameters
     ----------
     value
         The difference itself.
     draws
-        Array (n_draws,); NaN do not count. The p-value is never below one over the number of the others.
+        Array (n_draws,). The p-value is never below one over their number.
     known
         What the lines can show; by default as much as one likes.
+
+    Returns
+    -------
+    float
+        NaN where `bootstrap_interval` is, or where the value is.
     """
-    draws = np.asarray(draws, float)[~np.isnan(draws)]
+    draws = _defined(draws, known)
     if not len(draws) or np.isnan(value):
         return np.nan
     sides = 2 * min((draws <= 0).mean(), (draws >= 0).mean())
-    spread = draws.std(ddof=1) if len(draws) > 1 else 0.0
-    by_t = 2 * stats.t.sf(abs(value) / spread, known.df) if spread > 0 else float(value == 0)
+    error = _inflation(known.df) * draws.std(ddof=1) if len(draws) > 1 else 0.0
+    by_t = 2 * stats.t.sf(abs(value) / error, known.df) if error > 0 else float(value == 0)
     return float(min(1.0, max(sides, 1 / len(draws), known.floor, by_t)))
+
+
+def _defined(draws: np.ndarray, known: Evidence) -> np.ndarray:
+    """Return the draws that are defined; none where the lines, or the draws, say too little."""
+    draws = np.asarray(draws, float)
+    defined = draws[~np.isnan(draws)]
+    return defined if not known.too_little and len(defined) >= 0.95 * len(draws) else defined[:0]
+
+
+def _inflation(df: float) -> float:
+    """Return what draws of df + 1 lines lack: their variance divides by the number, and not by one less."""
+    return np.sqrt(1 + 1 / df) if df > 0 else np.nan
 
 
 def holm(p: pd.Series) -> pd.Series:

@@ -38,6 +38,7 @@ def state(plan: Plan) -> dict:
         "prose": {path.relative_to(plan.root).as_posix(): file_digest(path) for path in prose},
         "config": file_digest(plan.root / "_config.yml"),
         "toc": plan.toc,
+        "absent": absent_chapters(plan),
         "edition": [plan.edition.title, plan.edition.description],
         "chapters": {chapter.slug: chapter.key for chapter in plan.chapters},
         "shortened": shortened(plan),
@@ -96,10 +97,12 @@ def without_dead_links(text: str, page: Path, absent: dict[str, str]) -> str:
 
     def named(role: re.Match) -> str:
         target = role["target"].removeprefix("/")
-        return f"*{absent[target]}*, not in this edition" if target in absent else role.group()
+        if target not in absent:
+            return role.group()
+        return role["text"] or f"*{absent[target]}*, not in this edition"
 
     text = re.sub(r"(?<!!)\[(?P<text>[^\[\]]+)\]\((?P<target>[^()\s#]+)(?:#[^()\s]*)?\)", keep, text)
-    return re.sub(r"\{doc\}`(?P<target>/[^`<>]+)`", named, text)
+    return re.sub(r"\{doc\}`(?:(?P<text>[^`<>]+?) *<)?(?P<target>/[^`<>]+)>?`", named, text)
 
 
 def _page(plan: Plan, chapter: Chapter, absent: dict[str, str], less: str) -> nbformat.NotebookNode:

@@ -130,19 +130,19 @@ class Plan:
         """Return the file in `build` that says that what parts share has been made; none without any."""
         return [f"state/{chapter.slug}/{NEEDS}.json"] if chapter.shared else []
 
-    def batches(self, chapter: Chapter, cores: int | None) -> list[tuple[str, list[int | str]]]:
+    def batches(self, chapter: Chapter, n: int | None) -> list[tuple[str, list[int | str]]]:
         """Return each artefact with those of its parts that one process makes, one after the other.
 
-        Seeds take the same time each, so that as many processes as there are cores share them: what a process
-        imports takes as long as a small model. Methods, data sets and drugs differ, and are made alone; so is
-        everything where the number of cores is not known, as on a cluster.
+        Seeds take the same time each, so that `n` processes share them: what a process imports takes as long
+        as a small model. Methods, data sets and drugs differ, and are made alone; without `n`, as on a
+        cluster, everything is.
         """
         batches = []
         for artefact in dict.fromkeys(name for name, _ in chapter.parts):
             parts = [part for name, part in chapter.parts if name == artefact]
-            alike = cores and all(isinstance(part, int) for part in parts)
-            n = min(cores, len(parts)) if alike else len(parts)
-            batches += [(artefact, parts[i::n]) for i in range(n)]
+            alike = n and all(isinstance(part, int) for part in parts)
+            step = min(n, len(parts)) if alike else len(parts)
+            batches += [(artefact, parts[i::step]) for i in range(step)]
         return batches
 
     def marker(self, chapter: Chapter, artefact: str, part: int | str) -> str:

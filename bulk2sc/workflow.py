@@ -93,7 +93,13 @@ def _lock(folder: Path) -> Iterator[None]:
 
 def _snakemake(plan: Plan, cores: int) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(Path(__file__).parents[1] / "Snakefile")]
-    command += ["--directory", str(plan.build), "--config", f"edition={plan.edition.name}"]
+    command += [
+        "--directory",
+        str(plan.build),
+        "--config",
+        f"edition={plan.edition.name}",
+        f"batches={cores}",
+    ]
     command += ["--cores", str(cores), "--keep-going", "--nocolor", "--scheduler", "greedy"]
     # Our own lock replaces Snakemake's, which outlives a killed process; our own states replace its records.
     command += ["--nolock", "--ignore-incomplete", "--drop-metadata", "--rerun-triggers", "mtime"]
@@ -253,12 +259,10 @@ def main(arguments: list[str]) -> int:
         else:
             _run(planned, planned.chapter(step))
     except Exception as error:  # whatever it is, `build` must be able to say it
-        problem = (
-            str(error) if isinstance(error, Bulk2scError) else f"{step}: {type(error).__name__}: {error}"
-        )
+        problem = _said(error) if isinstance(error, Bulk2scError) else f"{step}: {_said(error)}"
         errors = project_root() / "_build" / edition / "errors"
         errors.mkdir(parents=True, exist_ok=True)
-        (errors / "-".join(map(part_name, arguments[1:]))).write_text(problem)
+        (errors / "-".join(map(part_name, arguments[1:4]))).write_text(problem)
         print(f"[{step}] failed", flush=True)
         traceback.print_exc()
         return 1
@@ -278,11 +282,22 @@ def _run(plan: Plan, chapter: Chapter) -> None:
 
 
 def _make(plan: Plan, chapter: Chapter, artefact: str, *parts: str) -> None:
-    """Make parts one after the other, with one line when each is there."""
-    place = f"[{chapter.position}/{len(plan.chapters)}] {chapter.slug}"
+    """Make parts one after the other, with one line when each is there; a failure does not stop the others."""
+    place, failed = f"[{chapter.position}/{len(plan.chapters)}] {chapter.slug}", []
     for part in parts:
-        seconds = make_part(plan, chapter.slug, artefact, part)
-        print(f"{place}: {artefact}, part {part} … {seconds:.0f} s", flush=True)
+        try:
+            seconds = make_part(plan, chapter.slug, artefact, part)
+            print(f"{place}: {artefact}, part {part} … {seconds:.0f} s", flush=True)
+        except Exception as error:  # whatever it is, the other parts do not depend on it
+            traceback.print_exc()
+            failed.append(f"{artefact}, part {part}: {_said(error)}")
+    if failed:
+        raise Bulk2scError("; ".join(failed))
+
+
+def _said(error: Exception) -> str:
+    """Return the message of an error, with its type unless it is one of ours."""
+    return str(error) if isinstance(error, Bulk2scError) else f"{type(error).__name__}: {error}"
 
 
 def _make_needs(plan: Plan, chapter: Chapter) -> None:

@@ -259,6 +259,11 @@ def test_answers_dealt_out_anew_keep_to_their_lines():
         assert sorted(means.drop("both")) == [0.0, 0.0, 1.0, 1.0]
         assert means["both"] in (pytest.approx(1 / 3), pytest.approx(2 / 3))
     assert len({tuple(dealt) for dealt in deals}) > 6
+    stray = np.array([1.0] * 19 + [0.0] + [0.0] * 20)
+    dealt = [covariates._dealt(stray, np.repeat(["x", "y"], 20), np.random.default_rng(s)) for s in range(9)]
+    assert {tuple(one) for one in dealt} == {tuple(stray), tuple(1 - stray)}, (
+        "a stray cell goes with its line"
+    )
 
 
 def test_too_few_lines_or_no_measure_give_no_regression():

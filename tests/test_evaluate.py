@@ -154,7 +154,7 @@ def test_paired_difference_sees_a_better_method_and_no_difference_to_itself(plan
     bulk, cells = planted
     scores = evaluate.score_methods(bulk, cells, methods=METHODS)
     pairs = [("ridge", "all sensitive"), ("ridge", "ridge")]
-    (_, better), (_, same) = evaluate.paired_differences(scores, cells, pairs).iterrows()
+    better, same = (evaluate.paired_differences(scores, cells, [pair]).iloc[0] for pair in pairs)
     assert better["low"] > 0 and better["p"] < 0.05
     assert (same["value"], same["low"], same["high"], same["p"]) == (0, 0, 0, 1)
 
@@ -190,7 +190,9 @@ def test_scores_without_answers_have_no_metrics_but_their_rate(planted):
 
 
 def test_paired_differences_are_corrected_for_all_comparisons(planted):
-    bulk, cells = planted
+    bulk, cells = planted[0], planted[1].copy()
+    thirds = np.arange(cells.n_obs) % 3  # more lines: eight are too few for three comparisons
+    cells.obs["cell_line"] = cells.obs["cell_line"].astype(str) + np.array(["", "b", "c"])[thirds]
     scores = evaluate.score_methods(bulk, cells, methods=METHODS)
     pairs = [("ridge", "all sensitive"), ("ridge", "all resistant"), ("all sensitive", "all resistant")]
     table = evaluate.paired_differences(scores, cells, pairs, n_draws=200)
@@ -289,7 +291,8 @@ def test_two_lines_a_class_are_too_few_for_an_interval():
         (1, 39, 0, 2 / 40, 0),
         (0, 0, 5, 2 / 32, 4),  # signs are all that can be exchanged
         (0, 0, 10, 2 / 1024, 9),
-        (10, 10, 1, 2 / 184756, 9),
+        (10, 10, 1, 2 / 184756 / 2, 10),  # a line with both is a pair of its own
+        (3, 3, 4, 2 / 20 / 16, 6),
         (5, 0, 0, 1.0, -1),
     ],
 )
@@ -300,11 +303,33 @@ def test_what_lines_can_show_by_hand(sensitive, resistant, both, floor, df):
     assert found == (pytest.approx(floor), df)
 
 
+def test_a_stray_cell_does_not_make_a_line_one_of_both_classes():
+    answer = np.array([1.0] * 19 + [0.0] + [0.0] * 20 + [1.0] * 17 + [0.0] * 3)
+    classes = evaluate.class_of_lines(answer, np.repeat(["stray", "pure", "both"], 20))
+    assert classes["stray"] == 1 and classes["pure"] == 0 and np.isnan(classes["both"])
+
+
+def test_so_few_lines_that_no_difference_among_many_could_be_clear_have_no_test():
+    """A perfect score against its reverse, 4 + 4 lines: the smallest p is 2/70, too much for two tests."""
+    line, answer = np.repeat(np.arange(8), 4), np.repeat([1.0, 0.0], 16)
+    cells = ad.AnnData(obs=pd.DataFrame({"truth": answer, "cell_line": line.astype(str)}))
+    cells.obs_names = [f"c{i}" for i in range(32)]
+    tables = [
+        pd.DataFrame({"method": m, "seed": 0, "cell": cells.obs_names, "score": s})
+        for m, s in {"right": answer, "wrong": 1 - answer}.items()
+    ]
+    one = evaluate.paired_differences(pd.concat(tables), cells, [("right", "wrong")]).iloc[0]
+    assert one["value"] == 1 and one["low"] == 1 and one["holm"] == pytest.approx(2 / 70)
+    both_ways = [("right", "wrong"), ("wrong", "right")]
+    two = evaluate.paired_differences(pd.concat(tables), cells, both_ways)
+    assert two["value"].tolist() == [1, -1] and two[["low", "high", "p", "holm"]].isna().all(axis=None)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("sensitive", "resistant", "both"), [(4, 4, 0), (0, 0, 6)])
 def test_lines_without_any_difference_are_seldom_called_different(sensitive, resistant, both):
     """Type I error of the paired test where two methods know nothing but their own noise of each line."""
-    rng, wrong, n = np.random.default_rng(0), 0, 150
+    rng, wrong, missed, n = np.random.default_rng(0), 0, 0, 150
     lines = sensitive + resistant + both
     line = np.repeat(np.arange(lines), 4)
     answer = np.repeat(np.array([1.0] * sensitive + [0.0] * resistant + [np.nan] * both), 4)
@@ -320,7 +345,8 @@ def test_lines_without_any_difference_are_seldom_called_different(sensitive, res
         ]
         found = evaluate.paired_differences(pd.concat(tables), cells, [("a", "b")], n_draws=200)
         wrong += found["p"].iloc[0] < 0.05
-    assert wrong <= 0.085 * n  # .05 and two standard errors of 150 trials
+        missed += found["low"].iloc[0] > 0 or found["high"].iloc[0] < 0
+    assert wrong <= 0.085 * n and missed <= 0.085 * n  # .05 and two standard errors of 150 trials
 
 
 def test_draws_of_one_class_do_not_count():

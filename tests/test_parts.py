@@ -132,7 +132,29 @@ def test_what_parts_share_is_made_before_them_once(root, sharing, capsys):
 def test_a_part_that_fails_reaches_the_build(root, capsys):
     assert workflow.main(["small", "beta", "draws", "7"]) == 1
     said = (root / "_build" / "small" / "errors" / "beta-draws-7").read_text()
-    assert said == "chapter 'beta' makes no part '7' of 'draws'; see its settings"
+    assert said == "draws, part 7: chapter 'beta' makes no part '7' of 'draws'; see its settings"
+
+
+def test_a_part_that_fails_does_not_stop_the_others_of_its_step(root):
+    assert workflow.main(["small", "beta", "draws", "0", "7", "1"]) == 1
+    build = root / "_build" / "small"
+    assert (
+        (build / "errors" / "beta-draws-0").read_text().startswith("draws, part 7: chapter 'beta' makes no")
+    )
+    assert {path.name for path in (build / "results" / "draws").glob("*.csv.gz")} == {"0.csv.gz", "1.csv.gz"}
+
+
+@pytest.mark.slow
+def test_rules_do_not_depend_on_the_cores_of_the_machine_that_reads_them(scored):
+    """On a cluster each job reads the Snakefile anew, with the cores that it has there."""
+    snakefile = Path(workflow.__file__).parents[1] / "Snakefile"
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--list-rules"]
+    scored.build.mkdir(parents=True)
+    rules = [
+        subprocess.run([*command, "--cores", cores], capture_output=True, text=True, check=True).stdout  # noqa: S603
+        for cores in ("1", "8")
+    ]
+    assert rules[0] == rules[1]
 
 
 def test_a_page_says_what_its_parts_cost():

@@ -14,7 +14,6 @@ from bulk2sc import evaluate, inference
 from bulk2sc.inference import MANY_LINES, Evidence
 
 COLUMNS = ["method", "seed", "metric", "value", "low", "high", "p"]
-NO_LINES = Evidence(floor=1.0)
 Measure = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, np.ndarray]]
 
 
@@ -61,10 +60,11 @@ def measured(
     DataFrame
         Tidy, as `evaluate.judge` returns it: method, seed (-1 for the mean, which carries the interval),
         metric, value, low, high, and p, of means of what is `tested`, as `corrected` leaves it; without
-        interval and p where `evaluate.too_few_lines`.
+        interval and p where the lines are too few, of what is `tested` for so many methods.
     """
     answer, lines = cells.obs[against].to_numpy(float), cells.obs["cell_line"].astype(str)
     weight, known = resampled(lines, n_draws=n_draws), evaluate.evidence(answer, lines)
+    for_tests = known.among(scores["method"].nunique())
     rows = []
     for method, table in scores.groupby("method", sort=False):
         wide = table.pivot(index="seed", columns="cell", values="score")[cells.obs_names]
@@ -78,31 +78,21 @@ def measured(
             draws = np.mean([by[metric] for by in found.values()], axis=0)
             if metric in inflated and not np.isnan(draws[0]):
                 draws[1:] = np.maximum(draws[1:] - np.nanmean(draws[1:]) + draws[0], 0)
-            summary = against_zero if metric in tested else with_interval
-            rows.append({"method": method, "seed": -1, "metric": metric, **summary(draws, known)})
+            summary = against_zero(draws, for_tests) if metric in tested else with_interval(draws, known)
+            rows.append({"method": method, "seed": -1, "metric": metric, **summary})
     return corrected(pd.DataFrame(rows, columns=COLUMNS), n_draws)
 
 
 def with_interval(draws: np.ndarray, known: Evidence = MANY_LINES) -> dict[str, float]:
-    """Return the first of the draws and the middle 95 % of the others: value, low, high.
-
-    The interval is NaN where the lines show too little.
-    """
-    rest = draws[1:][~np.isnan(draws[1:])]
-    low, high = (np.nan, np.nan) if known.too_little or not len(rest) else np.quantile(rest, [0.025, 0.975])
+    """Return the first of the draws and the interval of `inference.bootstrap_interval`: value, low, high."""
+    low, high = inference.bootstrap_interval(draws[1:], known)
     return {"value": float(draws[0]), "low": float(low), "high": float(high)}
 
 
 def against_zero(draws: np.ndarray, known: Evidence = MANY_LINES) -> dict[str, float]:
-    """Return what `with_interval` does of a difference, and the p-value of `inference.bootstrap_p`.
-
-    Where more than one draw in twenty is not defined, the others say too little: there is no interval then.
-    """
+    """Return what `with_interval` does of a difference, and the p-value of `inference.bootstrap_p`."""
     draws = np.round(draws, 12)  # what is 0 but for rounding is on neither side
-    if np.isnan(draws[1:]).mean() > 0.05:
-        known = NO_LINES
-    p = np.nan if known.too_little else inference.bootstrap_p(draws[0], draws[1:], known)
-    return with_interval(draws, known) | {"p": p}
+    return with_interval(draws, known) | {"p": inference.bootstrap_p(draws[0], draws[1:], known)}
 
 
 def corrected(table: pd.DataFrame, n_draws: int, family: Sequence[str] = ("metric",)) -> pd.DataFrame:

@@ -55,15 +55,16 @@ def ensemble_gains(
         single seed is its own mean: its gain is 0, and no test.
     """
     answer, names, weight, lines = judged(cells, against, n_draws)
-    rows = []
+    rows, for_tests = [], lines.among(scores["method"].nunique())
     for method, table in scores.groupby("method", sort=False):
         seeds = table.pivot(index="seed", columns="cell", values="score")[names].to_numpy()
         single = [evaluate.weighted_metrics(answer, s, weight) for s in seeds]
         together = evaluate.weighted_metrics(answer, seeds.mean(axis=0), weight)
         for metric in ("auroc", "brier"):
-            summary = against_zero if metric == "auroc" and len(seeds) > 1 else with_interval
             gain = together[metric] - np.mean([one[metric] for one in single], axis=0)
-            rows.append({"method": method, "seed": -1, "metric": f"{metric} gain", **summary(gain, lines)})
+            tested = metric == "auroc" and len(seeds) > 1
+            summary = against_zero(gain, for_tests) if tested else with_interval(gain, lines)
+            rows.append({"method": method, "seed": -1, "metric": f"{metric} gain", **summary})
     return corrected(pd.DataFrame(rows, columns=COLUMNS), n_draws)
 
 
@@ -93,12 +94,11 @@ def rejections(
         high, and p of the gain: by either kind, the methods are one family.
     """
     answer, names, weight, lines = judged(cells, against, n_draws)
-    rows = []
+    rows, for_tests = [], lines.among(scores["method"].nunique())
     for method, kind, score, uncertainty in _certainties(scores, names):
         for metric, draws in risk_coverage((score >= 0.5) != answer, uncertainty, weight).items():
-            summary = against_zero if metric == "gain" else with_interval
-            row = {"by": kind, "method": method, "seed": -1, "metric": metric}
-            rows.append(row | summary(draws, lines))
+            summary = against_zero(draws, for_tests) if metric == "gain" else with_interval(draws, lines)
+            rows.append({"by": kind, "method": method, "seed": -1, "metric": metric} | summary)
     return corrected(pd.DataFrame(rows, columns=["by", *COLUMNS]), n_draws, ("by", "metric"))
 
 

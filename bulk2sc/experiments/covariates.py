@@ -71,7 +71,7 @@ def fitted(cells: AnnData, against: str, seed: int = 0) -> pd.DataFrame:
 def fitted_p(cells: AnnData, against: str, *, n_deals: int = DEALS, seed: int = 0) -> float:
     """Return how often the regression does as well where answers are dealt out anew among the lines.
 
-    Lines with one answer exchange them; a line with both has them turned round, or not. With three measures
+    Lines of one class exchange it; a line with both has its answers turned round, or not. With three measures
     and few lines, scores of other lines are off .5 by far more than an interval over lines allows for.
 
     Returns
@@ -123,14 +123,12 @@ def _out_of_fold(X: pd.DataFrame, y: np.ndarray, lines: np.ndarray, seed: int) -
 
 
 def _dealt(y: np.ndarray, lines: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return answers dealt out anew: exchanged among lines of one answer, turned round within the others."""
-    share = pd.Series(y).groupby(lines).mean()
-    whole = share[share.isin([0.0, 1.0])]
-    new = dict(zip(whole.index, rng.permutation(whole), strict=True))
-    turned = {line: rng.random() < 0.5 for line in share.index.difference(whole.index)}
-    return np.array(
-        [new[at] if at in new else abs(turned[at] - one) for at, one in zip(lines, y, strict=True)]
-    )
+    """Return answers dealt out anew: exchanged among lines of one class, turned round within the others."""
+    old = evaluate.class_of_lines(y, lines)
+    whole, both = old.index[old.notna()], old.index[old.isna()]
+    turned = dict(zip(whole, rng.permutation(old[whole]) != old[whole], strict=True))
+    turned |= dict(zip(both, rng.random(len(both)) < 0.5, strict=True))
+    return np.abs(y - pd.Series(lines).map(turned).to_numpy(float))
 
 
 def _values(cells: AnnData) -> pd.DataFrame:

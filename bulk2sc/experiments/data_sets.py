@@ -10,8 +10,6 @@ from scipy import stats
 
 from bulk2sc import evaluate, inference
 
-DEPENDENT = 0.5  # share of common lines from which on two data sets are taken for one
-
 
 def with_answers(scores: pd.DataFrame, cells: AnnData, *, study: str) -> dict[str, pd.DataFrame]:
     """Return what `judge` needs of one data set.
@@ -75,7 +73,7 @@ def means(table: pd.DataFrame, *, shared: float = 0.0) -> pd.DataFrame:
     table
         Rows of `evaluate.judge` with a column ``study``; the means over seeds (seed -1) count.
     shared
-        As `shared_lines` returns it; from `DEPENDENT` on there is no interval.
+        As `shared_lines` returns it; from `inference.DEPENDENT` on there is no interval.
 
     Returns
     -------
@@ -85,7 +83,7 @@ def means(table: pd.DataFrame, *, shared: float = 0.0) -> pd.DataFrame:
     """
     groups = table[table["seed"] == -1].groupby(["method", "metric"], sort=False)["value"]
     found = groups.agg(mean="mean", sd="std", n="count").reset_index()
-    enough = found["n"].where((found["n"] >= 3) & (shared < DEPENDENT))
+    enough = found["n"].where((found["n"] >= 3) & (shared < inference.DEPENDENT))
     half = inference.t_half(found["sd"] / np.sqrt(enough), enough)
     found["low"], found["high"] = found["mean"] - half, np.minimum(found["mean"] + half, 1)
     return found.drop(columns="sd")
@@ -114,7 +112,7 @@ def differences(
     rows = table[(table["seed"] == -1) & (table["metric"] == metric)]
     wide = rows.pivot(index="study", columns="method", values="value")
     index = pd.MultiIndex.from_tuples(pairs, names=["first", "second"])
-    rows = [_paired_t((wide[a] - wide[b]).dropna(), tested=shared < DEPENDENT) for a, b in pairs]
+    rows = [_paired_t((wide[a] - wide[b]).dropna(), tested=shared < inference.DEPENDENT) for a, b in pairs]
     found = pd.DataFrame(rows, index, columns=["value", "low", "high", "p", "n"])
     return found.assign(holm=inference.holm(found["p"]))
 

@@ -111,13 +111,14 @@ def judge(scores: pd.DataFrame, *, n_draws: int = 1000) -> pd.DataFrame:
     -------
     DataFrame
         method, seed (the simulated drug), shift, question, value (AUROC), low, high (95 % interval over
-        lines), p of an AUROC of .5, corrected by Holm's method over the methods and drugs of one question and
-        one shift (NaN for scores without order, which are no test). The question `EXPOSURE` takes control
+        lines), p of an AUROC of .5, corrected by Holm's method over the methods, for each simulated drug,
+        question and shift (NaN for scores without order, which are no test; interval and p are NaN where the
+        lines are too few for so many methods). The question `EXPOSURE` takes control
         cells for sensitive and treated ones for resistant, as the labels of an experiment do, among truly
         sensitive cells: .5 means blind to exposure. `TREATED` and `CONTROL` ask for the lines' own response
         within one sample.
     """
-    rows = []
+    rows, n_tests = [], scores["method"].nunique()
     for key, table in scores.groupby(["method", "seed", "shift"], sort=False):
         treated, truth = table["treated"].astype(bool), table["truth"]
         questions = {
@@ -128,21 +129,24 @@ def judge(scores: pd.DataFrame, *, n_draws: int = 1000) -> pd.DataFrame:
         for question, answer in questions.items():
             asked = answer.notna()
             parts = [column[asked].to_numpy() for column in (answer, table["score"], table["cell_line"])]
-            rows.append((*key, question, *_auroc(*parts, n_draws)))
+            rows.append((*key, question, *_auroc(*parts, n_draws, n_tests)))
     columns = ["method", "seed", "shift", "question", "value", "low", "high", "p"]
     found = pd.DataFrame(rows, columns=columns).astype({"p": float})
-    family = found.groupby(["question", "shift"])["p"]
+    family = found.groupby(["question", "shift", "seed"])["p"]
     if len(found):
         inference.enough_draws(n_draws, family.count().max())
     return found.assign(p=family.transform(inference.holm))
 
 
-def _auroc(answer: np.ndarray, score: np.ndarray, lines: np.ndarray, n_draws: int) -> tuple[float, ...]:
+def _auroc(
+    answer: np.ndarray, score: np.ndarray, lines: np.ndarray, n_draws: int, n_tests: int
+) -> tuple[float, ...]:
     """Return the AUROC, its interval over lines, and the p-value of .5."""
     draws = evaluate.bootstrap_draws(answer, score, lines, n_draws=n_draws)["auroc"]
-    value, known = evaluate.metrics(answer, score)["auroc"], evaluate.evidence(answer, lines)
+    value = evaluate.metrics(answer, score)["auroc"]
+    known = evaluate.evidence(answer, lines).among(n_tests)
     p = inference.bootstrap_p(value - 0.5, draws - 0.5, known) if np.ptp(score) > 0 else np.nan
-    return value, draws.quantile(0.025), draws.quantile(0.975), p
+    return value, *inference.bootstrap_interval(draws, known), p
 
 
 def called_resistant(scores: pd.DataFrame) -> pd.DataFrame:

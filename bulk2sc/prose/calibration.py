@@ -72,10 +72,14 @@ def sides(rows: pd.DataFrame, question: str) -> str:
     if rows["low"].isna().all():
         spread = f"from {rows['value'].min():.2f} to {rows['value'].max():.2f}"
         return f"The {what} runs {spread}, with too few lines for intervals: its signs decide nothing."
+    unknown, rows = rows[rows["low"].isna()], rows[rows["low"].notna()]
     tested = rows["p"] < 0.05
     higher, lower = tested & (rows["low"] > 0), tested & (rows["high"] < 0)
     found = zip(words, (higher, lower, ~higher & ~lower), strict=True)
-    return " ".join(f"{said}: {_with_range(rows[those])}." for said, those in found if those.any())
+    text = [f"{said}: {_with_range(rows[those])}." for said, those in found if those.any()]
+    if len(unknown):
+        text.append(f"Not to be told, as it is not defined in many draws of lines: {_with_range(unknown)}.")
+    return " ".join(text)
 
 
 def _with_range(rows: pd.DataFrame) -> str:

@@ -216,6 +216,8 @@ def mistakes_exposure(rows: pd.DataFrame, shift: float) -> list[str]:
 def _exposure_taken(drugs: pd.DataFrame) -> str:
     """Say for what a method takes exposure, and with how many of the simulated drugs."""
     n, clear = len(drugs), drugs[drugs["p"] < 0.05]
+    if drugs["low"].isna().all():
+        return "There are too few lines to tell a trace of exposure"
     counts = {
         "resistance": int((clear["low"] > CHANCE).sum()),
         "sensitivity": int((clear["high"] < CHANCE).sum()),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from bulk2sc.inference import DEPENDENT
 from bulk2sc.prose.words import interval, listing, percent
 
 # What a deep model has to beat first: ridge regression and boosted trees, as they come and tuned on bulk.
@@ -189,8 +190,9 @@ def _simple_over_studies(gaps: pd.DataFrame, shared: float) -> str:
     gaps = gaps.droplevel("first").sort_values("value")
     text = f"simple methods with a higher mean AUROC: {listing(gaps.index[gaps['value'] < 0])}."
     if gaps["holm"].isna().all():
-        common = f"; of the judged lines two of these share {percent(shared)}" if shared else ""
-        return f"{text} That is not tested: it takes three data sets that differ{common}."
+        if shared >= DEPENDENT:
+            return f"{text} That is not tested: two of these share {percent(shared)} of their judged lines."
+        return f"{text} That is not tested: it takes three data sets that differ."
     clear = gaps["holm"] < 0.05
     ahead, behind = (gaps.index[clear & sign] for sign in (gaps["value"] > 0, gaps["value"] < 0))
     return (

@@ -200,11 +200,11 @@ Markdown("\n".join(f"- {sentence}" for sentence in said))
 # - **response, among treated cells** and **among control cells**: within one sample, are cells of sensitive lines told from cells of resistant ones? Exposure cannot help there.
 #
 # Among so many intervals, one in twenty misses .5 by chance.
-# So exposure counts as taken for something only where the bootstrap p-value is below .05 too, corrected by Holm's method for all methods and all simulated drugs at that shift.
+# So exposure counts as taken for something only where the p-value is below .05 too, corrected by Holm's method for all methods with that drug and shift.
 
 # %%
 exposed = study.read("exposure")
-answered = exposure.judge(exposed, n_draws=2 * n_draws)  # their p-values are corrected for more tests
+answered = exposure.judge(exposed, n_draws=n_draws)
 methods = study.settings["methods"]
 learners = [method for method in methods if not method.startswith(("all ", "mean effect"))]
 
