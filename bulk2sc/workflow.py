@@ -282,7 +282,7 @@ def _run(plan: Plan, chapter: Chapter) -> None:
 
 
 def _make(plan: Plan, chapter: Chapter, artefact: str, *parts: str) -> None:
-    """Make parts one after the other, with one line when each is there; a failure does not stop the others."""
+    """Make parts one after the other, with one line when each is there; a failure stops no other part."""
     place, failed = f"[{chapter.position}/{len(plan.chapters)}] {chapter.slug}", []
     for part in parts:
         try:
