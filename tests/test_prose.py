@@ -16,11 +16,11 @@ def table(*rows):
     [
         (
             {"value": 0.1, "low": 0.05, "high": 0.15},
-            "**a** is ahead of b by 0.10 (95 % interval 0.05 to 0.15) in AUROC.",
+            "**a** is ahead of b by 0.100 (95 % interval 0.050 to 0.150) in AUROC.",
         ),
         (
             {"value": -0.1, "low": -0.15, "high": -0.05},
-            "**a** is behind b by 0.10 (95 % interval 0.05 to 0.15) in AUROC.",
+            "**a** is behind b by 0.100 (95 % interval 0.050 to 0.150) in AUROC.",
         ),
         (
             {"value": -0.1, "low": -0.3, "high": 0.1},
@@ -49,7 +49,7 @@ def test_a_difference_must_survive_the_correction():
 def test_too_few_lines_for_an_interval():
     nan = np.nan
     gap = {"value": 0.1, "low": nan, "high": nan}
-    assert "differs by 0.10 (too few for an interval)" in prose.difference("a", "b", gap)
+    assert "differs by 0.100 (too few for an interval)" in prose.difference("a", "b", gap)
     assert "needs answers of both classes" in prose.difference("a", "b", gap | {"value": nan})
     rows = table(("a", -1, "auroc", 0.7, nan, nan))
     assert "too few lines to say" in prose.above_chance(rows)

@@ -30,8 +30,12 @@ def test_sides(question):
     )
     assert prose.sides(rows(wide), question) == f"{unclear}: x (+0.000)."
     both = prose.sides(rows(wide, ("y", 0.02, -1, 1)), question)
-    assert both == f"{unclear}: x and y (+0.000 to +0.020)."
+    assert both == f"{unclear}: x and y (values from +0.000 to +0.020)."
     assert prose.sides(rows(up, ("gone", NAN, NAN, NAN)), question) == f"{above}: u (+1.000)."
+    mixed = prose.sides(rows(up, ("m", 0.9, NAN, NAN)), question)
+    assert mixed == (
+        f"{above}: u (+1.000). Not to be told, as it is not defined in many draws of lines: m (+0.900)."
+    )
     few = prose.sides(rows(("a", -0.5, NAN, NAN), ("b", 0.25, NAN, NAN)), question)
     assert few.startswith(f"The {what} runs from -0.50 to 0.25, with too few lines for intervals")
     assert prose.sides(rows(), question) == f"There is nothing to judge the {what} by."
@@ -41,7 +45,7 @@ def test_each_question_is_put_the_right_way_round():
     """A Brier score above 0 is worse, a skill, a ranking and a gain above 0 are better."""
     first = {question: words[1] for question, words in QUESTIONS.items()}
     assert "worse" in first["estimated"] and "worse" in first["oracle"] and "too high" in first["share"]
-    assert "Better" in first["skill"] and "better" in first["ensemble"]
+    assert "better" in first["skill"] and "better" in first["ensemble"]
     assert "right" in first["entropy"] and "right" in first["spread"]
 
 

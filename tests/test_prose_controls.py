@@ -85,28 +85,28 @@ def test_a_model_below_shuffled_labels_is_said_to_be_below():
     [
         (
             {"a": row(0.2, 0.1, 0.3)},
-            "Here: the AUROC is clearly lower without A, by 0.20 (95 % interval 0.10 to 0.30).",
+            "Here: the AUROC is clearly lower without A, by 0.200 (95 % interval 0.100 to 0.300).",
         ),
         (
             {"a": row(-0.2, -0.3, -0.1)},
-            "Here: it is clearly **higher** without A, by 0.20 (95 % interval 0.10 to 0.30).",
+            "Here: it is clearly **higher** without A, by 0.200 (95 % interval 0.100 to 0.300).",
         ),
         (
             {"a": row(0.2, 0.1, 0.3, p=0.06)},
             "Here: no difference in AUROC, with minus without, can be shown for A: "
-            "0.20 (95 % interval 0.10 to 0.30).",
+            "0.200 (95 % interval 0.100 to 0.300, corrected p = 0.06).",
         ),
         (
             {"a": row(0.0, -0.1, 0.1), "b": row(0.1, -0.1, 0.2)},
             "Here: no difference in AUROC, with minus without, can be shown for A: "
-            "0.00 (95 % interval -0.10 to 0.10) "
-            "and B: 0.10 (95 % interval -0.10 to 0.20).",
+            "0.000 (95 % interval -0.100 to 0.100, corrected p = 0.01) "
+            "and B: 0.100 (95 % interval -0.100 to 0.200, corrected p = 0.01).",
         ),
         (
             {"a": row(0.2, 0.1, 0.3), "b": row(0.0, -0.1, 0.1)},
-            "Here: the AUROC is clearly lower without A, by 0.20 (95 % interval 0.10 to 0.30); "
+            "Here: the AUROC is clearly lower without A, by 0.200 (95 % interval 0.100 to 0.300); "
             "no difference in AUROC, with minus without, can be shown for B: "
-            "0.00 (95 % interval -0.10 to 0.10).",
+            "0.000 (95 % interval -0.100 to 0.100, corrected p = 0.01).",
         ),
         ({"a": NAN, "b": NAN}, "Here, there are too few lines or seeds to say whether A and B matter."),
         (
@@ -177,16 +177,18 @@ def test_mistaking_exposure():
         "SVM": drugs(high, low, blind, p=0.05),
         "DT": drugs(low, low, blind),
         "GB": drugs(blind, blind, blind),
+        "few": drugs(*[(0.9, np.nan, np.nan)] * 3, p=np.nan),
     }
     rows = pd.concat([table.assign(method=method) for method, table in tables.items()])
-    ranges = "(AUROC at shift 2)"
+    ranges = "(lowest and highest AUROC over the drugs at shift 2)"
     assert prose.mistakes_exposure(rows, 2.0) == [
         f"**Exposure is taken for resistance with 1 of 3 and for sensitivity with 1 of 3 simulated drugs** "
-        f"{ranges}: LR (0.10 to 0.90).",
-        f"**Exposure is taken for resistance with 1 of 3 simulated drugs** {ranges}: RF (0.10 to 0.90).",
-        f"**No clear trace of exposure with any of 3 simulated drugs** {ranges}: SVM (0.10 to 0.90) and "
-        "GB (0.50 to 0.50).",
-        f"**Exposure is taken for sensitivity with 2 of 3 simulated drugs** {ranges}: DT (0.10 to 0.50).",
+        f"{ranges}: LR (0.10 and 0.90).",
+        f"**Exposure is taken for resistance with 1 of 3 simulated drugs** {ranges}: RF (0.10 and 0.90).",
+        f"**No clear trace of exposure with any of 3 simulated drugs** {ranges}: SVM (0.10 and 0.90) and "
+        "GB (0.50 and 0.50).",
+        f"**Exposure is taken for sensitivity with 2 of 3 simulated drugs** {ranges}: DT (0.10 and 0.50).",
+        f"**There are too few lines to tell a trace of exposure** {ranges}: few (0.90 and 0.90).",
     ]
 
 

@@ -40,7 +40,7 @@ OWN = pd.concat([OWN, OWN.assign(metric="accuracy")])
         ),
         (
             {"ridge": UNCLEAR, "DT": AHEAD},
-            "differences in AUROC, shared AE minus the other: 0.01 (95 % interval -0.05 to 0.07) to ridge "
+            "differences in AUROC, shared AE minus the other: 0.010 (95 % interval -0.050 to 0.070) to ridge "
             "(p = 0.7). P-values are corrected for 2 comparisons, intervals are not.",
         ),
         ({"DT": AHEAD}, "This run does not set shared AE beside ridge regression or boosted trees."),
@@ -51,7 +51,7 @@ OWN = pd.concat([OWN, OWN.assign(metric="accuracy")])
         (
             {"ridge": (0.1, NAN, NAN, NAN, NAN)},
             "does not beat ridge regression or boosted trees (ridge).** Its AUROC is 0.80 (95 % interval "
-            "0.70 to 0.90). The differences in AUROC, shared AE minus the other: 0.10 (too few for an "
+            "0.70 to 0.90). The differences in AUROC, shared AE minus the other: 0.100 (too few for an "
             "interval) to ridge.",
         ),
     ],
@@ -149,6 +149,11 @@ def test_over_studies():
         "sensitive* 0.500 and "
         "0.500."
     )
+    untested = gaps({"LR": (0.1, NAN, NAN, NAN, NAN)})
+    same = prose.over_studies(means(3, **found), untested, shared=0.8)
+    assert "That is not tested: two of these share 80 % of their judged lines." in same
+    apart = prose.over_studies(means(2, **found), untested, shared=0.1)
+    assert "That is not tested: it takes three data sets that differ." in apart
     few = prose.over_studies(means(2, low=NAN, **found), gaps({"LR": (0.1, NAN, NAN, NAN, NAN)}))
     assert "is 0.70 (too few data sets for an interval)" in few
     assert "higher mean AUROC: none. That is not tested: it takes three data sets that differ." in few

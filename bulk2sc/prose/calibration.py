@@ -13,9 +13,9 @@ from bulk2sc.prose.words import listing
 QUESTIONS = {
     "skill": (
         "Brier skill",
-        "Better than the mean effect in Brier score, interval and all, are",
-        "Worse than the mean effect in Brier score, interval and all, are",
-        "Not clear of the mean effect in Brier score are",
+        "Of the methods that learn, better than the mean effect in Brier score, interval and all, are",
+        "Of the methods that learn, worse than the mean effect in Brier score, interval and all, are",
+        "Of the methods that learn, not clear of the mean effect in Brier score are",
     ),
     "share": (
         "estimated minus the true share",
@@ -85,7 +85,8 @@ def sides(rows: pd.DataFrame, question: str) -> str:
 def _with_range(rows: pd.DataFrame) -> str:
     """List methods with the lowest and the highest of their values."""
     ends = [f"{value:+z.3f}" for value in (rows["value"].min(), rows["value"].max())]
-    return f"{listing(rows['method'])} ({' to '.join(dict.fromkeys(ends))})"
+    several = "values from " if len(set(ends)) > 1 else ""
+    return f"{listing(rows['method'])} ({several}{' to '.join(dict.fromkeys(ends))})"
 
 
 def with_p(table: pd.DataFrame, metrics: Mapping[str, str], order: Sequence[str]) -> pd.DataFrame:
@@ -121,8 +122,8 @@ def calibrated(errors: Mapping[str, float], upper: Mapping[str, float]) -> str:
         return (
             f"No calibration error is more than exact scores might show on so few lines: {listing(inside)}."
         )
-    said = "An expected calibration error above what exact scores would show on these lines: "
-    said += f"{listing([text[m] for m in more])}."
+    said = "Of the methods that learn, an expected calibration error above what exact scores would show on "
+    said += f"these lines: {listing([text[m] for m in more])}."
     return said + (f" No more than that: {listing(inside)}." if inside else "")
 
 
@@ -201,8 +202,8 @@ def _direction(gap: Mapping[str, float]) -> str:
 
 def _signed(gap: Mapping[str, float]) -> str:
     if pd.isna(gap["low"]):
-        return f"{gap['value']:+.3f}, no interval"
-    return f"{gap['value']:+.3f}, p = {gap['p']:.2g}"
+        return f"{gap['value']:+z.3f}, no interval"
+    return f"{gap['value']:+z.3f}, p = {gap['p']:.2g}"
 
 
 def goes_with(fits: pd.DataFrame, x: str, y: str, *, names: tuple[str, str]) -> str:

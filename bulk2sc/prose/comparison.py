@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from bulk2sc.prose.words import LABELS, interval, listing, unsigned
+from bulk2sc.prose.words import LABELS, interval, listing, unsigned, with_corrected_p
 
 CONSTANT = ("all sensitive", "all resistant", "mean effect")  # the same answer for every cell, by design
 
@@ -17,14 +17,14 @@ def difference(first: str, second: str, gap: Mapping[str, float], *, metric: str
     label = LABELS.get(metric, metric)
     if pd.isna(gap["value"]):
         return f"**{first}** and {second} cannot be compared in {label}: it needs answers of both classes."
-    size = unsigned(gap)
+    size = unsigned(gap, digits=3)
     clear = not gap.get("p", 0) >= 0.05
     if gap["low"] > 0 and clear:
         return f"**{first}** is ahead of {second} by {size} in {label}."
     if gap["high"] < 0 and clear:
         return f"**{first}** is behind {second} by {size} in {label}."
-    signed = interval(gap["value"], gap["low"], gap["high"])
-    return f"**{first}** and {second} cannot be told apart here: their {label} differs by {signed}."
+    size = with_corrected_p(gap)
+    return f"**{first}** and {second} cannot be told apart here: their {label} differs by {size}."
 
 
 def above_chance(table: pd.DataFrame, *, metric: str = "auroc", chance: float = 0.5) -> str:

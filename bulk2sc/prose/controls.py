@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from bulk2sc.prose.words import interval, listing, percent, unsigned
+from bulk2sc.prose.words import interval, listing, percent, unsigned, with_corrected_p
 
 CHANCE = 0.5
 NEEDED = "that needs answers of both classes."
@@ -93,11 +93,15 @@ def parts_that_matter(gaps: Mapping[str, Mapping[str, float]], parts: Mapping[st
     missed = [name for name, gap in clear.items() if gap["low"] > 0]
     harmful = [name for name, gap in clear.items() if gap["high"] < 0]
     idle = [name for name in gaps if name not in missed + harmful]
-    clauses = [f"the AUROC is clearly lower without {parts[m]}, by {unsigned(gaps[m])}" for m in missed]
-    clauses += [f"it is clearly **higher** without {parts[m]}, by {unsigned(gaps[m])}" for m in harmful]
+    clauses = [
+        f"the AUROC is clearly lower without {parts[m]}, by {unsigned(gaps[m], digits=3)}" for m in missed
+    ]
+    clauses += [
+        f"it is clearly **higher** without {parts[m]}, by {unsigned(gaps[m], digits=3)}" for m in harmful
+    ]
     if idle:
-        sizes = [f"{parts[m]}: {interval(*(gaps[m][end] for end in ('value', 'low', 'high')))}" for m in idle]
-        clauses.append(f"no difference in AUROC, with minus without, can be shown for {listing(sizes)}")
+        unclear = [f"{parts[m]}: {with_corrected_p(gaps[m])}" for m in idle]
+        clauses.append(f"no difference in AUROC, with minus without, can be shown for {listing(unclear)}")
     return f"{where}: {'; '.join(clauses)}."
 
 
@@ -109,7 +113,7 @@ def leakage(method: str, gap: Mapping[str, float]) -> str:
         return (
             f"For {method}, there are too few lines to say what leaving them in does ({gap['value']:+.2f})."
         )
-    size = interval(gap["value"], gap["low"], gap["high"])
+    size = with_corrected_p(gap)
     if gap["low"] > 0 and not gap.get("p", 0) >= 0.05:
         return f"**Leaving the tested lines in training flatters {method}**: its AUROC rises by {size}."
     return f"For {method}, no rise can be shown where the tested lines are left in: {size}."
@@ -208,9 +212,10 @@ def mistakes_exposure(rows: pd.DataFrame, shift: float) -> list[str]:
     """
     alike: dict[str, list[str]] = {}
     for method, drugs in rows.groupby("method", sort=False):
-        span = f"{drugs['value'].min():.2f} to {drugs['value'].max():.2f}"
+        span = f"{drugs['value'].min():.2f} and {drugs['value'].max():.2f}"
         alike.setdefault(_exposure_taken(drugs), []).append(f"{method} ({span})")
-    return [f"**{found}** (AUROC at shift {shift:g}): {listing(named)}." for found, named in alike.items()]
+    what = f"(lowest and highest AUROC over the drugs at shift {shift:g})"
+    return [f"**{found}** {what}: {listing(named)}." for found, named in alike.items()]
 
 
 def _exposure_taken(drugs: pd.DataFrame) -> str:

@@ -44,7 +44,7 @@ def verdict(
     if len(behind):
         text += f"It is clearly behind {listing(behind.index)}. "
     differences = [
-        f"{interval(g['value'], g['low'], g['high'])} to {bar}"
+        f"{interval(g['value'], g['low'], g['high'], digits=3)} to {bar}"
         + ("" if pd.isna(g["holm"]) else f" (p = {g['holm']:.2g})")
         for bar, g in of_model.iterrows()
     ]

@@ -42,6 +42,12 @@ def unsigned(gap: Mapping[str, float], *, digits: int = 2) -> str:
     return interval(abs(gap["value"]), *sorted((abs(gap["low"]), abs(gap["high"]))), digits=digits)
 
 
+def with_corrected_p(gap: Mapping[str, float], *, digits: int = 3) -> str:
+    """Format a difference (value, low, high and, where it was tested, the corrected p), sign and all."""
+    text = interval(gap["value"], gap["low"], gap["high"], digits=digits)
+    return text if pd.isna(gap.get("p")) else f"{text.removesuffix(')')}, corrected p = {gap['p']:.2g})"
+
+
 def counted(n: int, one: str) -> str:
     """Format a number of things: ``1 seed``, ``5 seeds``."""
     return f"{n} {one}" if n == 1 else f"{n} {one}s"

@@ -210,7 +210,7 @@ Markdown(prose.penalty(on_bulk["value"], on_cells["value"], models.make("ridge")
 # So the difference itself is resampled: the same draw of lines for both methods.
 #
 # The shared autoencoder is compared with every rival, and so is the simple method that bulk lines favour, with the other simple ones.
-# Testing that often invites a lucky winner, so the p-values are corrected by {term}`Holm's method` over all comparisons made, and a difference counts only if it survives that.
+# Testing that often invites a lucky winner, so the {term}`p-values <P-value of lines>` are corrected by {term}`Holm's method` over all comparisons made, and a difference counts only if it survives that.
 
 # %% tags=["remove-input"]
 Markdown(prose.standings(comparison))

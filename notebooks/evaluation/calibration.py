@@ -204,7 +204,7 @@ Markdown(" ".join([prose.meets_and_predicts(fits, names), *related, prose.degene
 # How far they would get is drawn beside it: each line is dealt one uniform number, and its cells that score above it count as sensitive, which makes every score right on average and lets cells of a line share their fate.
 # The bootstrap pushes such measures up once more; their intervals are moved back by the mean of that push.
 #
-# From here on every question is put to all methods of a table at once, constant answers among them: its bootstrap p-values are one family and corrected by Holm's method.
+# From here on every question is put to all methods of a table at once, constant answers among them, which sentences do not name: its {term}`p-values <P-value of lines>` are one family and corrected by Holm's method.
 # A method is said to be above or below 0 where its interval is and its corrected p is below .05.
 # Only the grey bars and bands hold for each method by itself: of twenty with exact scores, one would pass its bar.
 
@@ -222,7 +222,7 @@ quality = calibration.measured(scores, cells, measure, inflated=calibration.INFL
 runs = evaluate.judge(scores, cells, n_draws=1).query("metric == 'degenerate' and seed >= 0")
 chance = calibration.chance_errors(scores, cells, n_draws=n_draws)
 
-# %% mystnb={"figure": {"caption": "Brier skill against the mean effect (dashed: none) and expected calibration error. Blue: mean over seeds with its 95 % interval over cell lines; grey points: seeds; grey bars: 95 % of what exact scores would show on these lines.", "name": "fig-calibration"}, "image": {"alt": "Two panels of dots with intervals, one row per method: Brier skill and expected calibration error."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Brier skill against the mean effect (dashed: none) and expected calibration error. Blue: mean over seeds with its 95 % interval over cell lines; grey points: seeds; grey bars: 95 % of what exact scores would show on these lines. Intervals are not corrected for the number of methods; the text asks for a corrected p as well.", "name": "fig-calibration"}, "image": {"alt": "Two panels of dots with intervals, one row per method: Brier skill and expected calibration error."}} tags=["hide-input"]
 figure, axes = plt.subplots(1, 2, figsize=(9, 0.3 * len(methods) + 1), sharey=True)
 pl.intervals(quality, "brier_skill", chance=0, order=methods, ax=axes[0])
 pl.intervals(quality, "ece", order=methods, ax=axes[1])
@@ -265,7 +265,7 @@ for ax, method in zip(axes.flat, learners, strict=False):
 #
 # The training has its own share of sensitive lines, fixed by how the tails are cut; a tumour has another.
 # If sensitive cells look alike in both, and resistant ones too, Bayes' rule turns scores for one share into scores for the other, and the share can be found from the scores alone, by expectation and maximisation {cite:p}`saerens2002`.
-# No label is used for that; the *oracle* beside it is told the true share, of every draw anew, and stands for the best that such a correction could do: its intervals lean towards a gain, and for a constant answer it cannot lose.
+# No label is used for that; the *oracle* beside it is told the true share, of every draw anew, and stands for the best that such a correction could do: in the Brier score its intervals lean towards a gain, and for a constant answer it cannot lose; accuracy and F1 can.
 #
 # First a test of the estimate: known cells are weighted so that the true share takes several values.
 
@@ -298,7 +298,7 @@ effects = [
 ]
 effects = pd.concat(effects, ignore_index=True).query("metric in ['brier', 'ece', 'accuracy', 'f1']")
 
-# %% mystnb={"figure": {"caption": "What correcting the scores for the share of sensitive cells changes: means over seeds with 95 % intervals over cell lines, and seeds as grey points. Left of 0 is better for the Brier score and the calibration error, right of 0 for accuracy and F1.", "name": "fig-prior-shift"}, "image": {"alt": "Four panels of differences with intervals, one row per method, for the estimated share and the true one."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "What correcting the scores for the share of sensitive cells changes: means over seeds with 95 % intervals over cell lines, and seeds as grey points. Left of 0 is better for the Brier score and the calibration error, right of 0 for accuracy and F1. Intervals are not corrected for the number of methods; the text asks for a corrected p as well.", "name": "fig-prior-shift"}, "image": {"alt": "Four panels of differences with intervals, one row per method, for the estimated share and the true one."}} tags=["hide-input"]
 figure, axes = plt.subplots(2, 2, figsize=(8.5, 0.6 * len(learners) + 2), sharey=True)
 for ax, metric in zip(axes.flat, ("brier", "ece", "accuracy", "f1"), strict=True):
     pl.by_answer(effects, metric, kinds, chance=0, ax=ax)
@@ -364,8 +364,8 @@ prose.with_p(pd.concat(renamed), columns, methods)
 
 # %% [markdown]
 # The correction trusts the scores to be right where they were made.
-# Scores that are already wrong in the cells, because the domains differ in more than the share, mislead the estimate, and a wrong estimate makes things worse than none.
-# Where the true share is that of the training, there is nothing to gain and only something to lose.
+# Scores that are already wrong in the cells, because the domains differ in more than the share, mislead the estimate, and a wrong estimate can make things worse than none.
+# Where the true share is that of the training, there is nothing to gain and only something to lose, which few lines need not show.
 #
 # ## Does uncertainty know when it is wrong?
 #
@@ -410,7 +410,7 @@ for ax, method in zip(axes.flat, learners, strict=False):
 drawn = {h.get_label(): h for ax in axes.flat for h in ax.lines if not h.get_label().startswith("_")}
 _ = figure.legend(drawn.values(), drawn.keys(), loc="outside lower center", ncols=4)
 
-# %% mystnb={"figure": {"caption": "How much of what an oracle would gain over random order the uncertainty gains, for the mean of the seeds, with 95 % intervals over cell lines. Right of 0 it knows something; left of 0 the certain calls are the wrong ones.", "name": "fig-gain"}, "image": {"alt": "Dots with intervals, one row per method, for entropy and spread."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "How much of what an oracle would gain over random order the uncertainty gains, for the mean of the seeds, with 95 % intervals over cell lines. Right of 0 it knows something; left of 0 the certain calls are the wrong ones. Intervals are not corrected for the number of methods; the text asks for a corrected p as well.", "name": "fig-gain"}, "image": {"alt": "Dots with intervals, one row per method, for entropy and spread."}} tags=["hide-input"]
 both = rejected[rejected["method"].isin(learners)].rename(columns={"by": "against"})
 figure, ax = plt.subplots(figsize=(6, 0.35 * len(learners) + 1))
 pl.by_answer(both, "gain", {"entropy": pl.SENSITIVE, "spread": pl.RESISTANT}, chance=0, ax=ax)

@@ -138,7 +138,8 @@ prose.with_intervals(validation, ["auroc", "mcc", "balanced_accuracy", "pearson"
 # ## What is missed, and what is not
 #
 # Each difference is resampled over the same draws of cell lines, and on bulk lines taken fold by fold, with the mean of all shuffles of a fold.
-# The p-values of each ground are corrected together by Holm's method.
+# The {term}`p-values <P-value of lines>` of each ground are corrected together by {term}`Holm's method`.
+# Intervals are not corrected, so that one may lie on one side of 0 while p is above .05; then nothing is claimed.
 #
 # A part that is not missed here may still help elsewhere, or make a model easier to read.
 # Where the interval leaves room for a small loss only, the model does not need it; that no loss can be shown does not yet say so.
@@ -200,7 +201,7 @@ Markdown("\n".join(f"- {sentence}" for sentence in said))
 # - **response, among treated cells** and **among control cells**: within one sample, are cells of sensitive lines told from cells of resistant ones? Exposure cannot help there.
 #
 # Among so many intervals, one in twenty misses .5 by chance.
-# So exposure counts as taken for something only where the p-value is below .05 too, corrected by Holm's method for all methods with that drug and shift.
+# So exposure counts as taken for something only where the {term}`p-value <P-value of lines>` is below .05 too, corrected by Holm's method for all methods with that drug and shift.
 
 # %%
 exposed = study.read("exposure")
