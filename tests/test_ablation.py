@@ -148,6 +148,15 @@ def test_runs_at_the_limit_are_counted_by_their_first_stage(history):
     assert ablation.at_limit(history, 2) == 1 and ablation.at_limit(history, 4) == 0
 
 
+def test_the_last_distance_is_that_of_the_last_epoch_of_each_seed():
+    rows = [("adv", s, "adversarial", e, "train", "distance", 10 * s + e) for s in (0, 1) for e in (2, 3, 1)]
+    other = [
+        ("adv", 0, "adversarial", 9, "train", "total", 7.0),
+        ("b", 0, "adversarial", 9, "train", "distance", 7.0),
+    ]
+    assert ablation.last_distances(curves(*rows, *other), "adv").to_dict() == {0: 3, 1: 13}
+
+
 # --------------------------------------------------------------------------------------------------- spread
 
 
@@ -186,6 +195,29 @@ def test_ratios_of_spreads_that_cannot_be_told():
     assert np.isnan(ablation.spread_ratio(two, still)["value"])
 
 
+def test_pairs_over_seeds_have_the_paired_t_test_corrected_over_them():
+    rng = np.random.default_rng(0)
+    values = pd.DataFrame(rng.normal([1.0, 0.9, 0.0], [0.1, 0.1, 0.1], size=(5, 3)), columns=list("abc"))
+    found = ablation.paired_over_seeds(values, [("a", "c"), ("b", "a")])
+    raw = [stats.ttest_rel(values["a"], values["c"]), stats.ttest_rel(values["b"], values["a"])]
+    assert raw[0].pvalue < raw[1].pvalue, "so that Holm doubles the first"
+    expected = [2 * raw[0].pvalue, max(raw[1].pvalue, 2 * raw[0].pvalue)]
+    assert found["p"].tolist() == pytest.approx(expected)
+    assert found.loc["b", ["low", "high"]].tolist() == pytest.approx([*raw[1].confidence_interval()])
+    alone = ablation.paired_over_seeds(values[:1], [("a", "c")]).iloc[0]
+    assert alone[["low", "high", "p"]].isna().all() and alone["value"] > 0.5
+    assert ablation.paired_over_seeds(values, [("a", "a")])["p"].tolist() == [1]
+    assert ablation.paired_over_seeds(values * 0 + [2, 1, 0], [("a", "b")])["p"].tolist() == [0]
+
+
+def test_an_interval_may_leave_0_out_where_the_p_value_does_not_tell():
+    gap = pd.Series([0.01, 0.02, 0.06, 0.09, 0.07])
+    values = pd.DataFrame({"a": gap, "b": 0 * gap, "c": 0 * gap})
+    p = stats.ttest_1samp(gap, 0).pvalue
+    found = ablation.paired_over_seeds(values, [("a", "b"), ("b", "c"), ("c", "b")]).loc["a"]
+    assert p < 0.05 and found["low"] > 0 and found["p"] == pytest.approx(3 * p) and found["p"] > 0.05
+
+
 # --------------------------------------------------------------------------------------------------- tables
 
 
@@ -200,6 +232,7 @@ def test_differences_become_tidy_rows():
         {"first": ["a"], "second": ["b"], "value": [0.1], "low": [0.0], "high": [0.2], "p": [0.04]}
     )
     row = paired.tidy(gaps, "lines").iloc[0]
-    assert row[["method", "metric", "seed", "value", "against"]].tolist() == [
-        "a minus b", "difference in auroc", -1, 0.1, "lines",
+    assert row[["method", "metric", "seed", "value", "against", "holm"]].tolist() == [
+        "a minus b", "difference in auroc", -1, 0.1, "lines", 0.04,
     ]  # fmt: skip
+    assert "p" not in row, "a corrected p-value does not go by the name of a raw one"

@@ -145,25 +145,30 @@ def looked():
 def test_looking_at_guesses_gains_on_what_was_looked_at_and_nowhere_else(looked):
     cells, scores = looked
     variants = [f"guess {i}" for i in range(20)]
-    gain = hyperparameters.gain_by_looking(scores, cells, variants, "guess 0")
+    halves = hyperparameters.gain_by_looking(scores, cells, variants, "guess 0")
+    gain = halves["value"]
     wide = scores.pivot(index="cell", columns="method", values="score").loc[cells.obs_names]
     auroc = {variant: roc_auc_score(cells.obs["truth"], wide[variant]) for variant in variants}
     assert gain["all"] == pytest.approx(max(auroc.values()) - auroc["guess 0"])
     assert gain["looked_at"] > gain["not_looked_at"] + 0.1
+    ends = halves.loc[["looked_at", "not_looked_at"]]
+    assert (ends["low"] < ends["value"]).all() and (ends["value"] < ends["high"]).all()
+    assert halves.loc["looked_at", "low"] >= 0, "nobody leaves the chosen one for a worse one"
+    assert halves.loc["not_looked_at", "low"] < 0 and halves.loc["all", ["low", "high"]].isna().all()
 
 
 def test_a_variant_that_knows_the_answer_is_worth_as_much_on_the_other_lines(looked):
     cells, scores = looked
-    gain = hyperparameters.gain_by_looking(scores, cells, ["guess 0", "knows"], "guess 0")
+    gain = hyperparameters.gain_by_looking(scores, cells, ["guess 0", "knows"], "guess 0")["value"]
     assert gain["not_looked_at"] > 0.1
-    none = hyperparameters.gain_by_looking(scores, cells, ["guess 0", "knows"], "knows")
+    none = hyperparameters.gain_by_looking(scores, cells, ["guess 0", "knows"], "knows")["value"]
     assert none["all"] == 0 and none["not_looked_at"] == 0
 
 
 def test_too_few_lines_tell_nothing_of_other_lines(looked):
     cells, scores = looked
     few = cells[cells.obs["cell_line"].isin(["L00", "L01", "L02", "L03"])]
-    gain = hyperparameters.gain_by_looking(scores, few, ["guess 0", "knows"], "guess 0")
+    gain = hyperparameters.gain_by_looking(scores, few, ["guess 0", "knows"], "guess 0")["value"]
     assert gain["all"] > 0 and np.isnan(gain["looked_at"]) and np.isnan(gain["not_looked_at"])
 
 
@@ -173,7 +178,7 @@ def test_cells_without_answers_of_both_classes_tell_nothing(looked, truth):
     unknown = cells.copy()
     unknown.obs["truth"] = truth
     gain = hyperparameters.gain_by_looking(scores, unknown, ["guess 0", "knows"], "guess 0")
-    assert list(gain) == ["all", "looked_at", "not_looked_at"] and np.isnan(list(gain.values())).all()
+    assert list(gain.index) == ["all", "looked_at", "not_looked_at"] and gain.isna().all(axis=None)
 
 
 def test_tests_on_cells_are_those_of_paired_draws_of_lines(looked):

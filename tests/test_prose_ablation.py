@@ -39,22 +39,27 @@ def test_size_of_ladder(own, end):
 def test_added():
     both = prose.added(rows(a=UP, b=DOWN, c=UNCLEAR), "cells")
     assert (
-        "On cells, AUROC rises clearly with a 0.10 (95 % interval 0.05 to 0.15); AUROC falls clearly with b"
-        in both
-    )
+        "On cells, AUROC rises clearly with a 0.100 (95 % interval 0.050 to 0.150, corrected p = 0.01); "
+        "AUROC falls clearly with b -0.200"
+    ) in both
     assert "Of 3 steps, 1 cannot be told from no change." in both
     assert "falls" not in prose.added(rows(a=UP), "cells") and "rises" not in prose.added(
         rows(a=DOWN), "cells"
     )
     none = prose.added(rows(a=UNCORRECTED, b=UNCLEAR), "cells")
-    assert "no step changes AUROC clearly**, p-values corrected for 2" in none and "is a 0.10" in none
+    assert "no step changes AUROC clearly**, p-values corrected for 2" in none and "is a 0.100" in none
     assert "too few lines" in prose.added(rows(a=UNKNOWN), "cells")
+
+
+def test_a_bound_near_0_keeps_its_sign():
+    low, high = (prose.added(rows(a=(0.014, bound, 0.028, 0.9)), "cells") for bound in (-0.002, 0.002))
+    assert "0.014 (95 % interval -0.002 to 0.028" in low and "interval 0.002 to 0.028" in high
 
 
 def test_better_schedule():
     both = prose.better_schedule(rows(a=UP, b=DOWN, c=UNCLEAR), "cells")
-    assert "the joint schedule is clearly better for a 0.10" in both
-    assert "the pretrained schedule is clearly better for b -0.20" in both
+    assert "the joint schedule is clearly better for a 0.100" in both
+    assert "the pretrained schedule is clearly better for b -0.200" in both
     assert both.endswith("No difference that is clear: c.")
     none = prose.better_schedule(rows(a=UNCORRECTED, b=(-0.1, -0.2, 0.1, 0.5)), "cells")
     assert none == "On cells, neither schedule is clearly better; the joint mean is higher for a."
@@ -105,14 +110,28 @@ def test_overfits(gap, words):
     assert words in prose.overfits(dict(zip(("value", "low", "high"), gap, strict=False)), "a", "b")
 
 
+def test_critic_lost():
+    last = pd.Series([-0.1, 0.0, 2.0, -3.0])
+    said = prose.critic_lost({"pretrained": last, "joint": last.abs()})
+    assert said == (
+        "At the last epoch the estimated distance is negative in 2 of 4 seeds (pretrained) and in 0 of 4 "
+        "seeds (joint)."
+    )
+    assert "negative in 1 of 1 seed (joint)." in prose.critic_lost({"joint": last[:1]})
+
+
 def test_harder_to_tell():
-    table = rows(a=DOWN, b=UP, c=UNCLEAR).assign(auroc=[0.7, 0.9, 0.8])
-    text = prose.harder_to_tell(table)
-    assert text.startswith("The domains are harder to tell apart than without the adversary for a -0.20")
-    assert "; they are easier to tell apart for b 0.10" in text and "; no clear change for c." in text
-    assert text.endswith("The lowest mean AUROC that is left is 0.70 (a).")
-    assert prose.harder_to_tell(table.loc[["c"]]).startswith("No clear change for c.")
-    assert "no clear" not in prose.harder_to_tell(table.loc[["a"]])
+    table = rows(a=DOWN, b=UP, c=UNCORRECTED).assign(auroc=[0.7, 0.9, 0.8])
+    assert prose.harder_to_tell(table) == (
+        "AUROC of the domain, with the adversary minus without: "
+        "harder to tell apart for a -0.200 (95 % interval -0.300 to -0.100, corrected p = 0.02); "
+        "easier to tell apart for b 0.100 (95 % interval 0.050 to 0.150, corrected p = 0.01); "
+        "cannot be told for c 0.100 (95 % interval 0.010 to 0.200, corrected p = 0.06). "
+        "The lowest mean AUROC that is left is 0.70 (a)."
+    )
+    assert "without: cannot be told for c" in prose.harder_to_tell(table.loc[["c"]])
+    assert "cannot be told" not in prose.harder_to_tell(table.loc[["a"]])
+    assert "cannot be told for b" in prose.harder_to_tell(table.loc[["b"]].assign(p=0.05))
     assert "One seed" in prose.harder_to_tell(rows(a=UNKNOWN).assign(auroc=0.7))
 
 

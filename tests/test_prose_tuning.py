@@ -22,6 +22,7 @@ NAN = np.nan
         ),
         (10, (0.05, 0.01, 0.09, 0.06), "the two **cannot be told apart**."),
         (10, (0.05, -0.01, 0.11, 0.03), "the two **cannot be told apart**."),
+        (10, (-0.0001, NAN, NAN, NAN), "by 0.000 with one seed"),
         (10, (0.05, NAN, NAN, NAN), "by 0.050 with one seed, which tells nothing."),
     ],
 )
@@ -54,24 +55,33 @@ def test_told_apart(p, words):
     [
         (4, NAN, NAN, "the cells would choose 4 as well. There are too few lines to say"),
         (2, NAN, NAN, "would choose 2 instead of 4 and look 0.040 better. There are too few lines"),
-        (2, 0.05, 0.02, "looks 0.050 better there; on the other half 0.020 of it is left."),
-        (2, 0.05, -0.01, "on the other half nothing of it is left (-0.010)."),
+        (
+            2,
+            0.05,
+            0.02,
+            "looks better there by 0.050 (95 % of halves 0.040 to 0.060); on the other half this is left of "
+            "it: 0.020 (95 % of halves 0.010 to 0.030).",
+        ),
+        (2, 0.05, -0.01, "on the other half nothing of it is left: -0.010 (95 % of halves -0.020 to 0.000)."),
+        (2, 0.05, -0.0003, "nothing of it is left: 0.000 (95 % of halves -0.010 to 0.010)."),
+        (2, 0.05, 0.0004, "nothing of it is left: 0.000 (95 %"),
         (4, 0.0004, 0.0, "choose 4 as well. Looking at half of the lines would gain nothing even there."),
         (
             4,
             0.05,
             0.0,
-            "choose 4 as well. Chosen on half of the lines, the best value looks 0.050 better there;",
+            "choose 4 as well. Chosen on half of the lines, the best value looks better there by 0.050 (95 %",
         ),
     ],
 )
 def test_looking(picked, looked_at, other, words):
-    gain = {"all": 0.04, "looked_at": looked_at, "not_looked_at": other}
+    means = pd.Series({"all": 0.04, "looked_at": looked_at, "not_looked_at": other})
+    gain = pd.DataFrame({"value": means, "low": means - 0.01, "high": means + 0.01})
     assert words in prose.looking("dropout", picked, 4, gain)
 
 
 def test_looking_at_cells_without_answers():
-    gain = dict.fromkeys(("all", "looked_at", "not_looked_at"), NAN)
+    gain = pd.DataFrame(NAN, ["all", "looked_at", "not_looked_at"], ["value", "low", "high"])
     assert "the cells could choose nothing" in prose.looking("dropout", 4, 4, gain)
 
 

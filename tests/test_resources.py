@@ -110,22 +110,24 @@ def compared(*p):
     [
         (
             compared(0.2, 0.3, 1.0),
-            "On the cells, **no resource can be told apart from chance**: AUROC differs by A +0.100 (+0.05",
+            "On the cells, **no collection can be told apart from chance**. AUROC, collection minus chance: "
+            "A +0.100 (95 % interval +0.050 to +0.150, corrected p = 0.2), B -0.200 (95 % interval -0.300",
         ),
         (
             compared(0.01, 0.02, 1.0),
-            "On the cells, ahead of chance: A +0.100 (+0.050 to +0.150, p = 0.01); behind chance: B -0.200 "
-            "(-0.300 to -0.100, p = 0.02); "
-            "not told apart from chance: C +0.010 (-0.100 to +0.100, p = 1).",
+            "On the cells, AUROC, collection minus chance; ahead: A +0.100 (95 % interval +0.050 to +0.150, "
+            "corrected p = 0.01); behind: B -0.200 (95 % interval -0.300 to -0.100, corrected p = 0.02); "
+            "not told apart: C +0.010 (95 % interval -0.100 to +0.100, corrected p = 1).",
         ),
         (
             compared(0.01, 0.3, 1.0),
-            "On the cells, ahead of chance: A +0.100 (+0.050 to +0.150, p = 0.01); not told",
+            "ahead: A +0.100 (95 % interval +0.050 to +0.150, corrected p = 0.01); not told apart: B",
         ),
         (
             compared(NAN, NAN, NAN),
-            "too little for a test against chance; AUROC differs by A +0.100, B -0.200 and C",
+            "too little for a test against chance. AUROC, collection minus chance: A +0.100, B -0.200 and C",
         ),
+        (compared(1, 1, 1).assign(value=-0.0001), "minus chance: A +0.000 (95 %"),
         (compared(NAN, NAN, NAN).assign(value=NAN), "nothing can be compared with chance: it needs answers"),
         (compared(1, 1, 1)[:0], "On the cells, nothing was compared with chance."),
     ],

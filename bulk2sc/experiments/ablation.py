@@ -146,6 +146,35 @@ def t_interval(values: pd.Series) -> dict[str, float]:
     return {"value": mean, "low": mean - half, "high": mean + half}
 
 
+def paired_over_seeds(values: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
+    """Compare variants seed by seed; like `over_seeds`, it is about other runs and not about other lines.
+
+    Parameters
+    ----------
+    values
+        Array (n_seeds, n_variants), indexed by seed.
+    pairs
+        Names of variants, (first, second).
+
+    Returns
+    -------
+    DataFrame
+        By first: value (first minus second) with its 95 % t interval, low and high; p of the paired t test
+        after Holm's correction over all pairs. All but value are NaN for a single seed.
+    """
+    gaps = {first: values[first] - values[second] for first, second in pairs}
+    table = pd.DataFrame([{**t_interval(gap), "p": _paired_p(gap)} for gap in gaps.values()], list(gaps))
+    return table.assign(p=inference.holm(table["p"]))
+
+
+def _paired_p(gaps: pd.Series) -> float:
+    """Return the two-sided p-value of Student's t test that differences have mean 0."""
+    if len(gaps) < 2:
+        return np.nan
+    error = gaps.sem()
+    return 2 * stats.t.sf(abs(gaps.mean()) / error, len(gaps) - 1) if error > 0 else float(not gaps.any())
+
+
 def spread(values: pd.Series) -> dict[str, float]:
     """Return the standard deviation over seeds with its 95 % chi-square interval: value, low, high."""
     n, sd = len(values), values.std()
@@ -207,6 +236,12 @@ def degenerate_seeds(table: pd.DataFrame, methods: Iterable[str]) -> pd.Series:
     runs = table[(table["metric"] == "degenerate") & (table["seed"] >= 0) & (table["value"] > 0)]
     named = runs.groupby("method")["seed"].agg(lambda seeds: ", ".join(f"{seed:.0f}" for seed in seeds))
     return named.reindex(list(methods), fill_value="").rename("degenerate seeds")
+
+
+def last_distances(curves: pd.DataFrame, method: str) -> pd.Series:
+    """Return the distance that a method's critic estimates at the last epoch, by seed."""
+    of_critic = curves[(curves["method"] == method) & (curves["term"] == "distance")]
+    return of_critic.sort_values("epoch").groupby("seed")["value"].last()
 
 
 def run(bulk: AnnData, cells: AnnData, *, settings: Mapping, seed: int, k: float) -> dict[str, pd.DataFrame]:

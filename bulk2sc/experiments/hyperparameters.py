@@ -112,7 +112,7 @@ def gain_by_looking(
     chosen: str,
     *,
     n_draws: int = 200,
-) -> dict[str, float]:
+) -> pd.DataFrame:
     """Say what choosing among variants by the answers of the cells would seem to gain, and what it does gain.
 
     Half of the cell lines are looked at: the variant with the highest mean AUROC over seeds on their cells is
@@ -134,23 +134,26 @@ def gain_by_looking(
 
     Returns
     -------
-    dict
-        ``all``: the best AUROC on all cells minus that of `chosen`. ``looked_at`` and ``not_looked_at``: mean
-        gain over halves in which both classes occur on either side; NaN where `evaluate.too_few_lines`. All
-        are NaN where cells with an answer are not of both classes.
+    DataFrame
+        A row each: ``all``, the best AUROC on all cells minus that of `chosen` (value); ``looked_at`` and
+        ``not_looked_at``, the mean gain over halves in which both classes occur on either side (value), and
+        the 2.5 and 97.5 % points of these halves (low, high), NaN where `evaluate.too_few_lines`. All are
+        NaN where cells with an answer are not of both classes.
     """
     judged = cells[cells.obs["truth"].notna()].obs
+    gain = pd.DataFrame(np.nan, ["all", "looked_at", "not_looked_at"], ["value", "low", "high"])
     if judged["truth"].nunique() < 2:
-        return dict.fromkeys(("all", "looked_at", "not_looked_at"), np.nan)
+        return gain
     names = dict.fromkeys([chosen, *variants])  # the chosen one first: nobody leaves it for an equal
     everything, looked_at, other = _auroc_of_halves(scores, judged, list(names), n_draws)
-    gain = {"all": everything.max() - everything[0], "looked_at": np.nan, "not_looked_at": np.nan}
+    gain.loc["all", "value"] = everything.max() - everything[0]
     usable = ~np.isnan(looked_at + other).any(axis=0)
     if evaluate.too_few_lines(judged["truth"], judged["cell_line"]) or not usable.any():
         return gain
     picked = looked_at[:, usable].argmax(axis=0)
     for name, half in (("looked_at", looked_at[:, usable]), ("not_looked_at", other[:, usable])):
-        gain[name] = (half[picked, np.arange(len(picked))] - half[0]).mean()
+        gains = half[picked, np.arange(len(picked))] - half[0]
+        gain.loc[name] = [gains.mean(), *np.quantile(gains, [0.025, 0.975])]
     return gain
 
 

@@ -44,10 +44,15 @@ def on_cells(
 
 
 def tidy(gaps: pd.DataFrame, against: str) -> pd.DataFrame:
-    """Return differences between pairs of variants as tidy rows; the method is ``first minus second``."""
+    """Return differences between pairs of variants as tidy rows; the method is ``first minus second``.
+
+    The p-value, corrected as it is, has the column ``holm``.
+    """
     names = gaps["first"] + " minus " + gaps["second"]
-    return gaps.drop(columns=["first", "second"]).assign(
-        method=names, seed=-1, metric="difference in auroc", against=against
+    return (
+        gaps.drop(columns=["first", "second"])
+        .rename(columns={"p": "holm"})
+        .assign(method=names, seed=-1, metric="difference in auroc", against=against)
     )
 
 

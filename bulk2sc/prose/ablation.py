@@ -126,7 +126,7 @@ def spreads(table: pd.DataFrame, first: str, second: str) -> str:
     more, less = known[known["low"] > 1], known[known["high"] < 1]
     unclear = known.drop([*more.index, *less.index])
     clauses = [
-        f"{words} {_sized(rows)}"
+        f"{words} {_sized(rows, digits=2)}"
         for words, rows in (
             (f"{first} varies clearly more than {second} in", more),
             (f"{first} varies clearly less than {second} in", less),
@@ -150,7 +150,7 @@ def under_adversary(table: pd.DataFrame) -> str:
     up, down = table[table["low"] > 0], table[table["high"] < 0]
     unclear = table.drop([*up.index, *down.index])
     clauses = [
-        f"it {words} for {_sized(rows, digits=3)}"
+        f"it {words} for {_sized(rows)}"
         for words, rows in (("rises", up), ("falls", down), ("does not clearly change", unclear))
         if len(rows)
     ]
@@ -170,6 +170,15 @@ def overfits(gap: Mapping[str, float], first: str, second: str) -> str:
     return f"{first} and {second} cannot be told apart in overfitting: {signed}."
 
 
+def critic_lost(distances: Mapping[str, pd.Series]) -> str:
+    """Say in how many runs the critic's distance ends below 0; `distances`: by schedule, one a seed."""
+    counts = [
+        f"{(last < 0).sum()} of {counted(len(last), 'seed')} ({schedule})"
+        for schedule, last in distances.items()
+    ]
+    return f"At the last epoch the estimated distance is negative in {' and in '.join(counts)}."
+
+
 def harder_to_tell(table: pd.DataFrame) -> str:
     """Say whether adversaries align the domains.
 
@@ -177,23 +186,21 @@ def harder_to_tell(table: pd.DataFrame) -> str:
     ----------
     table
         By variant with an adversary: value, the change of the domains' AUROC against the same rung without,
-        low and high; ``auroc``, the mean that is left.
+        low, high and p (corrected); ``auroc``, the mean that is left.
     """
-    if table["low"].isna().all():
+    if table["p"].isna().all():
         return "One seed cannot say whether an adversary aligns the domains."
-    down, up = table[table["high"] < 0], table[table["low"] > 0]
-    clauses = []
-    if len(down):
-        clauses.append(f"The domains are harder to tell apart than without the adversary for {_sized(down)}")
-    if len(up):
-        clauses.append(f"they are easier to tell apart for {_sized(up)}")
-    if len(down) + len(up) < len(table):
-        rest = table.index.difference([*down.index, *up.index], sort=False)
-        clauses.append(f"no clear change for {listing(rest)}")
-    text = "; ".join(clauses)
-    closest = table["auroc"].idxmin()
-    left = f"The lowest mean AUROC that is left is {table['auroc'].min():.2f} ({closest})."
-    return f"{text[0].upper()}{text[1:]}. {left}"
+    clear = table["p"] < 0.05
+    parts = {
+        "harder to tell apart for": clear & (table["value"] < 0),
+        "easier to tell apart for": clear & (table["value"] > 0),
+        "cannot be told for": ~clear,
+    }
+    said = [f"{words} {_sized(table[rows])}" for words, rows in parts.items() if rows.any()]
+    return (
+        f"AUROC of the domain, with the adversary minus without: {'; '.join(said)}. "
+        f"The lowest mean AUROC that is left is {table['auroc'].min():.2f} ({table['auroc'].idxmin()})."
+    )
 
 
 def beside_table_3(paper: pd.Series, here: Mapping[str, pd.Series]) -> str:
@@ -223,8 +230,11 @@ def _clear(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return table[tested & (table["low"] > 0)], table[tested & (table["high"] < 0)]
 
 
-def _sized(rows: pd.DataFrame, digits: int = 2) -> str:
-    """List the names of rows with their values and intervals."""
-    return listing(
-        [f"{name} {interval(r['value'], r['low'], r['high'], digits=digits)}" for name, r in rows.iterrows()]
-    )
+def _sized(rows: pd.DataFrame, digits: int = 3) -> str:
+    """List the names of rows with their values, intervals and, where they have any, corrected p-values."""
+    sizes = []
+    for name, row in rows.iterrows():
+        size = f"{name} {interval(row['value'], row['low'], row['high'], digits=digits)}"
+        known = not pd.isna(row.get("p"))
+        sizes.append(f"{size.removesuffix(')')}, corrected p = {row['p']:.2g})" if known else size)
+    return listing(sizes)

@@ -6,7 +6,7 @@ from bulk2sc.prose.words import listing
 
 
 def told_from(ground: str, rival: str, tests: pd.DataFrame) -> str:
-    """Say which resources differ from a rival in AUROC.
+    """Say which collections of gene sets differ from a rival in AUROC.
 
     Parameters
     ----------
@@ -21,30 +21,33 @@ def told_from(ground: str, rival: str, tests: pd.DataFrame) -> str:
         return f"On {ground}, nothing was compared with {rival}."
     if tests["value"].isna().all():
         return f"On {ground}, nothing can be compared with {rival}: it needs answers of both classes."
+    minus = f"AUROC, collection minus {rival}"
     if tests["p"].isna().all():
         return (
-            f"On {ground}, there is too little for a test against {rival}; AUROC differs by "
+            f"On {ground}, there is too little for a test against {rival}. {minus}: "
             f"{_sizes(tests, intervals=False)}."
         )
     clear = tests["p"] < 0.05
     if not clear.any():
-        return (
-            f"On {ground}, **no resource can be told apart from {rival}**: AUROC differs by {_sizes(tests)}."
-        )
+        return f"On {ground}, **no collection can be told apart from {rival}**. {minus}: {_sizes(tests)}."
     groups = {
-        "ahead of": tests[clear & (tests["value"] > 0)],
+        "ahead": tests[clear & (tests["value"] > 0)],
         "behind": tests[clear & (tests["value"] < 0)],
-        "not told apart from": tests[~clear],
+        "not told apart": tests[~clear],
     }
-    said = [f"{words} {rival}: {_sizes(part)}" for words, part in groups.items() if len(part)]
-    return f"On {ground}, {'; '.join(said)}."
+    said = [f"{words}: {_sizes(part)}" for words, part in groups.items() if len(part)]
+    return f"On {ground}, {minus}; {'; '.join(said)}."
 
 
 def _sizes(tests: pd.DataFrame, *, intervals: bool = True) -> str:
     return listing(
         [
-            f"{row.first} {row.value:+.3f}"
-            + (f" ({row.low:+.3f} to {row.high:+.3f}, p = {row.p:.2g})" if intervals else "")
+            f"{row.first} {row.value:+z.3f}"
+            + (
+                f" (95 % interval {row.low:+z.3f} to {row.high:+z.3f}, corrected p = {row.p:.2g})"
+                if intervals
+                else ""
+            )
             for row in tests.itertuples()
         ]
     )

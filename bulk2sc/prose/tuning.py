@@ -34,7 +34,7 @@ def choice(setting: str, means: pd.Series, own: float, gap: Mapping[str, float] 
     )
     if gap is None:
         return f"{text}The lines choose {own:g}, the value in use."
-    size = f"{gap['value']:.3f} with one seed"
+    size = f"{gap['value']:z.3f} with one seed"
     if not pd.isna(gap["low"]):
         size = interval(gap["value"], gap["low"], gap["high"], digits=3)
     text += f"The lines choose {best:g} over {own:g}, the value in use, by {size}"
@@ -72,7 +72,7 @@ def told_apart(tests: pd.DataFrame) -> str:
     )
 
 
-def looking(setting: str, picked: float, chosen: float, gain: Mapping[str, float]) -> str:
+def looking(setting: str, picked: float, chosen: float, gain: pd.DataFrame) -> str:
     """Say what choosing a value by the cells would seem to gain over the choice by bulk lines, and does gain.
 
     Parameters
@@ -85,17 +85,24 @@ def looking(setting: str, picked: float, chosen: float, gain: Mapping[str, float
         As `experiments.hyperparameters.gain_by_looking` returns it.
     """
     text = f"**{SETTINGS[setting].capitalize()}**: "
-    if pd.isna(gain["all"]):
+    mean = gain["value"]
+    if pd.isna(mean["all"]):
         return f"{text}the cells could choose nothing, since none can be called right or wrong."
     if picked == chosen:
         text += f"the cells would choose {picked:g} as well."
     else:
-        text += f"the cells would choose {picked:g} instead of {chosen:g} and look {gain['all']:.3f} better."
-    if pd.isna(gain["looked_at"]):
+        text += f"the cells would choose {picked:g} instead of {chosen:g} and look {mean['all']:z.3f} better."
+    if pd.isna(mean["looked_at"]):
         return f"{text} There are too few lines to say what of it would hold on other lines."
-    if gain["looked_at"] < 0.0005:
+    if mean["looked_at"] < 0.0005:
         return f"{text} Looking at half of the lines would gain nothing even there."
-    text += f" Chosen on half of the lines, the best value looks {gain['looked_at']:.3f} better there; "
-    if gain["not_looked_at"] <= 0:
-        return f"{text}on the other half nothing of it is left ({gain['not_looked_at']:.3f})."
-    return f"{text}on the other half {gain['not_looked_at']:.3f} of it is left."
+    here, elsewhere = (_over_halves(gain.loc[half]) for half in ("looked_at", "not_looked_at"))
+    text += f" Chosen on half of the lines, the best value looks better there by {here}; on the other half "
+    if mean["not_looked_at"] < 0.0005:
+        return f"{text}nothing of it is left: {elsewhere}."
+    return f"{text}this is left of it: {elsewhere}."
+
+
+def _over_halves(gain: Mapping[str, float]) -> str:
+    """Format a mean over random halves, and where 95 % of them lie."""
+    return f"{gain['value']:z.3f} (95 % of halves {gain['low']:z.3f} to {gain['high']:z.3f})"

@@ -109,6 +109,7 @@ Markdown(" ".join(prose.told_from(ground, rival, of(ground, "random")) for groun
 
 # %% [markdown]
 # All comparisons of this page were corrected together by Holm's method, on each of the two grounds.
+# Intervals are not corrected, so that one may lie on one side of 0 while p is above .05; then nothing is claimed.
 # On lines they are paired over folds, with an interval corrected for the overlap of the folds; on cells over draws of cell lines.
 #
 # A collection that cannot be told apart from random sets may still make the code easier to *read*; what it has not shown is that it makes predictions better.
