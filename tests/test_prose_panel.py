@@ -152,12 +152,14 @@ def test_penalties_in_words():
     [
         (-0.1, "ranks nothing (-0.10), so there is no ceiling"),
         (0.1, "0.10 on the lines' own bulk profiles and 0.20 on cells: with few lines that can be chance."),
+        (0.2, "**a** reaches 0.20 on the lines' own bulk profiles and 0.20 on cells."),
         (0.5, "**a** reaches 0.50 on the lines' own bulk profiles and 0.20 on cells."),
     ],
 )
 def test_the_ceiling(top, words):
     table = pd.concat([TWO, judged(("a", "bulk", top, 0, 0, 0, 0, 0, 36))])
-    assert words in prose.ceiling_reached(table, "cells", "bulk", "a")
+    text = prose.ceiling_reached(table, "cells", "bulk", "a")
+    assert words in text and ("chance" in text) == (top == 0.1)
 
 
 def test_better_and_worse_than_a_reference():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from bulk2sc.prose.words import LABELS, interval, listing, percent
+from bulk2sc.prose.words import LABELS, listing, over_runs, percent
 
 SWEPT = {  # settings of `label_sweep`
     "depth": "counts of a cell",
@@ -100,18 +100,16 @@ def effect_of_exclusion(table: pd.DataFrame, *, metric: str = "auroc") -> str:
     if (change.abs() <= 0.005).all():
         values = [f"{method} {value:.2f}" for method, value in wide["after exclusion"].items()]
         return f"Exclusion leaves the {label} as it is: {listing(values)}."
-    of = rows.set_index(["method", "against"])[["value", "low", "high"]].apply(
-        lambda row: interval(*row), axis=1
-    )
+    said = rows.set_index(["method", "against"]).apply(over_runs, axis=1)
     clauses = [
-        f"{method} from {of[method, 'by arm']} to {of[method, 'after exclusion']}"
-        + ("" if pd.isna(row.get("truth")) else f" (truth of the line: {row['truth']:.2f})")
+        f"{method} from {said[method, 'by arm']} to {said[method, 'after exclusion']}"
+        + ("" if pd.isna(row.get("truth")) else f", truth of the line {row['truth']:.2f}")
         for method, row in wide.iterrows()
     ]
     verb = "raises" if (change > 0.005).all() else "lowers" if (change < -0.005).all() else "moves"
     return (
-        f"On the same scores, exclusion {verb} the {label} of {listing(clauses)}. "
-        "The intervals are those of the values; the differences are not tested."
+        f"On the same scores, exclusion {verb} the {label} (in brackets 95 % intervals of the values; the "
+        f"change is not tested): {'; '.join(clauses)}."
     )
 
 

@@ -146,7 +146,9 @@ def ceiling_reached(table: pd.DataFrame, cells: str, ceiling: str, method: str) 
             f"On the lines' own bulk profiles **{method}** ranks nothing ({top:.2f}), so there is no ceiling."
         )
     text = f"**{method}** reaches {top:.2f} on the lines' own bulk profiles and {reached:.2f} on cells"
-    return f"{text}." if reached < top else f"{text}: with few lines that can be chance."
+    if round(reached, 2) <= round(top, 2):
+        return f"{text}."
+    return f"{text}: with few lines that can be chance."
 
 
 def not_beaten(table: pd.DataFrame, reference: str) -> str:
