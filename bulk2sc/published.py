@@ -148,7 +148,7 @@ def implied(printed: pd.DataFrame, sensitive: int, resistant: int, *, within: in
     Parameters
     ----------
     printed
-        ``where``, ``method``, ``accuracy``, ``f1``.
+        ``where``, ``method``, ``accuracy``, ``f1``, ``decimals``.
     sensitive, resistant, within
         As for `nearest_matrices`.
 
@@ -161,7 +161,7 @@ def implied(printed: pd.DataFrame, sensitive: int, resistant: int, *, within: in
         nearest_matrices(row.accuracy, row.f1, sensitive, resistant, within=within)
         for row in printed.itertuples()
     ]
-    return printed[["where", "method", "accuracy", "f1"]].assign(
+    return printed[["where", "method", "accuracy", "f1", "decimals"]].assign(
         mcc_lowest=[matrices["mcc"].min() for matrices in found],
         mcc_highest=[matrices["mcc"].max() for matrices in found],
         called_sensitive=[matrices["positive_rate"].iloc[0] for matrices in found],

@@ -360,6 +360,7 @@ IMPLIED = pd.DataFrame(
         "method": ["one", "two", "three"],
         "accuracy": [0.7, 0.75, 0.5],
         "f1": [0.8, 0.85, 0.4],
+        "decimals": [3, 3, 4],
         "mcc_lowest": [0.1, 0.0, 0.3],
         "mcc_highest": [0.2, 0.0, 0.3],
         "called_sensitive": [0.9, 1.0, 0.3],
@@ -373,6 +374,7 @@ def test_what_two_published_scores_imply():
     assert possible == (
         "Table 9, one (0.700 / 0.800): 90 % called sensitive, Matthews correlation 0.10 to 0.20."
     )
+    assert impossible.startswith("Table 9, three (0.5000 / 0.4000): ")  # as many digits as are printed
     assert constant.endswith("the nearest matrix is a constant answer.")
     assert "**no answer to these 1000 cells has both scores**; the nearest is off by 0.020." in impossible
 
@@ -380,7 +382,7 @@ def test_what_two_published_scores_imply():
 @pytest.mark.parametrize(
     "share, f1, expected",
     [
-        (0.5, 0.405, "three fits runs of which 50 % say *all sensitive* (F1 0.405, printed 0.400)"),
+        (0.5, 0.405, "three fits runs of which 50 % say *all sensitive* (F1 0.4050, printed 0.4000)"),
         (0.5, 0.3, "A mixture of constants does not explain three."),
         (1.2, 0.4, "A mixture of constants does not explain three."),
     ],
@@ -464,14 +466,23 @@ def test_breaks(shift, depth, words):
 
 def judged(*rows):
     columns = ["method", "against", "value"]
-    return pd.DataFrame(rows, columns=columns).assign(metric="auroc", seed=-1)
+    table = pd.DataFrame(rows, columns=columns).assign(metric="auroc", seed=-1)
+    return table.assign(low=table["value"] - 0.1, high=table["value"] + 0.1)
+
+
+NOTE = "the AUROC (in brackets 95 % intervals of the values; the change is not tested)"
 
 
 @pytest.mark.parametrize(
     ("by_arm", "after", "truth", "words"),
     [
-        (0.6, 0.7, 0.9, "raises the AUROC of LR from 0.60 to 0.70 (truth of the line: 0.90)."),
-        (0.7, 0.6, np.nan, "lowers the AUROC of LR from 0.70 to 0.60."),
+        (
+            0.6,
+            0.7,
+            0.9,
+            f"raises {NOTE}: LR from 0.60 (0.50 to 0.70) to 0.70 (0.60 to 0.80), truth of the line 0.90.",
+        ),
+        (0.7, 0.6, np.nan, f"lowers {NOTE}: LR from 0.70 (0.60 to 0.80) to 0.60 (0.50 to 0.70)."),
         (0.7, 0.702, 0.9, "Exclusion leaves the AUROC as it is: LR 0.70."),
         (np.nan, 0.6, 0.9, "Without labels of both classes, exclusion has no effect on AUROC"),
     ],
@@ -485,8 +496,10 @@ def test_effect_of_exclusion(by_arm, after, truth, words):
 def test_effect_of_exclusion_on_methods_that_move_apart():
     rows = [("LR", "by arm", 0.6), ("LR", "after exclusion", 0.7)]
     rows += [("SVM", "by arm", 0.6), ("SVM", "after exclusion", 0.5)]
-    words = "exclusion moves the AUROC of LR from 0.60 to 0.70 and SVM from 0.60 to 0.50."
-    assert words in prose.effect_of_exclusion(judged(*rows))
+    few = judged(*rows).assign(low=np.nan, high=np.nan)  # too few lines for an interval
+    assert prose.effect_of_exclusion(few) == (
+        f"On the same scores, exclusion moves {NOTE}: LR from 0.60 to 0.70; SVM from 0.60 to 0.50."
+    )
     assert "Without labels" in prose.effect_of_exclusion(judged(*rows[:1]))
 
 
@@ -546,6 +559,17 @@ def test_recovery(ari, words):
     text = prose.recovery("a", pd.Series(ari), "cell line")
     assert words in text
     assert text.startswith("Against the cell line, ")
+
+
+def test_types_of_normal_cells_count_as_one_line():
+    assert prose.normal_as_one(0.9502, 89, 3).endswith(
+        "the 89 normal cells count as one line, but are of 3 types. A clustering that finds every line and "
+        "every type has an ARI of 0.950; more than that can mean that types were not told apart."
+    )
+    assert "has an ARI of 0.900, less than the 0.95 that this book calls recovered; more" in (
+        prose.normal_as_one(0.9, 89, 3)
+    )
+    assert prose.normal_as_one(1.0, 9, 1) == "" == prose.normal_as_one(1.0, 0, 0)
 
 
 @pytest.mark.parametrize(

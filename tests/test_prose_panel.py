@@ -26,8 +26,9 @@ def test_who_is_ahead():
         "Over 36 discriminating drugs, **b** is ahead with a mean rho of 0.40 (95 % interval 0.30 to 0.50) "
         "over drugs; permuted lines let the best of all methods get as far with p = 0.008. Beyond the 97.5 % "
         "point of its own permuted lines: 1 of 2 methods, constant answers aside, where chance alone would "
-        "put 0.1."
+        "put 0.1 of them on average."
     )
+    assert "get as far with p = 0.0014. " in prose.ahead_on_panel(TWO.assign(p_best=1 / 720), what="drugs")
     nothing = prose.ahead_on_panel(TWO[:0], what="drugs")
     assert nothing == "Over the drugs, only constant answers were asked, which rank nothing."
     nobody = prose.ahead_on_panel(TWO.assign(value=[0.0, -0.1]), what="drugs")
@@ -46,6 +47,9 @@ def test_the_place_of_a_method():
     assert prose.place_on_panel("c", TWO, role="It") == "It, c, is not among the methods."
 
 
+APART = "**a** cannot be told apart from b by this test: mean rho differs by"
+
+
 @pytest.mark.parametrize(
     ("value", "low", "high", "p", "words"),
     [
@@ -53,19 +57,43 @@ def test_the_place_of_a_method():
             0.1,
             0.05,
             0.2,
-            0.03,
-            "It beats b: the mean rho differs by 0.10 (95 % interval 0.05 to 0.20), corrected p 0.03",
+            0.033,
+            "**a** beats b: mean rho differs by 0.100 (95 % interval 0.050 to 0.200), corrected p 0.033 by",
         ),
-        (-0.1, -0.2, -0.05, 0.03, "It does not beat b but is behind it: the mean rho differs by -0.10"),
-        (0.1, 0.05, 0.2, 0.06, "It is ahead of b, though not clearly: the mean rho of a differs by 0.10"),
-        (0.1, -0.05, 0.2, 0.01, "It is ahead of b, though not clearly"),
-        (-0.1, -0.2, 0.05, 0.01, "It does not beat b: the mean rho differs by -0.10"),
-        (0.0, 0.0, 0.0, 1.0, "It does not beat b: the mean rho is the same."),
+        (-0.1, -0.2, -0.05, 0.03, "**a** does not beat b but is behind it: mean rho differs by -0.100"),
+        (0.003, -0.14, 0.15, 1.0, f"{APART} 0.003 (95 % interval -0.140 to 0.150), corrected p 1 by"),
+        (0.1, -0.05, 0.2, 0.01, f"{APART} 0.100"),
+        (-0.1, -0.2, 0.05, 0.01, f"{APART} -0.100"),
+        (0.0, 0.0, 0.0, 1.0, f"{APART} 0.000"),
     ],
 )
 def test_who_beats_whom(value, low, high, p, words):
     row = {"first": "a", "second": "b", "value": value, "low": low, "high": high, "p_holm": p}
-    assert prose.beats_on_panel(row).startswith(words)
+    text = prose.beats_on_panel(row | {"without_low": low, "without_high": high})
+    assert text.startswith(words) and text.endswith("by permuted lines.")
+
+
+@pytest.mark.parametrize(
+    ("ends", "without", "where"),
+    [
+        ((0.05, 0.2), (0.06, 0.12), "ahead of"),
+        ((-0.2, -0.05), (-0.12, -0.06), "behind"),
+        ((-0.2, -0.05), (-0.12, 0.06), ""),  # one line decides
+        ((-0.2, 0.05), (-0.12, -0.06), ""),  # the drugs decide
+    ],
+)
+def test_what_the_permutation_leaves_open_the_interval_and_the_range_may_say(ends, without, where):
+    row = {
+        "first": "a",
+        "second": "b",
+        "value": sum(ends) / 2,
+        "low": ends[0],
+        "high": ends[1],
+        "p_holm": 0.7,
+    }
+    text = prose.beats_on_panel(row | {"without_low": without[0], "without_high": without[1]})
+    says = f" By the interval over drugs, and with any one line left out, it is {where} b." if where else ""
+    assert text.startswith(APART) and text.endswith(f"corrected p 0.7 by permuted lines.{says}")
 
 
 def test_how_small_a_p_value_can_be():
@@ -123,13 +151,15 @@ def test_penalties_in_words():
     ("top", "words"),
     [
         (-0.1, "ranks nothing (-0.10), so there is no ceiling"),
-        (0.1, "**a** loses nothing on the way to the cells: 0.20 there, 0.10 on bulk profiles."),
+        (0.1, "0.10 on the lines' own bulk profiles and 0.20 on cells: with few lines that can be chance."),
+        (0.2, "**a** reaches 0.20 on the lines' own bulk profiles and 0.20 on cells."),
         (0.5, "**a** reaches 0.50 on the lines' own bulk profiles and 0.20 on cells."),
     ],
 )
 def test_the_ceiling(top, words):
     table = pd.concat([TWO, judged(("a", "bulk", top, 0, 0, 0, 0, 0, 36))])
-    assert words in prose.ceiling_reached(table, "cells", "bulk", "a")
+    text = prose.ceiling_reached(table, "cells", "bulk", "a")
+    assert words in text and ("chance" in text) == (top == 0.1)
 
 
 def test_better_and_worse_than_a_reference():
@@ -139,11 +169,16 @@ def test_better_and_worse_than_a_reference():
             ("b", -0.1, -0.2, -0.05, 0.01),
             ("c", 0.1, 0.05, 0.2, 0.3),
             ("d", -0.1, -0.2, 0.1, 0.9),
+            ("e", -0.1, -0.2, -0.05, 0.9),
+            ("f", -0.1, -0.2, -0.05, 0.9),
         ],
         columns=["first", "value", "low", "high", "p_holm"],
     )
+    gaps = gaps.assign(without_low=gaps["low"], without_high=[*gaps["high"][:5], 0.01])
     assert prose.not_beaten(gaps, "r") == (
-        "Clearly better than r by this test: a. Clearly worse: b. Ahead of it without being clear: c."
+        "Clearly better than r by this test: a. Clearly worse: b. Ahead of it without being clear: c. Apart "
+        "from that test, by the interval over drugs, and with any one line left out, ahead of it: a and c; "
+        "behind it: b and e. That takes the lines as given and is not corrected for the number of methods."
     )
 
 
@@ -179,12 +214,12 @@ def test_the_forest_is_sorted_and_shows_the_null_the_seeds_and_the_ceiling():
 def test_drugs_of_the_heat_map_are_sorted_and_penalties_counted():
     rho = pd.DataFrame({"a": [0.1, 0.9], "b": [0.0, 0.5]}, index=["low", "high"])
     ax = pl.panel_heatmap(rho, ["b", "a"])
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["high", "low"]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "a"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["high", "low"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["b", "a"]
     auc = pd.DataFrame({"mild": [0.9, 0.8], "toxic": [0.1, float("nan")]}, index=["x", "y"])
-    assert [label.get_text() for label in pl.panel_truth(auc).get_xticklabels()] == ["toxic", "mild"]
+    assert [label.get_text() for label in pl.panel_truth(auc).get_yticklabels()] == ["toxic", "mild"]
     many = pd.DataFrame(0.5, index=["x"], columns=[f"drug {i}" for i in range(61)])
     crowded = pl.panel_truth(many)
-    assert (crowded.get_xticks().size, crowded.get_xlabel()) == (0, "61 drugs")
+    assert (crowded.get_yticks().size, crowded.get_ylabel()) == (0, "61 drugs")
     bars = pl.penalties(pd.Series([100.0, 1000.0, 1000.0]), 2000.0).patches
     assert [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in bars] == [(2, 1), (3, 2)]

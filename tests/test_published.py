@@ -109,7 +109,9 @@ def test_every_published_data_set_is_one_of_the_editions():
 
 
 def test_implied_answers_are_those_of_the_nearest_matrices():
-    printed = pd.DataFrame({"where": ["here"], "method": ["a"], "accuracy": [0.75], "f1": [6 / 7]})
+    printed = pd.DataFrame(
+        {"where": ["here"], "method": ["a"], "accuracy": [0.75], "f1": [6 / 7], "decimals": 3}, [0]
+    )
     row = pub.implied(printed, 3, 1).iloc[0]  # all sensitive, or 1 of 4 cells off
     matrices = pub.nearest_matrices(0.75, 6 / 7, 3, 1)
     assert (row["called_sensitive"], row["distance"]) == (1, pytest.approx(0))

@@ -67,27 +67,29 @@ def panel_heatmap(rho: pd.DataFrame, methods: Sequence[str], *, ax: Axes | None 
     rho
         Drugs x methods, in [-1, 1].
     methods
-        Methods from top to bottom.
+        Methods from left to right.
     """
-    shown = rho[list(methods)].loc[rho[list(methods)].mean(axis=1).sort_values(ascending=False).index].T
+    shown = rho[list(methods)].loc[rho[list(methods)].mean(axis=1).sort_values(ascending=False).index]
     return _over_drugs(shown, ax, cmap="RdBu", vmin=-1, vmax=1, cbar_kws={"label": "rho"})
 
 
 def panel_truth(auc: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """Draw the measured AUC (n_lines, n_drugs), drugs sorted by their mean over lines; untested is white."""
-    shown = auc[auc.mean().sort_values().index]
+    shown = auc[auc.mean().sort_values().index].T
     return _over_drugs(shown, ax, cmap="viridis", cbar_kws={"label": "AUC"})
 
 
 def _over_drugs(table: pd.DataFrame, ax: Axes | None, **look) -> Axes:
-    """Draw a heat map with a column for each drug; its width has a limit, and many drugs have no names."""
-    n_rows, n_drugs = table.shape
-    ax = ax or plt.subplots(figsize=(min(12, max(5, 0.26 * n_drugs + 3)), 0.25 * n_rows + 2))[1]
+    """Draw a heat map with a row for each drug; its height has a limit, and many drugs have no names."""
+    n_drugs, n_columns = table.shape
+    ax = ax or plt.subplots(figsize=(min(8, 0.28 * n_columns + 3.5), 0.17 * min(n_drugs, 60) + 1.8))[1]
     crowded = n_drugs > 60
-    sns.heatmap(table, xticklabels=not crowded, yticklabels=True, ax=ax, **look)
-    ax.tick_params(axis="x", labelsize=7, rotation=90)
+    sns.heatmap(table, xticklabels=True, yticklabels=not crowded, ax=ax, **look)
+    ax.tick_params(
+        axis="x", labelsize=8, rotation=90, top=True, labeltop=True, bottom=False, labelbottom=False
+    )
     ax.tick_params(axis="y", labelsize=8, rotation=0)
-    ax.set(xlabel=f"{n_drugs} drugs" if crowded else "", ylabel="")
+    ax.set(xlabel="", ylabel=f"{n_drugs} drugs" if crowded else "")
     return ax
 
 

@@ -35,6 +35,25 @@ def recovery(
     return f"{text} **Clustered sample by sample and joined, {joined} it**, see the section on samples below."
 
 
+def normal_as_one(ari: float, n_cells: int, n_types: int, *, bar: float = 0.95) -> str:
+    """Say what it costs a clustering to part the types of normal cells, which the truth counts as one line.
+
+    Parameters
+    ----------
+    ari
+        Adjusted Rand index, against the line, of the partition into lines and types of normal cells.
+    """
+    if n_types < 2:
+        return ""
+    text = (
+        f"**An ARI of 1 is not the only good answer**: the {n_cells} normal cells count as one line, but are "
+        f"of {n_types} types. A clustering that finds every line and every type has an ARI of {ari:.3f}"
+    )
+    if ari < bar:
+        text += f", less than the {bar:.2f} that this book calls recovered"
+    return f"{text}; more than that can mean that types were not told apart."
+
+
 def _reached(ari: pd.Series, bar: float) -> str:
     """Name the methods at or above a bar, with their ARI and a verb; empty if none is."""
     those = [f"{method} ({value:.2f})" for method, value in ari.items() if value >= bar]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from bulk2sc.prose.words import LABELS, listing, percent
+from bulk2sc.prose.words import LABELS, listing, over_runs, percent
 
 SWEPT = {  # settings of `label_sweep`
     "depth": "counts of a cell",
@@ -81,6 +81,8 @@ def breaks(what: str, means: Mapping[str, pd.Series], *, least: float = 0.5) -> 
 def effect_of_exclusion(table: pd.DataFrame, *, metric: str = "auroc") -> str:
     """Say how exclusion moves a metric of each method, and what the same scores reach against the truth.
 
+    Both values have intervals of their own; how sure their difference is, is not said.
+
     Parameters
     ----------
     table
@@ -98,13 +100,17 @@ def effect_of_exclusion(table: pd.DataFrame, *, metric: str = "auroc") -> str:
     if (change.abs() <= 0.005).all():
         values = [f"{method} {value:.2f}" for method, value in wide["after exclusion"].items()]
         return f"Exclusion leaves the {label} as it is: {listing(values)}."
+    said = rows.set_index(["method", "against"]).apply(over_runs, axis=1)
     clauses = [
-        f"{method} from {row['by arm']:.2f} to {row['after exclusion']:.2f}"
-        + ("" if pd.isna(row.get("truth")) else f" (truth of the line: {row['truth']:.2f})")
+        f"{method} from {said[method, 'by arm']} to {said[method, 'after exclusion']}"
+        + ("" if pd.isna(row.get("truth")) else f", truth of the line {row['truth']:.2f}")
         for method, row in wide.iterrows()
     ]
     verb = "raises" if (change > 0.005).all() else "lowers" if (change < -0.005).all() else "moves"
-    return f"On the same scores, exclusion {verb} the {label} of {listing(clauses)}."
+    return (
+        f"On the same scores, exclusion {verb} the {label} (in brackets 95 % intervals of the values; the "
+        f"change is not tested): {'; '.join(clauses)}."
+    )
 
 
 def finds(recall: float, precision: float, n: int, what: str) -> str:

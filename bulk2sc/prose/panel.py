@@ -27,9 +27,9 @@ def ahead_on_panel(table: pd.DataFrame, *, what: str) -> str:
     size = interval(first["value"], first["low"], first["high"])
     return (
         f"Over {over}, **{first['method']}** is ahead with a mean rho of {size} over drugs; "
-        f"permuted lines let the best of all methods get as far with p = {first['p_best']:.3f}. "
+        f"permuted lines let the best of all methods get as far with p = {first['p_best']:.2g}. "
         f"Beyond the 97.5 % point of its own permuted lines: {beyond} of {len(table)} methods, constant "
-        f"answers aside, where chance alone would put {0.025 * len(table):.1f}."
+        f"answers aside, where chance alone would put {0.025 * len(table):.1f} of them on average."
     )
 
 
@@ -51,21 +51,26 @@ def beats_on_panel(row: Mapping[str, float]) -> str:
     """Say whether the first of two methods beats the second, given a row of `panel.against`.
 
     It does where it is ahead, the interval over drugs is clear of 0, and the permutation test of the lines,
-    corrected, is below .05.
+    corrected, is below .05. Where that is open, what `steady` says of the pair is added.
     """
-    first, second = row["first"], row["second"]
-    size = interval(row["value"], row["low"], row["high"])
-    size += f", corrected p {row['p_holm']:.2f} by permuted lines"
-    clear = row["p_holm"] < 0.05
-    if row["value"] > 0 and row["low"] > 0 and clear:
-        return f"It beats {second}: the mean rho differs by {size}."
-    if row["value"] < 0 and row["high"] < 0 and clear:
-        return f"It does not beat {second} but is behind it: the mean rho differs by {size}."
-    if row["value"] > 0:
-        return f"It is ahead of {second}, though not clearly: the mean rho of {first} differs by {size}."
-    if row["value"] == 0:
-        return f"It does not beat {second}: the mean rho is the same."
-    return f"It does not beat {second}: the mean rho differs by {size}."
+    first, second, clear = f"**{row['first']}**", row["second"], row["p_holm"] < 0.05
+    size = interval(row["value"], row["low"], row["high"], digits=3)
+    size += f", corrected p {row['p_holm']:.2g} by permuted lines"
+    if row["low"] > 0 and clear:
+        return f"{first} beats {second}: mean rho differs by {size}."
+    if row["high"] < 0 and clear:
+        return f"{first} does not beat {second} but is behind it: mean rho differs by {size}."
+    text = f"{first} cannot be told apart from {second} by this test: mean rho differs by {size}."
+    if side := steady(row):
+        where = "ahead of" if side > 0 else "behind"
+        text += f" By the interval over drugs, and with any one line left out, it is {where} {second}."
+    return text
+
+
+def steady(row: Mapping[str, float]) -> int:
+    """Return 1 or -1, the sign of a difference whose interval and range without a line it shares, else 0."""
+    lowest, highest = min(row["low"], row["without_low"]), max(row["high"], row["without_high"])
+    return int(lowest > 0) - int(highest < 0)
 
 
 def reach_of_orders(n_lines: int, n_orders: int, n_comparisons: int) -> str:
@@ -133,29 +138,36 @@ def penalties_chosen(values: Sequence[float], one: float, reference: float) -> s
 
 
 def ceiling_reached(table: pd.DataFrame, cells: str, ceiling: str, method: str) -> str:
-    """Say how much of its ceiling a method keeps on cells; `table` is of `panel.judge`, one set of drugs."""
+    """Set a method on cells beside its reference, the ceiling; `table`: `panel.judge`, one set of drugs."""
     rows = table[table["method"] == method].set_index("input")["value"]
     top, reached = rows[ceiling], rows[cells]
     if top <= 0:
         return (
             f"On the lines' own bulk profiles **{method}** ranks nothing ({top:.2f}), so there is no ceiling."
         )
-    if reached >= top:
-        return (
-            f"**{method}** loses nothing on the way to the cells: "
-            f"{reached:.2f} there, {top:.2f} on bulk profiles."
-        )
-    return f"**{method}** reaches {top:.2f} on the lines' own bulk profiles and {reached:.2f} on cells."
+    text = f"**{method}** reaches {top:.2f} on the lines' own bulk profiles and {reached:.2f} on cells"
+    if round(reached, 2) <= round(top, 2):
+        return f"{text}."
+    return f"{text}: with few lines that can be chance."
 
 
 def not_beaten(table: pd.DataFrame, reference: str) -> str:
-    """Say which methods are clearly better or worse than the reference, given `panel.against`."""
+    """Say which methods are clearly better or worse than the reference, given `panel.against`.
+
+    First by the corrected permutation test, then apart from it by the interval over drugs and the range
+    without a line (`steady`).
+    """
     clear = (table["p_holm"] < 0.05) & ((table["low"] > 0) | (table["high"] < 0))
     better, worse = (table[clear & sign]["first"] for sign in (table["value"] > 0, table["value"] < 0))
     nominal = table[(table["value"] > 0) & ~clear]["first"]
+    side = table.apply(steady, axis=1)
+    ahead, behind = (table[side == sign]["first"] for sign in (1, -1))
     return (
         f"Clearly better than {reference} by this test: {listing(better)}. Clearly worse: {listing(worse)}. "
-        f"Ahead of it without being clear: {listing(nominal)}."
+        f"Ahead of it without being clear: {listing(nominal)}. "
+        "Apart from that test, by the interval over drugs, and with any one line left out, "
+        f"ahead of it: {listing(ahead)}; behind it: {listing(behind)}. "
+        "That takes the lines as given and is not corrected for the number of methods."
     )
 
 

@@ -54,14 +54,14 @@ def implied_answers(implied: pd.DataFrame, counts: Sequence[int]) -> list[str]:
     ----------
     implied
         ``where``, ``method``, ``accuracy``, ``f1``, ``mcc_lowest``, ``mcc_highest``, ``called_sensitive`` and
-        ``distance`` (of the nearest confusion matrix).
+        ``distance`` (of the nearest confusion matrix), ``decimals`` (as printed).
     counts
         Numbers of sensitive and of resistant cells.
     """
     n = sum(counts)
     lines = []
     for row in implied.itertuples():
-        start = f"{row.where}, {row.method} ({row.accuracy:.3f} / {row.f1:.3f}): "
+        start = f"{row.where}, {row.method} ({row.accuracy:.{row.decimals}f} / {row.f1:.{row.decimals}f}): "
         if row.distance > 2 / n:
             lines.append(
                 f"{start}**no answer to these {n} cells has both scores**; the nearest is off by "
@@ -87,7 +87,7 @@ def flipping_runs(implied: pd.DataFrame, mixture: pd.DataFrame, counts: Sequence
     implied
         As for `implied_answers`.
     mixture
-        The same rows with ``share_all_sensitive`` and ``f1_of_mixture``.
+        The same rows with ``share_all_sensitive``, ``f1_of_mixture`` and ``decimals``.
     counts
         Numbers of sensitive and of resistant cells.
     near
@@ -100,7 +100,7 @@ def flipping_runs(implied: pd.DataFrame, mixture: pd.DataFrame, counts: Sequence
     fits = between & ((impossible["f1"] - impossible["f1_of_mixture"]).abs() <= near)
     said = [
         f"{row.method} fits runs of which {percent(row.share_all_sensitive)} say *all sensitive* (F1 "
-        f"{row.f1_of_mixture:.3f}, printed {row.f1:.3f})"
+        f"{row.f1_of_mixture:.{row.decimals}f}, printed {row.f1:.{row.decimals}f})"
         for row in impossible[fits].itertuples()
     ]
     text = f"Impossible for a single run: {listing(list(impossible['method']))}. "

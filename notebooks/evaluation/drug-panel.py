@@ -34,7 +34,7 @@
 # **You will learn**
 #
 # - how to turn a few lines of known response into a test that can fail, for every method of this book;
-# - what a perfect measurement of the cells could reach at best, the *ceiling*;
+# - what each method makes of the lines' own bulk profiles, a reference that is called the *ceiling* here and that cells of few lines may exceed by chance;
 # - which uncertainty belongs to the drugs, which to the lines, and why the lines have the last word.
 
 # %% tags=["parameters"]
@@ -90,25 +90,26 @@ if edition in set(real["edition"]):
 
 # %% tags=["remove-input"]
 def found_on(judged: pd.DataFrame, gaps: pd.DataFrame, n_lines: int) -> str:
-    """Say who is ahead over each set of drugs, where the paper's model stands, and what it beats."""
+    """List who is ahead over each set of drugs, where the paper's model stands, and what it beats."""
     rows = judged[(judged["input"] == panel.CELLS) & ~judged["method"].isin(drug_panel.CONSTANT)]
     over = {name: of for name, of in rows.groupby("drugs", sort=False) if name != panel.NAMED}
     said = [prose.ahead_on_panel(of, what=name) for name, of in over.items()]
     first = next(iter(over.values()), rows)
     said.append(prose.place_on_panel("shared AE", first, role="The model of the paper"))
     said += [prose.beats_on_panel(row) for row in gaps.to_dict("records")]
-    return " ".join([*said, prose.reach_of_orders(n_lines, len(panel.orders(n_lines)), max(1, len(gaps)))])
+    said.append(prose.reach_of_orders(n_lines, len(panel.orders(n_lines)), max(1, len(gaps))))
+    return "- " + "\n- ".join(said)
 
 
 # %% tags=["remove-input"]
 of_main = on_cells[on_cells["drugs"] == main]
 learning = on_cells[~on_cells["method"].isin(drug_panel.CONSTANT)]
 origin = prose.origin_of_cells(cells.uns, training.uns, study.settings["cells_source"])
-said = f"{origin} {found_on(summary, verdicts, len(lines))} {prose.rivals_not_run(rivals, methods)}"
+said = f"{origin}\n\n{found_on(summary, verdicts, len(lines))}\n\n{prose.rivals_not_run(rivals, methods)}"
 if elsewhere:
     n_real = int(elsewhere["method"]["lines"].iloc[0])
     on_real = found_on(elsewhere["method"], elsewhere["difference"], n_real)
-    said += f"\n\n**On real cells**, with all methods (last figures of this page): {on_real}"
+    said += f"\n\n**On real cells**, with all methods (last figures of this page):\n\n{on_real}"
 Markdown(said)
 
 # %% [markdown]
@@ -129,7 +130,7 @@ Markdown(
     f"Named drugs: {prose.listing(sets[panel.NAMED])}."
 )
 
-# %% mystnb={"figure": {"caption": "Measured AUC of the lines for the discriminating drugs (for all, where none is), sorted by their mean; white: not tested. Up to 60 drugs have their names here; all are in the written results.", "name": "fig-panel-truth"}, "image": {"alt": "Heat map of measured AUC, one row per line and one column per drug."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Measured AUC of the lines for the discriminating drugs (for all, where none is), sorted by their mean; white: not tested. Up to 60 drugs have their names here; all are in the written results.", "name": "fig-panel-truth"}, "image": {"alt": "Heat map of measured AUC, one row per drug and one column per line."}} tags=["hide-input"]
 ax = pl.panel_truth(auc[sets[main]])
 
 # %% [markdown]
@@ -139,7 +140,8 @@ ax = pl.panel_truth(auc[sets[main]])
 # So every method gets the same input: the same genes, bulk genes z-scored over the training lines, cells z-scored over all cells of known lines together.
 #
 # Beside the cells, every method scores the lines' own *bulk profiles*, scaled as the training lines are.
-# That is its ceiling: what it knows about these lines when nothing is lost on the way to single cells.
+# That is its *ceiling*, a reference: what it makes of these lines when nothing is lost on the way to single cells.
+# It is no strict bound: with few lines, a method may rank them better from the cells by chance.
 
 # %% tags=["remove-input"]
 Markdown(f"{training.n_vars} genes, {cells.n_obs} cells of {len(lines)} lines.")
@@ -188,16 +190,16 @@ Markdown(prose.penalties_chosen(swept["ridge CV"], one, Ridge().alpha) if swept 
 # - **Permutation of the lines**: how large would the mean be if the lines' scores were dealt out at random? Of up to six lines all orders are computed, and the null is exact; of more, 720 are drawn.
 # - **Leaving one line out**: does everything hang on a single line?
 
-# %% mystnb={"figure": {"caption": "Mean rho over the discriminating drugs (all, where none is). Blue: mean over seeds with its 95 % bootstrap interval over drugs; black dots: single seeds; grey: 95 % of the permutations of the lines; open circles: the ceiling.", "name": "fig-panel-forest"}, "image": {"alt": "Methods sorted by mean rank correlation, each with an interval, a grey band of the permutation null and its ceiling."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Mean rho over the discriminating drugs (all, where none is). Blue: mean over seeds with its 95 % bootstrap interval over drugs; black dots: single seeds; grey: 95 % of the permutations of the lines; open circles: the ceiling (the same on the lines' own bulk profiles).", "name": "fig-panel-forest"}, "image": {"alt": "Methods sorted by mean rank correlation, each with an interval, a grey band of the permutation null and its value on bulk profiles."}} tags=["hide-input"]
 seeds = panel.of_seeds(tables["scores"], auc)
 points = panel.seed_means(seeds, sets)
 ax = pl.panel_forest(summary, points, main)
 
-# %% mystnb={"figure": {"caption": "The same over all drugs of the panel.", "name": "fig-panel-forest-all"}, "image": {"alt": "Methods sorted by mean rank correlation over all drugs, with intervals, null and ceiling."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The same over all drugs of the panel.", "name": "fig-panel-forest-all"}, "image": {"alt": "Methods sorted by mean rank correlation over all drugs, with intervals, null and value on bulk profiles."}} tags=["hide-input"]
 ax = pl.panel_forest(summary, points, panel.ALL)
 
 # %% [markdown]
-# All numbers on cells, over the set of drugs of the first figure, with the ceiling beside them:
+# All numbers on cells, over the set of drugs of the first figure, with those on the lines' own bulk profiles, the ceiling, beside them:
 
 # %% tags=["hide-input"]
 prose.panel_table(summary[summary["drugs"] == main], panel.CELLS)
@@ -256,7 +258,7 @@ Markdown("\n".join(f"- {sentence}" for sentence in hangs) or "Nothing to compare
 #
 # Only on the named drugs, with all other methods beside them on just these drugs.
 
-# %% mystnb={"figure": {"caption": "Mean rho over the named drugs, for all methods.", "name": "fig-panel-forest-named"}, "image": {"alt": "Methods sorted by mean rank correlation over the named drugs, with intervals, null and ceiling."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Mean rho over the named drugs, for all methods.", "name": "fig-panel-forest-named"}, "image": {"alt": "Methods sorted by mean rank correlation over the named drugs, with intervals, null and value on bulk profiles."}} tags=["hide-input"]
 if longer:
     pl.panel_forest(summary, points, panel.NAMED)
 
@@ -281,7 +283,7 @@ Markdown(told(gaps_of_longer))
 # %% [markdown]
 # ## Drug by drug
 
-# %% mystnb={"figure": {"caption": "Rho on the cells by drug and method (mean over seeds), for the discriminating drugs (all, where none is): blue where the lines are ranked as measured, red where the other way round. Drugs are sorted by their mean over methods; up to 60 have their names here.", "name": "fig-panel-heat"}, "image": {"alt": "Heat map of rank correlation, methods by drugs."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Rho on the cells by drug and method (mean over seeds), for the discriminating drugs (all, where none is): blue where the lines are ranked as measured, red where the other way round. Drugs are sorted by their mean over methods; up to 60 have their names here.", "name": "fig-panel-heat"}, "image": {"alt": "Heat map of rank correlation, drugs by methods."}} tags=["hide-input"]
 rho = pd.DataFrame({m: found[m, panel.CELLS].rho for m in methods})
 by_rank = of_main.sort_values("value", ascending=False)["method"]
 ax = pl.panel_heatmap(rho.loc[sets[main]], [m for m in by_rank if m not in drug_panel.CONSTANT])
@@ -293,7 +295,7 @@ ax = pl.panel_heatmap(rho.loc[sets[main]], [m for m in by_rank if m not in drug_
 # It takes hours, so `benchmarks/panel.py` kept its means, and shows them in every other edition.
 # What they say stands at the top of this page.
 
-# %% mystnb={"figure": {"caption": "Mean rho on real cells of five lines, over the discriminating drugs. Blue: mean over seeds with its 95 % bootstrap interval over drugs; black dots: single seeds; grey: 95 % of the permutations of the lines; open circles: the ceiling.", "name": "fig-panel-real"}, "image": {"alt": "All methods sorted by mean rank correlation on real cells, each with an interval, a grey band of the permutation null and its ceiling."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Mean rho on real cells of five lines, over the discriminating drugs. Blue: mean over seeds with its 95 % bootstrap interval over drugs; black dots: single seeds; grey: 95 % of the permutations of the lines; open circles: the ceiling (the same on the lines' own bulk profiles).", "name": "fig-panel-real"}, "image": {"alt": "All methods sorted by mean rank correlation on real cells, each with an interval, a grey band of the permutation null and its value on bulk profiles."}} tags=["hide-input"]
 if elsewhere:
     pl.panel_forest(elsewhere["method"], elsewhere["seed"], panel.DISCRIMINATING)
 
