@@ -324,10 +324,11 @@ def judge(
     rows = []
     for name, chosen in sets.items():
         asked = {who: one.of(chosen) for who, one in found.items() if set(chosen) <= set(one.rho.index)}
-        for method, kind in asked:
-            nulls = [one.permuted.mean(axis=1).to_numpy() for (_, of), one in asked.items() if of == kind]
-            row = summary(asked[method, kind], n_draws=n_draws)
-            best = float((np.max(nulls, axis=0) >= row["value"] - 1e-12).mean())
+        nulls = pd.DataFrame({who: one.permuted.mean(axis=1) for who, one in asked.items()})
+        highest = nulls.T.groupby(level=1).max().T if asked else nulls
+        for (method, kind), one in asked.items():
+            row = summary(one, n_draws=n_draws)
+            best = float((highest[kind] >= row["value"] - 1e-12).mean())
             rows.append({"drugs": name, "method": method, "input": kind, **row, "p_best": best})
     return pd.DataFrame(rows)
 

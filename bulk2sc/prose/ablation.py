@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from scipy import stats
 
-from bulk2sc.prose.words import counted, interval, listing, percent, unsigned
+from bulk2sc.prose.words import counted, interval, listing, percent, unsigned, with_corrected_p
 
 NO_INTERVAL = "there are too few lines or seeds for intervals, so no difference can be called clear."
 
@@ -232,9 +232,4 @@ def _clear(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _sized(rows: pd.DataFrame, digits: int = 3) -> str:
     """List the names of rows with their values, intervals and, where they have any, corrected p-values."""
-    sizes = []
-    for name, row in rows.iterrows():
-        size = f"{name} {interval(row['value'], row['low'], row['high'], digits=digits)}"
-        known = not pd.isna(row.get("p"))
-        sizes.append(f"{size.removesuffix(')')}, corrected p = {row['p']:.2g})" if known else size)
-    return listing(sizes)
+    return listing([f"{name} {with_corrected_p(row, digits=digits)}" for name, row in rows.iterrows()])
