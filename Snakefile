@@ -1,6 +1,7 @@
 # One rule per chapter of an edition, some for the parts of what a chapter makes part by part (seeds, methods, data
-# sets or drugs), one for what such parts share, and one for the pages. `bulk2sc book` calls this file; so can
-# `snakemake --cores 2 --config edition=smoke`, with an executor plugin for a cluster if you like.
+# sets or drugs), one for what such parts and other chapters wait for, and one for the pages. What others wait for
+# goes first, then chapters with large budgets: a long one that starts last would run alone. `bulk2sc book` calls
+# this file; so can `snakemake --cores 2 --config edition=smoke`, with an executor plugin for a cluster if you like.
 import os
 import sys
 
@@ -11,6 +12,7 @@ from bulk2sc.plan import NEEDS, plan
 from bulk2sc.workflow import write_states
 
 book = plan(config.get("edition", "demo"))
+budgets = book.edition.budgets
 step = [sys.executable, "-m", "bulk2sc.workflow", book.edition.name]
 write_states(book)
 os.environ.update(KERNEL_ENVIRONMENT)  # one thread a job: jobs run in parallel
@@ -33,6 +35,7 @@ for chapter in book.chapters:
             book.inputs(chapter),
         output:
             f"{chapter.file}.ipynb",
+        priority: budgets.get(chapter.slug, 0)
         params:
             command=[*step, chapter.slug],
         shell:
@@ -48,6 +51,7 @@ for chapter in book.chapters:
                 book.before(chapter),
             output:
                 book.needs(chapter),
+            priority: 1 + max(budgets.values(), default=0)
             params:
                 command=[*step, chapter.slug, NEEDS],
             shell:
@@ -64,6 +68,7 @@ for chapter in book.chapters:
                 book.needs(chapter),
             output:
                 [book.marker(chapter, artefact, part) for part in parts],
+            priority: budgets.get(chapter.slug, 0)
             params:
                 command=[*step, chapter.slug, artefact, *map(str, parts)],
             shell:

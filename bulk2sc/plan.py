@@ -29,7 +29,7 @@ from bulk2sc.settings import (
 )
 from bulk2sc.study import input_files
 
-NEEDS = "needs"  # the step that makes what parts share
+NEEDS = "needs"  # the step that makes what parts and other chapters wait for
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class Chapter:
     parts
         Of the artefacts it owns, those made part by part: each artefact with each of its parts.
     shared
-        Of the artefacts it owns, those that these parts need: made once, before them.
+        Of the artefacts it owns, those that these parts or other chapters need: made once, before all else,
+        so that others need not wait for the chapter itself.
     """
 
     slug: str
@@ -118,16 +119,26 @@ class Plan:
         """
         if self.status(chapter) == "current":
             return []
-        return self.before(chapter) + [self.marker(chapter, *part) for part in chapter.parts]
+        markers = [self.marker(chapter, *part) for part in chapter.parts]
+        return [*self.before(chapter), *self.needs(chapter), *markers]
 
     def before(self, chapter: Chapter) -> list[str]:
-        """Return the files in `build` that must exist before anything is made for a chapter."""
-        before = [self.chapter(slug) for slug in chapter.after]
-        notebooks = [f"{other.file}.ipynb" for other in before if self.status(other) != "current"]
-        return [f"state/{chapter.slug}.json", *notebooks]
+        """Return the files in `build` that must exist before anything is made for a chapter.
+
+        They stand for the artefacts that it takes from other chapters, and for the notebooks of those whose
+        rows it reads.
+        """
+        files = [f"state/{chapter.slug}.json"]
+        for other in map(self.chapter, chapter.after):
+            if self.status(other) == "current":
+                continue
+            taken = [self.marker(other, *part) for part in other.parts if part[0] in chapter.artefacts]
+            rows = [f"{other.file}.ipynb"] if other.slug in chapter.state["chapters"] else []
+            files += [*self.needs(other), *taken, *rows]
+        return files
 
     def needs(self, chapter: Chapter) -> list[str]:
-        """Return the file in `build` that says that what parts share has been made; none without any."""
+        """Return the file in `build` that says that what others wait for has been made; none without any."""
         return [f"state/{chapter.slug}/{NEEDS}.json"] if chapter.shared else []
 
     def batches(self, chapter: Chapter, n: int | None) -> list[tuple[str, list[int | str]]]:
@@ -179,8 +190,10 @@ def plan(edition_name: str = "demo") -> Plan:
         state = _state(root / f"{files[slug]}.ipynb", values[slug], settings[slug], read)
         owned = [name for name, owner in owners.items() if owner == slug]
         parts = [(name, part) for name in owned for part in ARTEFACTS[name].parts(settings[slug])]
-        needed = closure([name for name, _ in parts])
-        shared = [name for name in needed if name in owned and not ARTEFACTS[name].each]
+        needed = {*closure([name for name, _ in parts])}.union(
+            *(uses[other].artefacts for other in slugs if other != slug)
+        )
+        shared = [name for name in closure(owned) if name in needed & {*owned} and not ARTEFACTS[name].each]
         about = slug, files[slug], position, declared[slug], values[slug]
         chapters[slug] = Chapter(*about, uses[slug].artefacts, owned, after, state, parts, shared)
     return Plan(edition, root, list(chapters.values()), edition_toc(toc, slugs))

@@ -40,7 +40,7 @@ def test_a_chapter_waits_for_the_parts_it_owns_and_they_for_what_it_reads(root):
     beta = planned.chapter("beta")
     assert beta.parts == [("draws", 0), ("draws", 1)]
     markers = ["state/beta/draws/0.json", "state/beta/draws/1.json"]
-    before = ["state/beta.json", "notebooks/first/alpha.ipynb"]
+    before = ["state/beta.json", "state/alpha/needs.json"]  # the lines, not the notebook about them
     assert planned.before(beta) == before
     assert planned.inputs(beta) == [*before, *markers]
     assert all(not chapter.parts for chapter in planned.chapters if chapter.slug != "beta")
@@ -119,7 +119,8 @@ def test_what_parts_share_is_made_before_them_once(root, sharing, capsys):
     planned = plan.plan("small")
     beta = planned.chapter("beta")
     assert beta.shared == ["halved"] and planned.needs(beta) == ["state/beta/needs.json"]
-    assert not planned.needs(planned.chapter("alpha"))
+    assert planned.chapter("alpha").shared == ["bulk"], "other chapters wait for it"
+    assert not planned.needs(planned.chapter("gamma"))
     for step in (["needs"], ["draws", "0"], ["draws", "1"], ["needs"]):
         assert workflow.main(["small", "beta", *step]) == 0
     assert sharing == ["halved"]
@@ -215,7 +216,8 @@ def test_snakemake_makes_first_what_parts_share_then_parts_then_the_chapter(scor
     graph = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
     names = dict(re.findall(r'(\d+)\[label = "(\w+)', graph))
     edges = {(names[a], names[b]) for a, b in re.findall(r"(\d+) -> (\d+)", graph)}
-    assert {("beta", "gamma_needs"), ("gamma_needs", "gamma_scores_0"), ("gamma_scores_0", "gamma")} <= edges
+    assert {("gamma_needs", "gamma_scores_0"), ("gamma_scores_0", "gamma")} <= edges
+    assert ("beta_needs", "gamma_needs") in edges and ("beta", "gamma_needs") not in edges
 
 
 @pytest.mark.slow

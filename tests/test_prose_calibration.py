@@ -148,7 +148,9 @@ def test_goes_with_where_nothing_varies():
 def test_meets_and_predicts():
     table = fits([1, 1, 2, 2], [0.5, 0.6, 0.7, 0.8]).rename(columns={"y": "auroc"})
     said = prose.meets_and_predicts(table, {"x": "distance"})
-    assert said == "**a** has the lowest distance and **b** has the highest AUROC on the cells (0.75)."
+    assert said == (
+        "**a** has the lowest mean distance (1; next 2) and **b** has the highest AUROC on the cells (0.75)."
+    )
     assert prose.meets_and_predicts(table.assign(x=NAN), {"x": "distance"}).startswith(
         "**b** has the highest AUROC"
     )

@@ -253,8 +253,8 @@ def test_current_chapters_are_not_waited_for_and_need_nothing(root):
     planned = plan.plan("small")
     assert planned.inputs(planned.chapter("gamma")) == [
         "state/gamma.json",
-        "notebooks/first/alpha.ipynb",
-        "notebooks/first/beta.ipynb",
+        "state/alpha/needs.json",  # whose artefact it reads
+        "notebooks/first/beta.ipynb",  # whose rows it reads
     ]
     for slug, key in (("alpha", planned.chapter("alpha").key), ("beta", "another")):
         path = planned.executed(planned.chapter(slug))
@@ -409,7 +409,7 @@ def test_a_changed_parameter_of_a_chapter_runs_it_and_renders(built, capfd):
     assert rewritten(built, before) == {"alpha.ipynb", "index.html"}
     assert "120 lines; as changed" in page(built, "notebooks/first/alpha")
     said = capfd.readouterr().out.splitlines()
-    assert said[0] == "[1/3] alpha …"
+    assert said[0].startswith("[1/3] alpha: bulk … ") and said[1] == "[1/3] alpha …"
     assert re.fullmatch(r"\[1/3\] alpha … \d+ s, over its budget of 0.01 s", said[1])
     assert said[2].startswith("[pages] … ")
 

@@ -259,9 +259,15 @@ def meets_and_predicts(fits: pd.DataFrame, measures: Mapping[str, str], y: str =
         return "Which method predicts best cannot be said: that needs answers of both classes."
     best = means[y].idxmax()
     clauses = [
-        f"**{means[m].idxmin()}** has the lowest {name}"
+        f"**{means[m].idxmin()}** has the lowest mean {name} ({_two_lowest(means[m])})"
         for m, name in measures.items()
         if means[m].notna().any()
     ]
     best_is = f"**{best}** has the highest AUROC on the cells ({means.loc[best, y]:.2f})"
     return f"{listing([*clauses, best_is])}."
+
+
+def _two_lowest(values: pd.Series) -> str:
+    """Return the lowest value and the next, which tells how little the lowest one may mean."""
+    lowest, following = values.nsmallest(2).iloc[[0, -1]]
+    return f"{lowest:.3g}; next {following:.3g}"

@@ -475,5 +475,5 @@ tables = {
     "truth, weighted": thinned,
     "truth, at another share": pd.concat(table.assign(share=s) for s, table in elsewhere.items()),
 }
-rows = pd.concat(tables | by_chance, names=["against"]).reset_index(0).drop(columns=["first", "second"])
-prose.written(study.rows(rows).tail(3))
+rows = pd.concat(tables | by_chance, names=["against"]).reset_index(0).rename(columns={"p": "holm"})
+prose.written(study.rows(rows.drop(columns=["first", "second"])).tail(3))

@@ -259,6 +259,6 @@ rows = [pd.concat(grounds, names=["against"]).reset_index(0)]
 rows += [paired.tidy(tests, "truth"), paired.tidy(on_lines, "lines left out")]
 if len(answered):
     by_sample = called.stack().rename("value").reset_index().rename(columns={"sample": "against"})
-    rows += [answered.rename(columns={"question": "against"}).assign(metric="auroc")]
+    rows += [answered.rename(columns={"question": "against", "p": "holm"}).assign(metric="auroc")]
     rows += [by_sample.assign(metric="called resistant", seed=-1)]
 prose.written(study.rows(pd.concat(rows)).tail(3))
