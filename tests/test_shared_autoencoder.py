@@ -9,7 +9,7 @@ from bulk2sc import train
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.models import Pretrained, SharedAutoencoder, load_model, transfer
 from bulk2sc.models.losses import autoencoder_loss, cross_entropy, difference_loss
-from bulk2sc.models.shared_autoencoder import Autoencoder, MaskedLinear
+from bulk2sc.models.shared_autoencoder import Autoencoder
 from bulk2sc.models.transfer import one_pass
 
 QUICK = {"hidden": 32, "max_epochs": 15, "batch_size": 64}
@@ -71,15 +71,6 @@ def test_difference_loss_is_zero_for_codes_that_use_different_rows_and_does_not_
     difference = free.T @ (P / P.norm(dim=1, keepdim=True))
     difference.square().mean().div(5).backward()
     assert torch.allclose(S.grad, free.grad / norm, atol=1e-7)
-
-
-def test_masked_weights_and_their_gradients_are_zero_outside_the_mask():
-    mask = torch.tensor([[1.0, 0, 0, 1], [0, 1, 1, 0]])
-    layer = MaskedLinear(mask)
-    effective = torch.autograd.functional.jacobian(layer, torch.zeros(2)).T
-    assert (effective[mask == 0] == 0).all() and (effective[mask == 1] != 0).all()
-    layer(torch.randn(3, 2)).square().sum().backward()
-    assert (layer.weight.grad.T[mask == 0] == 0).all() and (layer.weight.grad.T[mask == 1] != 0).all()
 
 
 def test_trained_sparse_decoder_keeps_to_the_mask(fitted):

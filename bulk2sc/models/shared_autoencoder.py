@@ -1,7 +1,7 @@
 """The pathway-guided shared autoencoder with a response classifier (He et al. 2025, section 4).
 
 The private and shared encoders and the dense decoder are in `networks`, Eq. 5-15 in `losses`, the two
-schedules of training in `transfer`; this file adds the decoder that keeps to pathways.
+schedules of training in `transfer`, the decoder that keeps to pathways in `masked`; this file joins them.
 """
 
 import numpy as np
@@ -9,25 +9,10 @@ import pandas as pd
 import torch
 from anndata import AnnData
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from bulk2sc.models.masked import MaskedLinear
 from bulk2sc.models.networks import Outputs, ShareAutoencoder
 from bulk2sc.models.transfer import AutoencoderModel
-
-
-class MaskedLinear(nn.Linear):
-    """A linear layer ``z (W * M) + b``: a latent dimension reaches only the genes of its pathway (Eq. 8, 9).
-
-    `mask` is M, of shape (n_latent, n_genes), 0 or 1.
-    """
-
-    def __init__(self, mask: Tensor):
-        super().__init__(*mask.shape)
-        self.register_buffer("mask", mask.T.contiguous(), persistent=False)
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Decode codes (n, n_latent) into genes (n, n_genes)."""
-        return F.linear(z, self.weight * self.mask, self.bias)
 
 
 class Autoencoder(ShareAutoencoder):
