@@ -47,7 +47,7 @@ class Chapter:
     artefacts, owned
         All artefacts that it needs, each after its own needs; those that it makes for the edition.
     after
-        Slugs of the chapters that must have run before.
+        Slugs of the chapters that make artefacts which it needs, or whose rows it reads.
     state
         Everything that decides its outcome.
     parts
@@ -120,21 +120,23 @@ class Plan:
         if self.status(chapter) == "current":
             return []
         markers = [self.marker(chapter, *part) for part in chapter.parts]
-        return [*self.before(chapter), *self.needs(chapter), *markers]
+        read = [slug for slug in chapter.state["chapters"] if self.status(self.chapter(slug)) != "current"]
+        rows = [f"{self.chapter(slug).file}.ipynb" for slug in read]
+        return [*self.before(chapter), *rows, *self.needs(chapter), *markers]
 
     def before(self, chapter: Chapter) -> list[str]:
         """Return the files in `build` that must exist before anything is made for a chapter.
 
-        They stand for the artefacts that it takes from other chapters, and for the notebooks of those whose
-        rows it reads.
+        They stand for the artefacts that it takes from other chapters. Notebooks that show several data sets
+        make artefacts of each as they go; these are waited for, so that nobody makes them twice.
         """
         files = [f"state/{chapter.slug}.json"]
         for other in map(self.chapter, chapter.after):
             if self.status(other) == "current":
                 continue
             taken = [self.marker(other, *part) for part in other.parts if part[0] in chapter.artefacts]
-            rows = [f"{other.file}.ipynb"] if other.slug in chapter.state["chapters"] else []
-            files += [*self.needs(other), *taken, *rows]
+            also = [f"{other.file}.ipynb"] if other.values.get("studies") else []
+            files += [*self.needs(other), *taken, *also]
         return files
 
     def needs(self, chapter: Chapter) -> list[str]:
@@ -339,7 +341,7 @@ def _owners(uses: dict[str, Uses]) -> dict[str, str]:
 
 
 def _after(slug: str, used: Uses, owners: dict[str, str], slugs: list[str]) -> list[str]:
-    """Return the chapters that must run before one, all of which must come before it in the book."""
+    """Return the chapters that one takes something from, all of which must come before it in the book."""
     if slug in used.chapters:
         raise Bulk2scError(f"chapter '{slug}' reads itself; remove it from 'reads' in its metadata")
     wanted = {owners[name] for name in used.artefacts} | set(used.chapters)

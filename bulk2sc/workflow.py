@@ -1,8 +1,8 @@
 """Run the chapters of an edition that are not current, through Snakemake; or one chapter on its own.
 
 A chapter is current when the state it ran in (notebook, parameters, settings of its artefacts, code, versions
-of packages, data) is the state of now. Snakemake runs the others, in parallel, each after those whose
-artefacts it reads.
+of packages, data) is the state of now. Snakemake runs the others, in parallel, each after what it reads has
+been made.
 """
 
 import fcntl
@@ -129,7 +129,7 @@ def make_part(plan: Plan, slug: str, artefact: str, part: str) -> float:
 
 
 def make_needs(plan: Plan, slug: str) -> float:
-    """Make what the parts of a chapter share in this process; return the seconds it took."""
+    """Make what parts and other chapters wait for in this process; return the seconds it took."""
     chapter = plan.chapter(slug)
     (marker,) = plan.needs(chapter)
     return _make_ahead(plan, chapter, [(name, None) for name in chapter.shared], marker)
@@ -140,6 +140,8 @@ def _make_ahead(plan: Plan, chapter: Chapter, asked: list[tuple[str, Any]], mark
     from bulk2sc.study import Study
 
     started = time.monotonic()
+    # As for a notebook: a chapter whose artefacts are being replaced is current no more, killed or not.
+    plan.executed(chapter).with_suffix(".provenance.json").unlink(missing_ok=True)
     with notebook.environ(_owning(plan, chapter) | _identity(plan, chapter)):
         study = Study(plan.edition.name, **chapter.state["settings"])
         for one in asked:
@@ -222,14 +224,14 @@ def _execute(plan: Plan, chapter: Chapter, values: dict, output: Path, environme
     environment = environment | _identity(plan, chapter)
     data = {"registry and embedded files": data_digest()} | chapter.state["files"]
     facts = {"edition": plan.edition.name, "key": key, "data": data}
-    if chapter.parts and key == chapter.key:
+    if (chapter.parts or chapter.shared) and key == chapter.key:
         facts["seconds_of_parts"] = _seconds_of_parts(plan, chapter)
     source = plan.root / f"{chapter.file}.ipynb"
     return notebook.execute(chapter.slug, source, output, values, environment=environment, facts=facts)
 
 
 def _seconds_of_parts(plan: Plan, chapter: Chapter) -> list[float]:
-    """Return how long each part took, and what they share, as far as a build has made them."""
+    """Return how long all took that a build has made for a chapter before it ran."""
     markers = plan.needs(chapter) + [plan.marker(chapter, *part) for part in chapter.parts]
     made = [read_json(plan.build / marker) for marker in markers]
     return [found["seconds"] for found in made if found]
@@ -242,8 +244,8 @@ def main(arguments: list[str]) -> int:
     """Run one step of a build.
 
     ``EDITION pages`` renders the book, ``EDITION SLUG`` runs a chapter, ``EDITION SLUG ARTEFACT PART...``
-    makes parts of an artefact for it, ``EDITION SLUG needs`` what its parts share. ``own JSON`` makes a part
-    for a run of its own.
+    makes parts of an artefact for it, ``EDITION SLUG needs`` what these and other chapters wait for.
+    ``own JSON`` makes a part for a run of its own.
     """
     if arguments[0] == "own":
         return _make_own(*json.loads(arguments[1]))
@@ -276,7 +278,7 @@ def _run(plan: Plan, chapter: Chapter) -> None:
     took = run_chapter(plan, chapter.slug)
     parts, budget = took.get("seconds_of_parts", []), plan.edition.budgets.get(chapter.slug)
     seconds = took["seconds"] + sum(parts)
-    made = f", {sum(parts):.0f} s of them in {len(parts)} steps before" if parts else ""
+    made = f", {sum(parts):.0f} s of them before" if sum(parts) >= 0.5 else ""
     over = f", over its budget of {budget} s" if budget and seconds > budget else ""
     print(f"{place} {seconds:.0f} s{made}{over}", flush=True)
 
@@ -301,7 +303,7 @@ def _said(error: Exception) -> str:
 
 
 def _make_needs(plan: Plan, chapter: Chapter) -> None:
-    """Make what parts share, with one line when it is there."""
+    """Make what parts and other chapters wait for, with one line when it is there."""
     seconds, place = (
         make_needs(plan, chapter.slug),
         f"[{chapter.position}/{len(plan.chapters)}] {chapter.slug}",

@@ -265,6 +265,13 @@ def test_current_chapters_are_not_waited_for_and_need_nothing(root):
     assert planned.inputs(planned.chapter("gamma")) == ["state/gamma.json", "notebooks/first/beta.ipynb"]
 
 
+def test_notebooks_that_make_artefacts_of_several_data_sets_are_waited_for():
+    paper, demo = plan.plan("paper"), plan.plan("demo")
+    before = paper.before(paper.chapter("baselines"))
+    assert {"notebooks/data/single-cells.ipynb", "notebooks/data/clustering.ipynb"} <= set(before)
+    assert not [file for file in demo.before(demo.chapter("baselines")) if file.endswith(".ipynb")]
+
+
 # ---------------------------------------------------------------------------------------- pages
 
 
@@ -410,8 +417,8 @@ def test_a_changed_parameter_of_a_chapter_runs_it_and_renders(built, capfd):
     assert "120 lines; as changed" in page(built, "notebooks/first/alpha")
     said = capfd.readouterr().out.splitlines()
     assert said[0].startswith("[1/3] alpha: bulk … ") and said[1] == "[1/3] alpha …"
-    assert re.fullmatch(r"\[1/3\] alpha … \d+ s, over its budget of 0.01 s", said[1])
-    assert said[2].startswith("[pages] … ")
+    assert re.fullmatch(r"\[1/3\] alpha … \d+ s, over its budget of 0.01 s", said[2])
+    assert said[3].startswith("[pages] … ")
 
 
 @pytest.mark.slow
@@ -580,7 +587,8 @@ def test_the_demo_is_allotted_a_quarter_of_an_hour_on_two_cores():
 def test_pages_say_what_the_demo_shortens():
     said = shortened.shortened(plan.plan("demo"))
     assert "`seeds`" not in said["ablation"], "five there as here"
-    assert "`ablation_epochs` 10 (100)" in said["ablation"] and "`panel_methods`" in said["drug-panel"]
+    epochs = settings.load_edition("demo").parameters["ablation_epochs"]
+    assert f"`ablation_epochs` {epochs} (100)" in said["ablation"] and "`panel_methods`" in said["drug-panel"]
 
 
 def test_headline_tables_have_ten_seeds_and_others_five():
