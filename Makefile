@@ -13,7 +13,7 @@ test: .venv/installed ## check style and run all tests, the fast ones first
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pytest -m "not slow" --cov=bulk2sc --cov-report=
-	$(BIN)/pytest -m slow --cov=bulk2sc --cov-append --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/pytest -m slow -n 2 --dist loadfile --cov=bulk2sc --cov-append --cov-report=term:skip-covered --cov-fail-under=90
 
 bench: .venv/installed ## measure time and memory of an edition and the speed of training many seeds and drugs
 	$(BIN)/python benchmarks/editions.py $(EDITION)
