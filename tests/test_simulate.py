@@ -353,7 +353,8 @@ def singlets(bulk):
 
 def test_without_doublets_nothing_is_new(singlets):
     # What the simulator gave before it planted any; another number means that every seed gives other cells.
-    assert singlets.X.sum() == 6_135_873
+    # Rounding differs a little between processors, and other draws by thousands.
+    assert singlets.X.sum() == pytest.approx(6_135_873, rel=2e-5)
     assert "doublet" not in set(singlets.obs["planted"])
 
 
