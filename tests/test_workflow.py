@@ -417,7 +417,7 @@ def test_a_changed_parameter_of_a_chapter_runs_it_and_renders(built, capfd):
     assert "120 lines; as changed" in page(built, "notebooks/first/alpha")
     said = capfd.readouterr().out.splitlines()
     assert said[0].startswith("[1/3] alpha: bulk … ") and said[1] == "[1/3] alpha …"
-    assert re.fullmatch(r"\[1/3\] alpha … \d+ s, over its budget of 0.01 s", said[2])
+    assert re.fullmatch(r"\[1/3\] alpha … \d+ s(, \d+ s of them before)?, over its budget of 0.01 s", said[2])
     assert said[3].startswith("[pages] … ")
 
 
