@@ -200,7 +200,7 @@ def printed(executed: Path) -> str:
 @pytest.mark.parametrize("slug", OWN_RUNS)
 def test_a_page_of_cells_without_answers_says_why_it_has_no_metrics(slug, root, tmp_path, monkeypatch):
     given, takes_file, reason = OWN_RUNS[slug]
-    for name in ("notebooks", "editions", "_toc.yml"):
+    for name in ("notebooks", "benchmarks", "editions", "_toc.yml"):
         (tmp_path / name).symlink_to(PROJECT / name)
     monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
     planned = plan.plan("smoke")
@@ -237,7 +237,7 @@ def bare(book):
     """Return the folder of an edition whose cells nobody has labelled; its chapters share what they make."""
     folder = book / "bare"
     (folder / "editions").mkdir(parents=True)
-    for name in ("notebooks", "_toc.yml"):
+    for name in ("notebooks", "benchmarks", "_toc.yml"):
         (folder / name).symlink_to(PROJECT / name)
     smoke = yaml.safe_load((PROJECT / "editions" / "smoke.yml").read_text())
     given = smoke["parameters"] | BRIEF | {"cells_source": str(book / "own.h5ad")}

@@ -20,7 +20,7 @@ from bulk2sc.datasets import needed
 from bulk2sc.published import published
 
 ROOT = Path(__file__).parents[1]
-BOOK = ("notebooks", "book", "_toc.yml", "_config.yml")
+BOOK = ("notebooks", "book", "benchmarks", "_toc.yml", "_config.yml")
 FEW = {"n_seeds": 1, "seeds": [0, 1], "alignment_seeds": 1, "exposure_seeds": 1, "clustering_seeds": 1}
 FEW |= {"study_seeds": 1, "study_drugs": []}
 SHORT = {
