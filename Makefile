@@ -9,10 +9,12 @@ SHELL := /bin/bash
 book: .venv/installed ## build an edition of the book: make book EDITION=demo
 	$(BIN)/bulk2sc book --edition $(EDITION)
 
+# Two workers of pytest share the cores.
+test: export OMP_NUM_THREADS = 1
 test: .venv/installed ## check style and run all tests, the fast ones first
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest -m "not slow" --cov=bulk2sc --cov-report=
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile --cov=bulk2sc --cov-report=
 	$(BIN)/pytest -m slow -n 2 --dist loadfile --cov=bulk2sc --cov-append --cov-report=term:skip-covered --cov-fail-under=90
 
 bench: .venv/installed ## measure time and memory of an edition and the speed of training many seeds and drugs

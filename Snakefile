@@ -50,7 +50,7 @@ for chapter in book.chapters:
             input:
                 book.before(chapter),
             output:
-                book.needs(chapter),
+                book.needs_marker(chapter),
             priority: 1 + max(budgets.values(), default=0)
             params:
                 command=[*step, chapter.slug, NEEDS],
@@ -65,7 +65,7 @@ for chapter in book.chapters:
                 f"{chapter.slug}_{artefact}_{part_name(parts[0])}"
             input:
                 book.before(chapter),
-                book.needs(chapter),
+                book.needs_marker(chapter),
             output:
                 [book.marker(chapter, artefact, part) for part in parts],
             priority: budgets.get(chapter.slug, 0)

@@ -43,8 +43,7 @@ def grid_of(study: Study) -> pd.DataFrame:
 def pairs_of(artefact: str, study: Study, methods: list[str]) -> dict[str, list[tuple[str, str]]]:
     """List the comparisons of a chapter by question."""
     if artefact == "sweep":
-        base = hyperparameters.BASE
-        return {"in use": [(method, base) for method in methods if method != base]}
+        return {"in use": hyperparameters.comparisons(methods)}
     chosen = study.settings["compared_resources"], study.settings["resource"]
     return resources.comparisons(methods, *chosen)
 

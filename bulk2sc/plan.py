@@ -122,7 +122,7 @@ class Plan:
         markers = [self.marker(chapter, *part) for part in chapter.parts]
         read = [slug for slug in chapter.state["chapters"] if self.status(self.chapter(slug)) != "current"]
         rows = [f"{self.chapter(slug).file}.ipynb" for slug in read]
-        return [*self.before(chapter), *rows, *self.needs(chapter), *markers]
+        return [*self.before(chapter), *rows, *self.needs_marker(chapter), *markers]
 
     def before(self, chapter: Chapter) -> list[str]:
         """Return the files in `build` that must exist before anything is made for a chapter.
@@ -136,10 +136,10 @@ class Plan:
                 continue
             taken = [self.marker(other, *part) for part in other.parts if part[0] in chapter.artefacts]
             also = [f"{other.file}.ipynb"] if other.values.get("studies") else []
-            files += [*self.needs(other), *taken, *also]
+            files += [*self.needs_marker(other), *taken, *also]
         return files
 
-    def needs(self, chapter: Chapter) -> list[str]:
+    def needs_marker(self, chapter: Chapter) -> list[str]:
         """Return the file in `build` that says that what others wait for has been made; none without any."""
         return [f"state/{chapter.slug}/{NEEDS}.json"] if chapter.shared else []
 

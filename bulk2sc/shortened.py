@@ -1,5 +1,6 @@
 """What an edition does at less than full length: fewer seeds, epochs, values or methods than another."""
 
+from math import inf
 from typing import Any
 
 from bulk2sc.artefacts import ARTEFACTS
@@ -28,7 +29,10 @@ def shortened(short: Plan) -> dict[str, str]:
 
 
 def _sentence(less: dict[str, tuple[float, float]], full: str) -> str:
-    listed = ", ".join(f"`{name}` {here:g} ({there:g})" for name, (here, there) in less.items())
+    listed = ", ".join(
+        f"`{name}` {here:g} ({format(there, 'g') if there else 'all'})"
+        for name, (here, there) in less.items()
+    )
     title = f":::{{admonition}} Shorter here than in edition `{full}`\n:class: note"
     return f"{title}\n\nIts numbers stand in brackets: {listed}.\n:::"
 
@@ -42,10 +46,19 @@ def _sizes(chapter: Chapter) -> dict[str, Any]:
 
 
 def _less(here: dict[str, Any], there: dict[str, Any]) -> dict[str, tuple[float, float]]:
-    """Return settings that are smaller numbers, or lists of fewer values, with both numbers."""
+    """Return settings that ask for less, or lists of fewer values, with both numbers."""
     found = {}
     for name in sorted(here.keys() & there.keys()):
         pair = tuple(len(v) if isinstance(v, list) else v for v in (here[name], there[name]))
-        if all(type(value) in (int, float) for value in pair) and pair[0] < pair[1]:
-            found[name] = pair
+        if all(type(value) in (int, float) for value in pair):
+            asked, full = (_amount(name, value) for value in pair)
+            if asked < full:
+                found[name] = pair
     return found
+
+
+def _amount(name: str, value: float) -> float:
+    """Return what is larger where more is done: 0 genes are all genes, and a higher bound lets in less."""
+    if name.endswith("hvg") and value == 0:
+        return inf
+    return -value if name.startswith("panel_min_") else value

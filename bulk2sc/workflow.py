@@ -131,7 +131,7 @@ def make_part(plan: Plan, slug: str, artefact: str, part: str) -> float:
 def make_needs(plan: Plan, slug: str) -> float:
     """Make what parts and other chapters wait for in this process; return the seconds it took."""
     chapter = plan.chapter(slug)
-    (marker,) = plan.needs(chapter)
+    (marker,) = plan.needs_marker(chapter)
     return _make_ahead(plan, chapter, [(name, None) for name in chapter.shared], marker)
 
 
@@ -232,7 +232,7 @@ def _execute(plan: Plan, chapter: Chapter, values: dict, output: Path, environme
 
 def _seconds_of_parts(plan: Plan, chapter: Chapter) -> list[float]:
     """Return how long all took that a build has made for a chapter before it ran."""
-    markers = plan.needs(chapter) + [plan.marker(chapter, *part) for part in chapter.parts]
+    markers = plan.needs_marker(chapter) + [plan.marker(chapter, *part) for part in chapter.parts]
     made = [read_json(plan.build / marker) for marker in markers]
     return [found["seconds"] for found in made if found]
 

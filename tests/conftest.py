@@ -1,5 +1,6 @@
 """Data and a web server that several tests share."""
 
+import gc
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,12 @@ import torch
 
 from bulk2sc import datasets
 from bulk2sc.errors import Bulk2scError
+
+
+@pytest.fixture(scope="session", autouse=True)
+def imports_are_not_garbage() -> None:
+    """Spare the collections that statsmodels asks for, at each correction, the walk through all modules."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

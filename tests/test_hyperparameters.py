@@ -28,7 +28,9 @@ def test_a_sweep_holds_the_value_in_use_once_and_it_is_one_variant_of_all():
     assert points["value"].tolist() == [2, 10, 20, 30, 0.1, 0.5]
     same = points[points["method"] == hyperparameters.BASE]
     assert dict(zip(same["setting"], same["value"], strict=True)) == BASE
-    assert points["method"].nunique() == 4 and "dropout 0.5" in points["method"].tolist()
+    others = ["min_pathway_genes 2", "n_hvg 20", "dropout 0.5"]
+    assert points["method"].nunique() == 4
+    assert hyperparameters.comparisons(points["method"]) == [(m, hyperparameters.BASE) for m in others]
 
 
 def test_each_variant_differs_from_the_base_in_its_own_setting_only():

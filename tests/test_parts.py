@@ -118,9 +118,9 @@ def sharing(root, monkeypatch):
 def test_what_parts_share_is_made_before_them_once(root, sharing, capsys):
     planned = plan.plan("small")
     beta = planned.chapter("beta")
-    assert beta.shared == ["halved"] and planned.needs(beta) == ["state/beta/needs.json"]
+    assert beta.shared == ["halved"] and planned.needs_marker(beta) == ["state/beta/needs.json"]
     assert planned.chapter("alpha").shared == ["bulk"], "other chapters wait for it"
-    assert not planned.needs(planned.chapter("gamma"))
+    assert not planned.needs_marker(planned.chapter("gamma"))
     executed = planned.executed(beta)
     executed.parent.mkdir(parents=True)
     executed.touch()

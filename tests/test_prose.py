@@ -194,14 +194,20 @@ def test_reconstruction():
 @pytest.mark.parametrize(
     ("overlap", "predictable", "words"),
     [
-        (0.01, 0.05, "below that of shuffled codes (0.010 and 0.050), and next to nothing"),
-        (0.01, 0.6, "below that of shuffled codes (0.010 and 0.050); yet 60 % of"),
-        (0.09, 0.6, "above that of shuffled codes (0.090 and 0.050); and 60 % of"),
-        (0.09, -0.1, "(0.090 and 0.050), and next to nothing"),
+        (0.01, 0.05, "0.010, below the range of shuffled codes (0.040 to 0.060), and next to nothing"),
+        (0.01, 0.6, "0.010, below the range of shuffled codes (0.040 to 0.060); yet 60 % of"),
+        (0.09, 0.6, "0.090, above the range of shuffled codes (0.040 to 0.060); and 60 % of"),
+        (0.05, 0.6, "0.050, within the range of shuffled codes (0.040 to 0.060); and 60 % of"),
+        (0.09, -0.1, "(0.040 to 0.060), and next to nothing"),
     ],
 )
 def test_redundancy(overlap, predictable, words):
-    row = {"overlap": overlap, "overlap, shuffled": 0.05, "predictable": predictable}
+    row = {
+        "overlap": overlap,
+        "shuffled, lowest": 0.04,
+        "shuffled, highest": 0.06,
+        "predictable": predictable,
+    }
     assert words in prose.redundancy("bulk", row)
 
 
@@ -235,9 +241,14 @@ def test_chosen():
 def test_contrast():
     assert "nothing to compare" in prose.contrast(pd.Series([np.nan, np.nan]), 0, 3)
     assert "too few for any" in prose.contrast(pd.Series([0.1, 0.9]), 3, 3)  # smallest p: 2 / 20
-    assert "none of the 2 dimensions is" in prose.contrast(pd.Series([0.04, 0.9]), 4, 4)  # Holm: 0.08
-    assert "1 of the 2 dimensions is" in prose.contrast(pd.Series([0.01, 0.9]), 4, 4)
-    assert "2 of the 2 dimensions are" in prose.contrast(pd.Series([0.01, 0.01]), 4, 4)
+    assert "none of the 2 dimensions is" in prose.contrast(pd.Series([0.08, 0.9]), 4, 4)
+    one, both = pd.Series([0.02, 0.9], ["A", "B"]), pd.Series([0.02, 0.04], ["A", "B"])
+    assert prose.contrast(one, 4, 4).endswith(
+        "1 of the 2 dimensions is attributed differently (corrected p): A (0.02)."
+    )
+    assert "2 of the 2 dimensions are attributed differently (corrected p): A (0.02) and B (0.04)." in (
+        prose.contrast(both, 4, 4)
+    )
 
 
 @pytest.mark.parametrize(
@@ -552,6 +563,10 @@ def test_over_runs(row, text):
             "less than the 0.95 that this book calls recovered; b (0.96) reaches it.",
         ),
         ({"a": 0.9, "b": 0.96, "c": 1}, "recovered; b (0.96) and c (1.00) reach it."),
+        (
+            {"a": 0.944, "b": 0.946},
+            "a reaches 0.94, less than the 0.95 that this book calls recovered; b",
+        ),
         ({"a": 0.9, "b": 0.8}, "recovered; no other method reaches it."),
     ],
 )

@@ -126,12 +126,12 @@ def test_harder_to_tell():
         "AUROC of the domain, with the adversary minus without: "
         "harder to tell apart for a -0.200 (95 % interval -0.300 to -0.100, corrected p = 0.02); "
         "easier to tell apart for b 0.100 (95 % interval 0.050 to 0.150, corrected p = 0.01); "
-        "cannot be told for c 0.100 (95 % interval 0.010 to 0.200, corrected p = 0.06). "
+        "no difference can be shown for c 0.100 (95 % interval 0.010 to 0.200, corrected p = 0.06). "
         "The lowest mean AUROC that is left is 0.70 (a)."
     )
-    assert "without: cannot be told for c" in prose.harder_to_tell(table.loc[["c"]])
+    assert "without: no difference can be shown for c" in prose.harder_to_tell(table.loc[["c"]])
     assert "cannot be told" not in prose.harder_to_tell(table.loc[["a"]])
-    assert "cannot be told for b" in prose.harder_to_tell(table.loc[["b"]].assign(p=0.05))
+    assert "no difference can be shown for b" in prose.harder_to_tell(table.loc[["b"]].assign(p=0.05))
     assert "One seed" in prose.harder_to_tell(rows(a=UNKNOWN).assign(auroc=0.7))
 
 

@@ -68,6 +68,9 @@ def test_separations():
         "A classifier tells the domains apart, by an AUROC whose interval is above .5, in a (0.90). "
         "It does not clearly do so in b (0.60), c (0.35) and d (0.80)."
     )
+    below = prose.separations(areas.assign(high=[0.95, 0.7, 0.45, NAN, NAN]))
+    assert "do so in b (0.60) and d (0.80). The whole interval is below .5, which" in below
+    assert below.endswith("nothing of a distance, in c (0.35).")
     assert prose.separations(areas.loc[["c"]]) == "No classifier clearly tells the domains apart: c (0.35)."
     assert prose.separations(areas.loc[["a"]]).endswith("above .5, in a (0.90).")
     assert "cannot be judged" in prose.separations(areas.loc[["e"]])
@@ -100,10 +103,7 @@ def test_moved():
         "a", "b", {"Y": none}
     )
     chance = prose.moved("a", "b", {"X": further, "Y": closer | {"by_chance": True}})
-    assert (
-        "no further apart than chance has them in either by Y (-0.100" in chance
-        and "contradict" not in chance
-    )
+    assert "within chance, as in the other, by Y (-0.100" in chance and "contradict" not in chance
     gone = {"value": NAN, "low": NAN, "high": NAN}
     assert "by Y" not in prose.moved("a", "b", {"X": closer, "Y": gone})
     assert (
@@ -149,10 +149,15 @@ def test_meets_and_predicts():
     table = fits([1, 1, 2, 2], [0.5, 0.6, 0.7, 0.8]).rename(columns={"y": "auroc"})
     said = prose.meets_and_predicts(table, {"x": "distance"})
     assert said == (
-        "**a** has the lowest mean distance (1; next 2) and **b** has the highest AUROC on the cells (0.75)."
+        "**a** has the lowest distance with every seed (mean 1.000, next 2.000) and "
+        "**b** has the highest mean AUROC on the cells (0.75)."
+    )
+    mixed = prose.meets_and_predicts(table.assign(x=[1, 3, 2, 4]), {"x": "distance"})
+    assert mixed.startswith(
+        "no model has the lowest distance with every seed (lowest mean: a, 2.000, next 3.000) and"
     )
     assert prose.meets_and_predicts(table.assign(x=NAN), {"x": "distance"}).startswith(
-        "**b** has the highest AUROC"
+        "**b** has the highest mean AUROC"
     )
     assert "answers of both classes" in prose.meets_and_predicts(table.assign(auroc=NAN), {"x": "distance"})
 

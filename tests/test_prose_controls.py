@@ -23,6 +23,11 @@ PRAISE = (
 )
 
 
+def shuffles(n, of, reaching=0.99):
+    """`of` shuffles about .5, of which `n` reach what a model does."""
+    return np.r_[np.full(n, reaching), np.linspace(0.2, 0.29, of - n)]
+
+
 def row(value, low, high, p=0.01):
     return {"value": value, "low": low, "high": high, "p": p}
 
@@ -38,8 +43,8 @@ def row(value, low, high, p=0.01):
     ],
 )
 def test_clear_of_shuffled(full, shuffled, gap, said):
-    text = prose.clear_of_shuffled(full, shuffled, gap, (3, 99))
-    assert "single shuffles" not in text and "too few to tell" not in text
+    text = prose.clear_of_shuffled(full, shuffled, gap, shuffles(3, 99))
+    assert "single shuffles get" not in text and "too few to tell" not in text
     assert said in text and text.endswith(
         "Of 99 shuffles, 3 reach the full model's mean (permutation p = 0.04)."
     )
@@ -57,26 +62,32 @@ def test_clear_of_shuffled(full, shuffled, gap, said):
 )
 def test_single_shuffles_must_seldom_reach_a_model_that_is_clear_of_their_mean(reached, said):
     gap, shuffled = row(0.3, 0.1, 0.4), row(0.5, 0.48, 0.52)
-    text = prose.clear_of_shuffled(row(0.8, 0.7, 0.9), shuffled, gap, reached)
+    text = prose.clear_of_shuffled(row(0.8, 0.7, 0.9), shuffled, gap, shuffles(*reached))
     assert said in text
     assert ("is not clear of the shuffled-label control**" in text) == ("mean over" in said)
+
+
+def test_the_range_of_single_shuffles_is_beside_their_mean():
+    gap, shuffled = row(0.3, 0.1, 0.4), row(0.5, 0.48, 0.52)
+    text = prose.clear_of_shuffled(row(0.8, 0.7, 0.9), shuffled, gap, np.linspace(0.3, 0.7, 41))
+    assert "0.50 (95 % interval 0.48 to 0.52), and 95 % of single shuffles lie between 0.31 and 0.69" in text
 
 
 @pytest.mark.parametrize(
     ("answered", "reason"), [(True, "the answers are of one class"), (False, "no cell has an answer")]
 )
 def test_what_has_no_auroc_cannot_be_set_against_shuffles(answered, reason):
-    text = prose.clear_of_shuffled(NOTHING, NOTHING, NOTHING, (0, 0), answered=answered)
+    text = prose.clear_of_shuffled(NOTHING, NOTHING, NOTHING, shuffles(0, 0), answered=answered)
     assert text == f"**Nothing here can tell the full model from the shuffled-label control**: {reason}."
 
 
 def test_a_model_below_shuffled_labels_is_said_to_be_below():
     full, shuffled, gap = row(0.3, 0.2, 0.4), row(0.5, 0.48, 0.52), row(-0.2, -0.3, -0.1)
-    text = prose.clear_of_shuffled(full, shuffled, gap, (99, 99))
+    text = prose.clear_of_shuffled(full, shuffled, gap, shuffles(99, 99))
     assert "**The full model is clearly below the shuffled-label control**" in text
     assert "no clearer" not in text
     for unclear in (gap | {"p": 0.05}, row(-0.2, -0.5, 0.1)):
-        text = prose.clear_of_shuffled(full, shuffled, unclear, (99, 99))
+        text = prose.clear_of_shuffled(full, shuffled, unclear, shuffles(99, 99))
         assert "is no clearer: -0.20" in text and "below" not in text
 
 
@@ -144,16 +155,21 @@ def quality(p=0.01, **methods):
 def test_confounding():
     both = quality(size=(0.7, 0.6, 0.8), mito=(0.3, 0.2, 0.4), genes=(0.5, 0.4, 0.6), fit=(0.7, 0.6, 0.8))
     text = prose.confounding(both, "fit", "X")
-    assert "Against X, these go with the answer: size (higher in sensitive cells, AUROC 0.70" in text
     assert (
-        "and mito (lower in sensitive cells, AUROC 0.30" in text and "genes" not in text.split("knowing")[0]
+        "Against X, these go with the answer, by their AUROC, "
+        "size 0.70 (95 % interval 0.60 to 0.80; higher in sensitive cells)" in text
     )
-    assert "dealt out anew among the lines (p = 0.01): quality and answer are **confounded**" in text
+    assert (
+        "and mito 0.30 (95 % interval 0.20 to 0.40; lower in sensitive cells)" in text
+        and "genes" not in text.split("knowing")[0]
+    )
+    assert "dealt out anew among the lines (p = 0.010): quality and answer are **confounded**" in text
     none = quality(p=0.2, size=(0.5, 0.4, 0.6), fit=(0.7, 0.6, 0.8))
     none = prose.confounding(none, "fit", "X")
     assert (
-        "for no single measure can it be shown to go with the answer (AUROC 0.40 to 0.60" in none
-        and "0.60 to 0.80): no more than answers dealt out anew among the lines may" in none
+        "no single measure can be shown to go with the answer; AUROC: size 0.50 (95 % interval 0.40 to 0.60)."
+        in none
+        and "0.60 to 0.80): not clearly more than answers dealt out anew among the lines (p = 0.200)" in none
     )
     assert "too few lines to fit all" in prose.confounding(quality(size=(0.5, 0.4, 0.6)), "fit", "X")
     few = quality(size=(0.5, np.nan, np.nan))
@@ -185,9 +201,11 @@ def test_mistaking_exposure():
         f"**Exposure is taken for resistance with 1 of 3 and for sensitivity with 1 of 3 simulated drugs** "
         f"{ranges}: LR (0.10 and 0.90).",
         f"**Exposure is taken for resistance with 1 of 3 simulated drugs** {ranges}: RF (0.10 and 0.90).",
-        f"**No clear trace of exposure with any of 3 simulated drugs** {ranges}: SVM (0.10 and 0.90) and "
-        "GB (0.50 and 0.50).",
+        "**Not shown after correction, but an interval misses .5, with 2 of 3 simulated drugs** "
+        f"{ranges}: SVM (0.10 and 0.90).",
         f"**Exposure is taken for sensitivity with 2 of 3 simulated drugs** {ranges}: DT (0.10 and 0.50).",
+        "**Not shown with any of 3 simulated drugs, and no interval misses .5** "
+        f"{ranges}: GB (0.50 and 0.50).",
         f"**There are too few lines to tell a trace of exposure** {ranges}: few (0.90 and 0.90).",
     ]
 

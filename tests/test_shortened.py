@@ -39,6 +39,15 @@ def test_lists_are_told_by_the_number_of_their_values():
     assert shortened._less(here, there) == {"seeds": (2, 3)}
 
 
+def test_no_limit_on_genes_is_more_than_any_and_a_higher_bound_is_less():
+    here = {"panel_hvg": 1500, "n_hvg": 0, "panel_min_total": 850, "panel_min_lines": 3}
+    there = {"panel_hvg": 0, "n_hvg": 2500, "panel_min_total": 400, "panel_min_lines": 4}
+    assert shortened._less(here, there) == {"panel_hvg": (1500, 0), "panel_min_total": (850, 400)}
+    assert "`panel_hvg` 1500 (all), `panel_min_total` 850 (400)." in shortened._sentence(
+        shortened._less(here, there), "full"
+    )
+
+
 def test_an_unknown_other_edition_is_refused(root):
     small_book.write_edition(root, full="larger")
     with pytest.raises(Bulk2scError, match="edition 'larger' is unknown"):

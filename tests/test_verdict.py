@@ -41,7 +41,8 @@ OWN = pd.concat([OWN, OWN.assign(metric="accuracy")])
         (
             {"ridge": UNCLEAR, "DT": AHEAD},
             "differences in AUROC, shared AE minus the other: 0.010 (95 % interval -0.050 to 0.070) to ridge "
-            "(p = 0.7). P-values are corrected for 2 comparisons, intervals are not.",
+            "(p = 0.7). P-values are stricter than intervals (see the glossary), and only they are "
+            "corrected, for 2 comparisons.",
         ),
         ({"DT": AHEAD}, "This run does not set shared AE beside ridge regression or boosted trees."),
         (
@@ -87,14 +88,17 @@ LINES = judged(ridge=(0.8, 0.7, 0.9), LR=(0.7, 0.6, 0.8), GB=(0.9, 0.8, 1.0))
             {"ridge": (0.7, 0.6, 0.8), "LR": (0.6, 0.5, 0.7)},
             "it has 0.70 (95 % interval 0.60 to 0.80). No simple",
         ),
-        ({"ridge": (0.6, NAN, NAN), "LR": (0.7, 0.6, 0.8)}, "The cells would have favoured LR (0.70 (95 %"),
+        (
+            {"ridge": (0.6, NAN, NAN), "LR": (0.7, 0.6, 0.8)},
+            "The cells would have favoured LR, with 0.70 (95 %",
+        ),
         ({"ridge": (NAN,) * 3, "LR": (NAN,) * 3}, "; on the cells it has no value."),
     ],
 )
 def test_best_simple(cells, words):
     text = prose.best_simple("ridge", LINES, judged(**cells), ["ridge", "LR"])
     assert text.startswith(
-        "Of the simple methods, bulk lines left out favour **ridge** (AUROC 0.80 (95 % interval"
+        "Of the simple methods, bulk lines left out favour **ridge**, with an AUROC of 0.80 (95 % interval"
     )
     assert words in text
 

@@ -178,15 +178,7 @@ def by_fold(lines: pd.DataFrame) -> pd.DataFrame:
     return evaluate.over_folds(means.reset_index(), folds=trials.FOLDS)
 
 
-def reached(table: pd.DataFrame) -> tuple[int, int]:
-    """Count the shuffles whose AUROC is at least the mean of the full model, and all shuffles.
-
-    Parameters
-    ----------
-    table
-        As `evaluate.judge` returns it.
-    """
-    auroc = table[table["metric"] == "auroc"]
-    mean = auroc[(auroc["method"] == FULL) & (auroc["seed"] == -1)]["value"].iloc[0]
-    shuffles = auroc[(auroc["method"] == SHUFFLED) & (auroc["seed"] >= 0)]["value"].dropna()
-    return int((shuffles >= mean).sum()), len(shuffles)
+def of_shuffles(table: pd.DataFrame) -> np.ndarray:
+    """Return the AUROC of each shuffle of the labels, from a table as `evaluate.judge` returns it."""
+    rows = table[(table["metric"] == "auroc") & (table["method"] == SHUFFLED) & (table["seed"] >= 0)]
+    return rows["value"].dropna().to_numpy()

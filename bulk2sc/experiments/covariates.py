@@ -6,8 +6,7 @@ from anndata import AnnData
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import scale
 
 from bulk2sc import evaluate
 
@@ -18,7 +17,7 @@ COVARIATES = {
 }
 FITTED = "all of them, fitted to the answers"
 FOLDS = 5
-DEALS = 99
+DEALS = 199
 
 
 def alone(cells: AnnData) -> pd.DataFrame:
@@ -118,8 +117,8 @@ def _out_of_fold(X: pd.DataFrame, y: np.ndarray, lines: np.ndarray, seed: int) -
     folds = _folds(y, lines, seed) if X.shape[1] else []
     if not folds:
         return None
-    model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
-    return cross_val_predict(model, X, y, cv=folds, method="predict_proba")[:, 1]
+    model = LogisticRegression(class_weight="balanced")
+    return cross_val_predict(model, scale(X), y, cv=folds, method="predict_proba")[:, 1]
 
 
 def _dealt(y: np.ndarray, lines: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Settings of the shared autoencoder, moved one at a time (Figure 4 of He et al. 2025)."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -35,6 +35,11 @@ def grid(base: Mapping[str, float], swept: Mapping[str, Sequence[float]]) -> pd.
         for value in sorted({base[setting], *values})
     ]
     return pd.DataFrame(rows, columns=["setting", "value", "method"])
+
+
+def comparisons(methods: Iterable[str]) -> list[tuple[str, str]]:
+    """Pair every other variant with the one in use, each once and in the order of `methods`."""
+    return [(method, BASE) for method in dict.fromkeys(methods) if method != BASE]
 
 
 def check(swept: Mapping[str, Sequence[float]], n_shared: int) -> None:

@@ -194,7 +194,7 @@ def harder_to_tell(table: pd.DataFrame) -> str:
     parts = {
         "harder to tell apart for": clear & (table["value"] < 0),
         "easier to tell apart for": clear & (table["value"] > 0),
-        "cannot be told for": ~clear,
+        "no difference can be shown for": ~clear,
     }
     said = [f"{words} {_sized(table[rows])}" for words, rows in parts.items() if rows.any()]
     return (

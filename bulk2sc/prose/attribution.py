@@ -5,28 +5,30 @@ from math import comb
 
 import pandas as pd
 
-from bulk2sc import inference
-from bulk2sc.prose.words import interval, percent
+from bulk2sc.prose.words import interval, listing, percent
 
 
 def contrast(p: pd.Series, n_sensitive: int, n_resistant: int) -> str:
-    """Say how many dimensions are attributed differently in sensitive and resistant lines.
+    """Say which dimensions are attributed differently in sensitive and resistant lines.
 
     Parameters
     ----------
     p
-        p-value by dimension, not corrected; NaN where a side has no line.
+        p-value by dimension, corrected by Holm's method; NaN where a side has no line.
     """
     sides = f"{n_sensitive} sensitive and {n_resistant} resistant lines"
     if p.isna().any():
         return f"There are {sides}: nothing to compare."
     if 2 / comb(n_sensitive + n_resistant, n_sensitive) > 0.05:
         return f"There are {sides}: too few for any difference to be clear."
-    clear = int((inference.holm(p) < 0.05).sum())
-    if clear == 0:
+    clear = p[p < 0.05]
+    if clear.empty:
         return f"Between {sides}, none of the {len(p)} dimensions is attributed clearly differently."
-    differ = f"{clear} of the {len(p)} dimensions {'is' if clear == 1 else 'are'} attributed differently"
-    return f"Between {sides}, {differ} (p < .05, corrected)."
+    differ = (
+        f"{len(clear)} of the {len(p)} dimensions {'is' if len(clear) == 1 else 'are'} attributed differently"
+    )
+    named = listing([f"{name} ({value:.2g})" for name, value in clear.items()])
+    return f"Between {sides}, {differ} (corrected p): {named}."
 
 
 def free_share(share: Mapping[str, float], n_free: int, n: int, leading: int, top: int) -> str:

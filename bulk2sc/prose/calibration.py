@@ -130,6 +130,8 @@ def calibrated(errors: Mapping[str, float], upper: Mapping[str, float]) -> str:
 def separations(areas: pd.DataFrame) -> str:
     """Say in which views a classifier tells the domains apart: where the interval of its AUROC is above .5.
 
+    An interval below .5 is named by itself: it comes of the folds, and is neither distance nor closeness.
+
     Parameters
     ----------
     areas
@@ -139,12 +141,13 @@ def separations(areas: pd.DataFrame) -> str:
     if known.empty:
         return f"Whether a classifier tells the domains apart cannot be judged: {NEVER_BOTH_DOMAINS}"
     text = pd.Series([f"{view} ({value:.2f})" for view, value in known["value"].items()])
-    apart = (known["low"] > 0.5).to_numpy()
+    apart, mirrored = (known["low"] > 0.5).to_numpy(), (known["high"] < 0.5).to_numpy()
     words = (
         "A classifier tells the domains apart, by an AUROC whose interval is above .5, in",
         "It does not clearly do so in" if apart.any() else "No classifier clearly tells the domains apart:",
+        "The whole interval is below .5, which says nothing of a distance, in",
     )
-    found = zip(words, (apart, ~apart), strict=True)
+    found = zip(words, (apart, ~(apart | mirrored), mirrored), strict=True)
     return " ".join(f"{said} {listing(text[those].tolist())}." for said, those in found if those.any())
 
 
@@ -194,7 +197,7 @@ def moved(code: str, reference: str, gaps: Mapping[str, Mapping[str, float]]) ->
 
 def _direction(gap: Mapping[str, float]) -> str:
     if gap.get("by_chance", False):
-        return "no further apart than chance has them in either"
+        return "within chance, as in the other,"
     if gap["p"] < 0.05 and gap["high"] < 0:
         return "closer"
     return "further apart" if gap["p"] < 0.05 and gap["low"] > 0 else "not clearly closer or further apart"
@@ -258,16 +261,16 @@ def meets_and_predicts(fits: pd.DataFrame, measures: Mapping[str, str], y: str =
     if means[y].isna().any():
         return "Which method predicts best cannot be said: that needs answers of both classes."
     best = means[y].idxmax()
-    clauses = [
-        f"**{means[m].idxmin()}** has the lowest mean {name} ({_two_lowest(means[m])})"
-        for m, name in measures.items()
-        if means[m].notna().any()
-    ]
-    best_is = f"**{best}** has the highest AUROC on the cells ({means.loc[best, y]:.2f})"
+    clauses = [_lowest(fits, m, name) for m, name in measures.items() if means[m].notna().any()]
+    best_is = f"**{best}** has the highest mean AUROC on the cells ({means.loc[best, y]:.2f})"
     return f"{listing([*clauses, best_is])}."
 
 
-def _two_lowest(values: pd.Series) -> str:
-    """Return the lowest value and the next, which tells how little the lowest one may mean."""
-    lowest, following = values.nsmallest(2).iloc[[0, -1]]
-    return f"{lowest:.3g}; next {following:.3g}"
+def _lowest(fits: pd.DataFrame, measure: str, name: str) -> str:
+    """Say which method is lowest, if all its fits are below all others, and by how little if not."""
+    of = fits.groupby("method", sort=False)[measure]
+    lowest, *_, following = of.mean().nsmallest(2).index
+    numbers = f"{of.mean()[lowest]:z.3f}, next {of.mean()[following]:z.3f}"
+    if of.max()[lowest] < of.min().drop(lowest).min():
+        return f"**{lowest}** has the lowest {name} with every seed (mean {numbers})"
+    return f"no model has the lowest {name} with every seed (lowest mean: {lowest}, {numbers})"

@@ -13,6 +13,8 @@ def recovery(
 ) -> str:
     """Say which clustering agrees best with the truth, and whether the one called `name` reaches a bar.
 
+    Values are compared as they are shown, with two digits.
+
     Parameters
     ----------
     ari
@@ -20,7 +22,8 @@ def recovery(
     apart
         The same of clusters found sample by sample and joined, where that was done.
     """
-    best, pooled = ari.idxmax(), "" if apart is None else " with all cells at once"
+    best, ari = ari.idxmax(), ari.round(2)
+    pooled = "" if apart is None else " with all cells at once"
     text = f"Against the {truth}, **{best}** has the highest mean ARI{pooled} ({ari[best]:.2f})."
     if ari[name] >= bar:
         return (
@@ -31,7 +34,7 @@ def recovery(
     text += f"; {others} it." if others else "; no other method reaches it."
     if apart is None:
         return text
-    joined = _reached(apart, bar) or "no method reaches"
+    joined = _reached(apart.round(2), bar) or "no method reaches"
     return f"{text} **Clustered sample by sample and joined, {joined} it**, see the section on samples below."
 
 

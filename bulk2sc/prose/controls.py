@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from bulk2sc.prose.words import interval, listing, percent, unsigned, with_corrected_p
@@ -14,14 +15,15 @@ def clear_of_shuffled(
     full: Mapping[str, float],
     shuffled: Mapping[str, float],
     gap: Mapping[str, float],
-    reached: tuple[int, int],
+    single: np.ndarray,
     *,
     answered: bool = True,
 ) -> str:
     """Say whether the full model's interval is clear of the control whose labels are shuffled.
 
-    The control's interval is that of the mean over all shuffles, and single shuffles vary more than that. So
-    the model is called clear only where single shuffles seldom reach its mean as well (permutation p < .05).
+    The control's interval is that of the mean over all shuffles, and single shuffles vary more than that, as
+    their range in the text shows. So the model is called clear only where single shuffles seldom reach its
+    mean as well (permutation p < .05).
 
     Parameters
     ----------
@@ -29,19 +31,21 @@ def clear_of_shuffled(
         AUROC over cells: value, low, high (NaN where there are too few lines).
     gap
         Full minus shuffled, a row of `evaluate.paired_differences`, p corrected.
-    reached
-        Number of shuffles that reach the full model's mean, and number of all shuffles.
+    single
+        AUROC of each shuffle.
     answered
         Whether any cell has an answer.
     """
     if pd.isna(full["value"]):
         reason = "the answers are of one class" if answered else "no cell has an answer"
         return f"**Nothing here can tell the full model from the shuffled-label control**: {reason}."
-    n, of = reached
+    n, of = int((single >= full["value"]).sum()), len(single)
     p = (n + 1) / (of + 1)
+    outer = np.quantile(single, [0.025, 0.975])
     text = (
-        f"The full model has an AUROC of {interval(full['value'], full['low'], full['high'])}; with shuffled "
-        f"labels it is {interval(shuffled['value'], shuffled['low'], shuffled['high'])}. "
+        f"The full model has an AUROC of {interval(full['value'], full['low'], full['high'])}. With shuffled "
+        f"labels the mean is {interval(shuffled['value'], shuffled['low'], shuffled['high'])}, and 95 % of "
+        f"single shuffles lie between {outer[0]:.2f} and {outer[1]:.2f}. "
     )
     if pd.isna(full["low"]):
         text += "**The lines are too few to say whether the two differ.** "
@@ -148,16 +152,15 @@ def confounding(table: pd.DataFrame, fitted: str, answers: str) -> str:
         return f"Against {answers}, there are too few lines for any interval."
     single = rows.drop(index=fitted, errors="ignore")
     clear = single[(single["low"] > CHANCE) | (single["high"] < CHANCE)]
+    values = {name: f"{name} {interval(*row)}" for name, row in single[["value", "low", "high"]].iterrows()}
     named = [
-        f"{name} ({'higher' if row['value'] > CHANCE else 'lower'} in sensitive cells, AUROC "
-        f"{interval(row['value'], row['low'], row['high'])})"
-        for name, row in clear.iterrows()
+        f"{values[name].removesuffix(')')}; {'higher' if value > CHANCE else 'lower'} in sensitive cells)"
+        for name, value in clear["value"].items()
     ]
     text = f"Against {answers}, " + (
-        f"these go with the answer: {listing(named)}."
+        f"these go with the answer, by their AUROC, {listing(named)}."
         if named
-        else "for no single measure can it be shown to go with "
-        f"the answer (AUROC {single['low'].min():.2f} to {single['high'].max():.2f}, intervals and all)."
+        else f"no single measure can be shown to go with the answer; AUROC: {listing(values.values())}."
     )
     if fitted not in rows.index:
         return f"{text} There are too few lines to fit all of them together."
@@ -165,9 +168,9 @@ def confounding(table: pd.DataFrame, fitted: str, answers: str) -> str:
     size = interval(row["value"], row["low"], row["high"])
     text += f" All of them together, fitted to the answers of other lines, reach {size}"
     if row["p"] >= 0.05:
-        return f"{text}: no more than answers dealt out anew among the lines may reach (p = {row['p']:.2f})."
+        return f"{text}: not clearly more than answers dealt out anew among the lines (p = {row['p']:.3f})."
     return (
-        f"{text}, more than answers dealt out anew among the lines (p = {row['p']:.2f}): quality and answer "
+        f"{text}, more than answers dealt out anew among the lines (p = {row['p']:.3f}): quality and answer "
         "are **confounded**, and a method could score that much without knowing any gene."
     )
 
@@ -228,9 +231,11 @@ def _exposure_taken(drugs: pd.DataFrame) -> str:
         "sensitivity": int((clear["high"] < CHANCE).sum()),
     }
     taken = listing([f"for {what} with {hits} of {n}" for what, hits in counts.items() if hits])
-    if not any(counts.values()):
-        return f"No clear trace of exposure with any of {n} simulated drugs"
-    return f"Exposure is taken {taken} simulated drugs"
+    if any(counts.values()):
+        return f"Exposure is taken {taken} simulated drugs"
+    if off := int(((drugs["low"] > CHANCE) | (drugs["high"] < CHANCE)).sum()):
+        return f"Not shown after correction, but an interval misses .5, with {off} of {n} simulated drugs"
+    return f"Not shown with any of {n} simulated drugs, and no interval misses .5"
 
 
 def unshifted(rows: pd.DataFrame) -> str:

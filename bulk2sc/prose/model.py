@@ -50,12 +50,15 @@ def redundancy(domain: str, row: Mapping[str, float]) -> str:
     Parameters
     ----------
     row
-        ``overlap``, ``overlap, shuffled`` (`latent.overlap`) and ``predictable`` (`latent.predictable`).
+        ``overlap`` (`latent.overlap`), its range ``shuffled, lowest`` and ``shuffled, highest`` by chance,
+        and ``predictable`` (`latent.predictable`).
     """
-    lower = row["overlap"] < row["overlap, shuffled"]
+    lowest, highest = row["shuffled, lowest"], row["shuffled, highest"]
+    lower = row["overlap"] < lowest
+    where = "below" if lower else "above" if row["overlap"] > highest else "within"
     text = (
-        f"In {domain}, the overlap is {'below' if lower else 'above'} that of shuffled codes "
-        f"({row['overlap']:.3f} and {row['overlap, shuffled']:.3f})"
+        f"In {domain}, the overlap is {row['overlap']:.3f}, {where} the range of shuffled codes "
+        f"({lowest:.3f} to {highest:.3f})"
     )
     found = max(row["predictable"], 0)
     if found < 0.1:

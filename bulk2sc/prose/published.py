@@ -35,7 +35,7 @@ def answers_that_look_at_nothing(
             called = ways.loc[gap.idxmin(), "sensitive"] or "none"
             lines.append(
                 f"**{row.method}** has the mean scores of constant answers to the third digit: all sensitive "
-                f"on {called}, all resistant on the others."
+                f"on {called}, and all resistant on the others."
             )
     less_accurate = list(five.loc[five["accuracy"] < ways["accuracy"].max(), "method"])
     lower_f1 = list(five.loc[five["f1"] < means["f1", "all sensitive"], "method"])

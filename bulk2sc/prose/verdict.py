@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from bulk2sc.inference import DEPENDENT
@@ -50,7 +51,10 @@ def verdict(
     ]
     text += f"The differences in AUROC, {model} minus the other: {listing(differences)}."
     if of_model["holm"].notna().any():
-        text += f" P-values are corrected for {len(gaps)} comparisons, intervals are not."
+        text += (
+            " P-values are stricter than intervals (see the glossary), and only they are corrected, for "
+            f"{len(gaps)} comparisons."
+        )
     return text
 
 
@@ -95,15 +99,17 @@ def best_simple(chosen: str, validation: pd.DataFrame, table: pd.DataFrame, simp
     """
     on_lines, on_cells = (_aurocs(rows, simple) for rows in (validation, table))
     text = (
-        f"Of the simple methods, bulk lines left out favour **{chosen}** (AUROC {_of(on_lines, chosen)}); on "
-        f"the cells it has {_of(on_cells, chosen)}."
+        f"Of the simple methods, bulk lines left out favour **{chosen}**, with an AUROC of "
+        f"{_of(on_lines, chosen)}; on the cells it has {_of(on_cells, chosen)}."
     )
     if on_cells["value"].isna().all():
         return text
     other = on_cells["value"].idxmax()
     if on_cells.loc[other, "value"] <= on_cells.loc[chosen, "value"]:
         return f"{text} No simple method has more there."
-    return f"{text} The cells would have favoured {other} ({_of(on_cells, other)}), which nobody could know."
+    return (
+        f"{text} The cells would have favoured {other}, with {_of(on_cells, other)}, which nobody could know."
+    )
 
 
 def _aurocs(rows: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
@@ -128,7 +134,7 @@ def penalty(bulk: pd.Series, cells: pd.Series, fixed: float) -> str:
     fixed
         The penalty of the method "ridge".
     """
-    best, beside = bulk.idxmax(), bulk.index[abs(bulk.index - fixed).argmin()]
+    best, beside = bulk.idxmax(), bulk.index[abs(np.log(bulk.index / fixed)).argmin()]
     text = (
         f"Bulk lines left out favour a penalty of {best:,.0f} (mean correlation with AUC {bulk[best]:.3f}); "
     )

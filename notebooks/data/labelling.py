@@ -255,8 +255,9 @@ text = "No line of these cells has a truth here: the labels cannot be compared w
 if quality["right"].notna().all():
     text = (
         f"Exclusion takes the share of right labels from {prose.percent(quality.loc['no exclusion', 'right'])} to "
-        f"{prose.percent(quality.loc['with exclusion', 'right'])}. {wrong.sum()} of the labels that remain are wrong; "
-        f"{int((wrong & (obs['response'] == 0)).sum())} of these cells are called resistant."
+        f"{prose.percent(quality.loc['with exclusion', 'right'])}. Of the labels that remain, {wrong.sum()} are wrong: "
+        f"{int((wrong & (obs['response'] == 0)).sum())} cells called resistant, and "
+        f"{int((wrong & (obs['response'] == 1)).sum())} called sensitive."
     )
 Markdown(text)
 
@@ -507,7 +508,7 @@ Markdown("\n".join(told) or "None of the data sets of Table 1 is used in this ed
 #
 # ```{exercise}
 # :label: exercise-labelling
-# A more cautious rule would leave out, besides, the treated cells of clusters that the control dominates. Write it with `labels.mark_intrinsic_resistance`, and count what it removes. What would it do to the purity above?
+# A more cautious rule would leave out, besides, the treated cells of clusters that the control dominates. Write it with `labels.mark_intrinsic_resistance`, and count what it removes. What would it do to the share of labels that the cluster alone gives?
 # ```
 #
 # ````{solution} exercise-labelling

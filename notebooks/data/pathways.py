@@ -209,7 +209,7 @@ Markdown(
 # %% [markdown]
 # ## What the bounds and the collection change
 #
-# The number of pathways is the width of the code, so a collection is never compared with another at equal size.
+# The number of pathways is the width of the code, so collections differ in width as well as in content; {doc}`/notebooks/evaluation/pathway-resources` cuts one to the width of another.
 
 # %% tags=["hide-input"]
 bounds = [2, 4, 10, 20, 40]

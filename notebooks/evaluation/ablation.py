@@ -100,6 +100,7 @@ pd.DataFrame(ablation.STEPS, index=["with it", "without it"]).T.rename_axis("wha
 # ## How each rung does
 #
 # Each seed leaves out another fifth of the measured lines, and the model it trains on the others scores them: the only ground on which a model may be chosen.
+# These models learn from fewer lines than those of {doc}`/notebooks/evaluation/baselines` and in some editions for fewer epochs, so that AUROCs on the cells need not agree between the pages.
 # The same models score the cells.
 # Dots are seeds.
 # On lines, bars are 95 % intervals over folds, corrected for the overlap of their training lines; on cells, from resampling whole cell lines.
@@ -135,7 +136,7 @@ Markdown(f"{prose.above_chance(table[learnt])} {prose.degenerate(table)}")
 #
 # A step is judged by the difference between the rung with a part and the one without: on the same lines left out, fold by fold, and on the same draws of cell lines.
 # All steps in both schedules make one family, and Holm's method corrects their p-values for its size.
-# Intervals are not corrected, so that one may lie on one side of 0 while p is above .05; then nothing is claimed.
+# Intervals are not corrected, and a {term}`p-value <P-value of lines>` is stricter than they are, so that an interval may lie on one side of 0 while p is above .05; then nothing is claimed.
 
 # %%
 gaps = {

@@ -81,7 +81,7 @@ first = prose.clear_of_shuffled(
     mean[controls.FULL],
     mean[controls.SHUFFLED],
     gaps[(controls.FULL, controls.SHUFFLED)],
-    controls.reached(judged),
+    controls.of_shuffles(judged),
     answered=cells.obs["truth"].notna().any(),
 )
 parts = {part: gaps[(controls.FULL, part)] for part in controls.PARTS}
@@ -112,6 +112,7 @@ Markdown(
 # Ridge regression of the {term}`AUC`, which has neither encoder nor pathways and never looks at the cells, is the plain companion.
 #
 # Every seed leaves out a fifth of the measured bulk lines, so that each model is judged twice: on the cells, whose lines never took part, and on bulk lines left out.
+# These models learn from fewer lines than those of {doc}`/notebooks/evaluation/baselines`, so that AUROCs on the cells need not agree between the pages.
 
 # %% mystnb={"figure": {"caption": "AUROC of the full model, its controls, and ridge regression with the same controls. Left: on cells; the interval is over cell lines. Right: on the bulk lines that each seed leaves out; the interval is over folds, each with the mean of its shuffles. Blue: mean with 95 % interval; grey: single seeds or shuffles; dashed: a constant answer.", "name": "fig-controls"}, "image": {"alt": "Two panels of dots with intervals, one row a control: AUROC on cells and on bulk lines left out."}} tags=["hide-input"]
 order = [controls.FULL, controls.SHUFFLED, *[a for a in variants if a in (*controls.PARTS, controls.LEAKED)]]
@@ -139,7 +140,7 @@ prose.with_intervals(validation, ["auroc", "mcc", "balanced_accuracy", "pearson"
 #
 # Each difference is resampled over the same draws of cell lines, and on bulk lines taken fold by fold, with the mean of all shuffles of a fold.
 # The {term}`p-values <P-value of lines>` of each ground are corrected together by {term}`Holm's method`.
-# Intervals are not corrected, so that one may lie on one side of 0 while p is above .05; then nothing is claimed.
+# Intervals are not corrected, and a {term}`p-value <P-value of lines>` is stricter than they are, so that an interval may lie on one side of 0 while p is above .05; then nothing is claimed.
 #
 # A part that is not missed here may still help elsewhere, or make a model easier to read.
 # Where the interval leaves room for a small loss only, the model does not need it; that no loss can be shown does not yet say so.
@@ -209,7 +210,7 @@ answered = exposure.judge(exposed, n_draws=n_draws)
 methods = study.settings["methods"]
 learners = [method for method in methods if not method.startswith(("all ", "mean effect"))]
 
-# %% mystnb={"figure": {"caption": "Simulated cells of the same lines in both samples. Left: control against treated cells, all truly sensitive; off the dashed line, a method reacts to exposure. Middle and right: the lines' response within one sample. A point is one simulated drug at one size of its shift (shade), and drugs of one size lie next to each other; bars are 95 % intervals over cell lines, drawn with their cells of both samples, and not corrected for their number.", "name": "fig-exposure"}, "image": {"alt": "Three panels, one a question, of AUROC with intervals: one row a method, a point for each simulated drug and size of its shift."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Simulated cells of the same lines in both samples. Left: control against treated cells, all truly sensitive; above the dashed line, exposed cells have lower scores than control cells, below it higher ones. Middle and right: the lines' response within one sample. A point is one simulated drug at one size of its shift (shade), and drugs of one size lie next to each other; bars are 95 % intervals over cell lines, drawn with their cells of both samples, and not corrected for their number.", "name": "fig-exposure"}, "image": {"alt": "Three panels, one a question, of AUROC with intervals: one row a method, a point for each simulated drug and size of its shift."}} tags=["hide-input"]
 questions = [exposure.EXPOSURE, exposure.TREATED, exposure.CONTROL]
 if len(answered):
     pl.exposures(answered, questions, learners)

@@ -124,9 +124,13 @@ Markdown(said)
 
 # %% tags=["remove-input"]
 discriminating = sets.get(panel.DISCRIMINATING, [])
+own = study.settings["drug"]
 Markdown(
-    f"{len(drugs)} drugs take part, {len(discriminating)} of them discriminating. "
-    f"The lines are {prose.listing(lines)}; {training.n_obs} other lines remain for training. "
+    f"Of {len(everything.uns['drugs'])} drugs, {len(drugs)} were tested on at least {panel_min_lines} of these "
+    f"lines and on at least {panel_min_total} lines in all, and take part; {own}, the drug of this edition, is "
+    f"{'one' if own in drugs.index else 'none'} of them. {len(discriminating)} are discriminating. "
+    f"The lines are {prose.listing(lines)}; {training.n_obs} other lines remain for training. All {cells.n_obs} "
+    f"cells of these lines are scored, also those that have no answer for the drug of this edition. "
     f"Named drugs: {prose.listing(sets[panel.NAMED])}."
 )
 

@@ -81,6 +81,7 @@ published("settings").set_index("drug").rename(columns=prose.SETTINGS)
 # ## One setting at a time
 #
 # Each seed leaves out one fifth of the measured lines, fits a model for every value on the other four, and scores the lines left out, and the cells.
+# These models learn from fewer lines than those of {doc}`/notebooks/evaluation/baselines`, so that AUROCs on the cells need not agree between the pages.
 # With five seeds every line is left out once.
 # The lines are the only ground on which a value is chosen.
 # What the cells say comes later and is only shown.
@@ -99,7 +100,7 @@ sizes = points.groupby("setting", sort=False)["value"].agg(lambda v: prose.listi
 n_variants = points["method"].nunique()
 listed = "; ".join(f"{prose.SETTINGS[s]}: {values}" for s, values in sizes.items())
 Markdown(
-    f"Variants on this page: {n_variants}; seeds: {len(seeds)}; models: {n_variants * len(seeds)}. {listed}. "
+    f"Variants on this page: {n_variants}; seeds: {len(seeds)}; models: {n_variants * len(seeds)}. Values: {listed}. "
     f"An edition gives other values with `sweep_min_genes`, `sweep_hvg` and `sweep_dropout`."
 )
 
@@ -125,7 +126,7 @@ _ = pl.by_value(validation, points, "auroc", own)
 
 # %%
 others = points[points["method"] != hyperparameters.BASE].reset_index(drop=True)
-pairs = [(method, hyperparameters.BASE) for method in others["method"]]
+pairs = hyperparameters.comparisons(others["method"])
 tests = others.rename(columns={"value": "setting_value"}).join(paired.on_lines(validation, pairs))
 Markdown(prose.told_apart(tests))
 

@@ -74,6 +74,7 @@ Markdown(
 # - **Fewer sets.** The collection that the study uses, cut down at random to as many sets as the smallest collection has. Between this variant and that collection the width is equal and the kind of sets differs; between this variant and the full collection it is the other way round.
 #
 # Each seed leaves out one fifth of the measured lines; the lines left out and the cells are both scored.
+# These models learn from fewer lines than those of {doc}`/notebooks/evaluation/baselines`, so that AUROCs on the cells need not agree between the pages.
 
 # %%
 found = study.read("resources")
@@ -110,7 +111,7 @@ Markdown(" ".join(prose.told_from(ground, rival, of(ground, "random")) for groun
 
 # %% [markdown]
 # All comparisons of this page were corrected together by Holm's method, on each of the two grounds.
-# Intervals are not corrected, so that one may lie on one side of 0 while p is above .05; then nothing is claimed.
+# Intervals are not corrected, and a {term}`p-value <P-value of lines>` is stricter than they are, so that an interval may lie on one side of 0 while p is above .05; then nothing is claimed.
 # On lines they are paired over folds, with an interval corrected for the overlap of the folds; on cells over draws of cell lines.
 #
 # A collection that cannot be told apart from random sets may still make the code easier to *read*; what it has not shown is that it makes predictions better.

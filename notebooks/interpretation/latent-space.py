@@ -156,6 +156,7 @@ Markdown(
 #
 # A classifier is the stricter judge, since it can use a small difference in many dimensions at once.
 # Cell lines are kept whole, so it is tested on cells of lines it has not seen; where the cells come from few lines, the interval is wide.
+# The last row deals domains and lines out at random: the mean over such deals, and where 95 % of them lie.
 
 # %%
 folds = pd.concat(
@@ -163,9 +164,12 @@ folds = pd.concat(
 )
 domains = evaluate.over_folds(folds.rename_axis("fold").reset_index(), folds=5)
 rng = np.random.default_rng(0)
-by_chance = latent.domain_auroc(views[f"top {top}"], rng.permutation(is_cell), rng.permutation(line))
+dealt = [
+    latent.domain_auroc(views[f"top {top}"], rng.permutation(is_cell), rng.permutation(line)).mean()
+    for _ in range(20)
+]
 summary = domains[domains["seed"] == -1].set_index("method")[["value", "low", "high"]]
-summary.loc[f"top {top}, domains shuffled"] = evaluate.fold_interval(by_chance, 5)
+summary.loc[f"top {top}, domains dealt out 20 times"] = [np.mean(dealt), *np.quantile(dealt, [0.025, 0.975])]
 summary.round(2).rename(columns={"value": "AUROC", "low": "95 % from", "high": "to"})
 
 # %% tags=["remove-input"]

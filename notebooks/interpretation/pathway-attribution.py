@@ -24,7 +24,7 @@
 # %% [markdown]
 # # Which pathways does the model use?
 #
-# Every dimension of the shared code carries the name of a pathway, so a prediction can be split into shares of pathways.
+# Nearly every dimension of the shared code carries the name of a pathway, so a prediction can be split into shares of pathways, and of a few free dimensions that have no name.
 # {cite:t}`he2025` do this with {term}`integrated gradients` {cite:p}`sundararajan2017`, rank the pathways (their Figure 6a), draw the twelve first ones cell by cell (Figure 6b), and read biology from the list.
 # This chapter repeats the figures and asks how far such a list can be trusted.
 #
@@ -47,7 +47,7 @@ import pandas as pd
 from IPython.display import Markdown
 from scipy import stats
 
-from bulk2sc import explain, latent, pl, prose
+from bulk2sc import explain, inference, latent, pl, prose
 from bulk2sc.study import Study
 
 pl.style()
@@ -144,11 +144,12 @@ contrast = pd.DataFrame(
         "p": stats.mannwhitneyu(sides[1.0], sides[0.0]).pvalue if min(map(len, sides.values())) else np.nan,
     }
 )
-table = contrast.round(3).assign(p=contrast["p"].map("{:.2g}".format))
+contrast["p (Holm)"] = inference.holm(contrast["p"])
+table = contrast.round(3).assign(**{p: contrast[p].map("{:.2g}".format) for p in ("p", "p (Holm)")})
 table.rename(index=pl.short, columns={"p": "p, uncorrected"})
 
 # %% tags=["remove-input"]
-Markdown(prose.contrast(contrast["p"], len(sides[1.0]), len(sides[0.0])))
+Markdown(prose.contrast(contrast["p (Holm)"].rename(pl.short), len(sides[1.0]), len(sides[0.0])))
 
 # %% [markdown]
 # The test compares *lines*, one mean a line, and is corrected for the number of pathways tested (Holm).
@@ -190,7 +191,8 @@ figure, ax = plt.subplots(figsize=(5, 3.2))
 for is_free, colour in ((False, pl.SENSITIVE), (True, pl.RESISTANT)):
     rows = ranking[ranking["free"] == is_free]
     ax.scatter(rows["n_genes"], rows["mean_abs"], s=14, color=colour, alpha=0.7, linewidth=0)
-_ = ax.set(xscale="log", yscale="log", xlabel="genes of the pathway", ylabel="mean |integrated gradients|")
+ax.set(yscale="log", xlabel="genes of the pathway", ylabel="mean |integrated gradients|")
+_ = pl.log_axis(ax)
 
 # %% [markdown]
 # Pathways overlap, so they are no independent sample, and the interval (pathways drawn with replacement) is too narrow by an unknown amount.
@@ -232,7 +234,8 @@ figure, ax = plt.subplots(figsize=(4, 3.6))
 ax.scatter(
     on_lines.abs().mean()[reference.index], reference, s=14, color=pl.SENSITIVE, alpha=0.7, linewidth=0
 )
-_ = ax.set(xscale="log", yscale="log", xlabel="mean |IG| on training lines", ylabel="mean |IG| on cells")
+ax.set(yscale="log", xlabel="mean |IG| on training lines", ylabel="mean |IG| on cells")
+_ = pl.log_axis(ax)
 
 # %% [markdown]
 # ## What to keep in mind

@@ -127,7 +127,8 @@ _ = ax.set(xlabel="P(sensitive)", ylabel="density", xlim=(0, 1))
 # ## Does the form of the input matter?
 #
 # The same cells are given once more as log values, once more as z-scores, and once with Entrez ids in place of symbols (where the cells above were log values already, the first of these is the same again).
-# The scores need not be identical, because the steps before a file was written differ, but the order of the cells should be the same.
+# The scores need not be identical, because the steps before a file was written differ, but log values and Entrez ids should leave the order of the cells as it is.
+# z-scores no longer show which genes vary among the cells, so for them the genes that vary most among the lines are taken, and the order may change somewhat.
 
 # %%
 logged = pp.normalise(pp.resolve_symbols(pp.check_cells(mine)))
@@ -150,7 +151,7 @@ agreement.rename("Spearman's rho with the scores above").to_frame().round(3)
 # - A score says how the expression of a cell resembles that of sensitive or resistant *cell lines*. Tissue, culture and the drug's way into the body are not in it.
 # - Cells are standardised against each other: a score ranks the cells of *this* file. Cells of one clone, or all normal, are still spread from low to high.
 # - A drug that is hard to predict for cell lines is not easier for cells. See how well the drug does in {doc}`/notebooks/model/classifier` and {doc}`/notebooks/evaluation/baselines` first.
-# - A treated sample has changed its expression. Part of what a score sees may be the treatment.
+# - A treated sample has changed its expression, and part of what a score sees may be the treatment. {doc}`/notebooks/evaluation/controls` names the methods that take exposure to a simulated drug for resistance; look yours up, the default included, which was not chosen by that test.
 #
 # ## On the command line
 #
