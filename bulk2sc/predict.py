@@ -147,7 +147,7 @@ def _notes(facts: dict, lines: AnnData, scores: np.ndarray) -> list[str]:
         f"input: {SCALE_NOTE[facts['input']]}",
         f"genes: {facts['genes_shared']} shared with the bulk lines, {facts['genes_used']} used",
         f"model: {facts['model']}, {seeds} seed{'s' if seeds > 1 else ''}, trained on {_size(lines)}",
-        f"called sensitive to {facts['drug']}: {called:.1%} of {scores.shape[1]} cells",
+        f"called sensitive to {facts['drug']}: {100 * called:.1f} % of {scores.shape[1]} cells",
         NO_METRICS,
     ]
 

@@ -254,8 +254,8 @@ def test_contrast():
 @pytest.mark.parametrize(
     ("low", "high", "leading", "words"),
     [
-        (0.1, 0.3, 1, "more than their share of the dimensions, which is 5.0%. 1 of them is among"),
-        (0.01, 0.02, 0, "less than their share of the dimensions, which is 5.0%. 0 of them are among"),
+        (0.1, 0.3, 1, "more than their share of the dimensions, which is 5 %. 1 of them is among"),
+        (0.01, 0.02, 0, "less than their share of the dimensions, which is 5 %. 0 of them are among"),
         (0.01, 0.1, 2, "about their share"),
     ],
 )

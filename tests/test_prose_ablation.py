@@ -22,9 +22,12 @@ UNKNOWN = (0.1, np.nan, np.nan, np.nan)
     [
         (
             {"max_epochs": 9, "hidden": 8},
-            "epochs in each stage, as the study's own model. In 50 % of the fits",
+            "epochs in each stage, as the edition's own model. In 50 % of the fits",
         ),
-        ({"max_epochs": 9, "hidden": 16}, "in each stage, where the study's own model has 16 and 9. In 50 %"),
+        (
+            {"max_epochs": 9, "hidden": 16},
+            "in each stage, where the edition's own model has 16 and 9. In 50 %",
+        ),
     ],
 )
 def test_size_of_ladder(own, end):

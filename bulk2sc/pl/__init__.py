@@ -8,6 +8,7 @@ from bulk2sc.pl.lines import line_scores, tails, two_measures
 from bulk2sc.pl.look import (
     DEPTH,
     NEUTRAL,
+    OUTLINE,
     PLANTED,
     RESISTANT,
     RESPONSE,
@@ -26,6 +27,7 @@ from bulk2sc.pl.tuning import by_value
 __all__ = [
     "DEPTH",
     "NEUTRAL",
+    "OUTLINE",
     "PLANTED",
     "RESISTANT",
     "RESPONSE",

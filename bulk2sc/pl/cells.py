@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.patheffects import withStroke
 
-from bulk2sc.pl.look import DEPTH, NEUTRAL, RESISTANT, SENSITIVE, levels, log_axis
+from bulk2sc.pl.look import DEPTH, NEUTRAL, OUTLINE, RESISTANT, SENSITIVE, levels, log_axis
 
 MITO = "mitochondrial counts (%)"
 
@@ -117,11 +116,10 @@ def embedding(
 
 def _name_groups(coordinates: np.ndarray, values: pd.Series, ax: Axes) -> None:
     """Write each group's name on the cell nearest to the middle of its cells."""
-    outline = [withStroke(linewidth=1.5, foreground="white")]  # legible, and no box hides cells
     for name, rows in values.groupby(values, observed=True).groups.items():
         cells = coordinates[rows]
         x, y = cells[np.square(cells - np.median(cells, axis=0)).sum(axis=1).argmin()]
-        ax.text(x, y, name, fontsize="xx-small", ha="center", va="center", path_effects=outline)
+        ax.text(x, y, name, fontsize="xx-small", ha="center", va="center", path_effects=OUTLINE)
 
 
 def composition(

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 SENSITIVE, RESISTANT, NEUTRAL = "#0173b2", "#de8f05", "#949494"
@@ -24,6 +25,9 @@ PLANTED = {  # what a simulated cell was made as
     "low_quality": NEUTRAL,
     "doublet": "#cc78bc",
 }
+
+
+OUTLINE = [withStroke(linewidth=1.5, foreground="white")]  # of names: legible, and no box hides points
 
 
 DEPTH = {"total_counts": "counts of a cell", "n_genes_by_counts": "genes detected in a cell"}

@@ -11,12 +11,12 @@ NO_INTERVAL = "there are too few lines or seeds for intervals, so no difference 
 
 
 def size_of_ladder(n_variants: int, settings: Mapping[str, int], limited: float) -> str:
-    """Say how many fits a page rests on, how they differ from the study's own model, and how they ended.
+    """Say how many fits a page rests on, how they differ from the edition's own model, and how they ended.
 
     Parameters
     ----------
     settings
-        ``seeds`` (a list), ``ablation_epochs`` and ``ablation_hidden``, and of the study's own model
+        ``seeds`` (a list), ``ablation_epochs`` and ``ablation_hidden``, and of the edition's own model
         ``max_epochs`` and ``hidden``.
     limited
         Share of first stages that ended by the limit of epochs and not by early stopping.
@@ -28,9 +28,9 @@ def size_of_ladder(n_variants: int, settings: Mapping[str, int], limited: float)
         f"each, with hidden layers of {here} units and at most {counted(own, 'epoch')} in each stage"
     )
     if (own, here) == (settings["max_epochs"], settings["hidden"]):
-        text += ", as the study's own model. "
+        text += ", as the edition's own model. "
     else:
-        text += f", where the study's own model has {settings['hidden']} and {settings['max_epochs']}. "
+        text += f", where the edition's own model has {settings['hidden']} and {settings['max_epochs']}. "
     return (
         f"{text}In {percent(limited)} of the fits the training of the schedule ended by that limit, before "
         "it would have stopped by itself."

@@ -41,7 +41,7 @@ def free_share(share: Mapping[str, float], n_free: int, n: int, leading: int, to
     elif share["high"] < fair:
         verdict = "less than their share of the dimensions"
     return (
-        f"The {n_free} free dimensions hold {found} of the attribution, {verdict}, which is {fair:.1%}. "
+        f"The {n_free} free dimensions hold {found} of the attribution, {verdict}, which is {percent(fair)}. "
         f"{leading} of them {'is' if leading == 1 else 'are'} among the first {top}."
     )
 

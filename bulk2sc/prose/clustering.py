@@ -64,7 +64,7 @@ def _reached(ari: pd.Series, bar: float) -> str:
 
 
 def cut_short(epochs: int, full: int) -> str:
-    """Warn where networks learn for fewer epochs than the study gave them; empty where they do not."""
+    """Warn where networks learn for fewer epochs than the paper gave them; empty where they do not."""
     if epochs >= full:
         return ""
     return (

@@ -75,7 +75,7 @@ Markdown(
     f"{prose.origin_of_cells(everything.uns, bulk_uns, study.settings['cells_source'])} "
     f"{cells.n_obs} of {everything.n_obs} cells are compared on, drawn without regard to what they are. "
     f"Known of them: {prose.listing(list(known))}. {prose.counts_used(cells.uns['counts'])}Networks read {clustering_hvg} variable genes and learn for "
-    f"at most {clustering_epochs} epochs, then {cluster_stage_epochs} more for clusters; the study has 2500, 200 and 100."
+    f"at most {clustering_epochs} epochs, then {cluster_stage_epochs} more for clusters; the paper has 2500, 200 and 100."
 )
 
 # %% [markdown]
@@ -372,7 +372,7 @@ if batches:
 Markdown(text)
 
 # %% [markdown]
-# ## Figure 2: every data set of the study
+# ## Figure 2: every data set of the paper
 #
 # The figure of the paper shows its clusters of five data sets, each with a silhouette width.
 # In an edition that names several data sets, here they are, clustered by the method that later chapters use, beside the label that the cells are given.
@@ -393,7 +393,7 @@ def widths_of(found):
 figure2 = pd.DataFrame({source: widths_of(found) for source, found in sets.items()}).T
 figure2.round(2) if sets else None
 
-# %% mystnb={"figure": {"caption": "UMAP of each data set of the study, coloured by cluster (left) and by label (right; not judged: excluded).", "name": "fig-figure-2"}, "image": {"alt": "Two scatter plots for each data set: the same cells coloured by cluster and by label."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "UMAP of each data set of the paper, coloured by cluster (left) and by label (right; not judged: excluded).", "name": "fig-figure-2"}, "image": {"alt": "Two scatter plots for each data set: the same cells coloured by cluster and by label."}} tags=["hide-input"]
 if sets:
     figure, axes = plt.subplots(len(sets), 2, figsize=(7.5, 2.7 * len(sets)), squeeze=False)
     for row, (source, found) in zip(axes, sets.items(), strict=True):
@@ -468,6 +468,6 @@ grouped = study.read("clustered")
 # The artefacts `clusterings`, every measure of every run on this page, and `clustered`, all cells with `obs["cluster"]` by `clustering_method`.
 # The means over seeds are in `clustering.csv`.
 
-# %% tags=["hide-output"]
+# %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: what was written, means over seeds"} tags=["hide-output"]
 rows = means.assign(metric=means["metric"].where(means["stage"] == "after", means["metric"] + ", before"))
 prose.written(study.rows(rows.drop(columns="stage").rename(columns={"data": "cells"})))

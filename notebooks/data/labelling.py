@@ -430,7 +430,7 @@ means = pd.concat([table[(table["seed"] == -1) & (table["metric"] != "degenerate
 wanted = [metric for metric in wanted if metric in set(means["metric"])]
 colours = dict(zip(answers, (pl.NEUTRAL, "#d55e00", pl.SENSITIVE), strict=False))
 chance = {"auroc": 0.5, "mcc": 0.0, "balanced_accuracy": 0.5}
-figure, axes = plt.subplots(3, 4, figsize=(11, 8), sharey=True)
+figure, axes = plt.subplots(3, 4, figsize=(9.5, 7.5), sharey=True)
 for ax, metric in zip(axes.flat, wanted, strict=False):
     pl.by_answer(means, metric, colours, chance=chance.get(metric), ax=ax)
 for ax in axes.flat[len(wanted) :]:

@@ -68,7 +68,7 @@ size = prose.size_of_ladder(
 Markdown(f"{prose.origin_of_lines(bulk.uns)} {origin} {size}")
 
 # %% [markdown]
-# Where rungs are smaller or train for less than the study's own model, all of them are alike in that: they can be compared with each other, and not with the study's own model.
+# Where rungs are smaller or train for less than the edition's own model, all of them are alike in that: they can be compared with each other, and not with the edition's own model.
 # A rung with an adversary has a further stage, in which it goes on learning to reconstruct and, in the joint schedule, to classify; where pretraining ended by its limit, a step that adds an adversary adds training too.
 #
 # ## The rungs
@@ -207,7 +207,7 @@ columns = {
     ("adv share AE", "gradient penalty"): "gradient penalty",
 }
 curves = found["curves"]
-figure, axes = plt.subplots(2, 4, figsize=(11, 5), sharex="col")
+figure, axes = plt.subplots(2, 4, figsize=(9.5, 4.8), sharex="col")
 for row, schedule in zip(axes, ablation.SCHEDULES, strict=True):
     for ax, ((rung, term), title) in zip(row, columns.items(), strict=True):
         pl.stages(curves[curves["method"] == ablation.variant(rung, schedule)], term=term, ax=ax)
@@ -224,7 +224,7 @@ Markdown(f"*{rung}*: {prose.critic_lost(distances)}")
 # And what each rung's validation watches: reconstruction when an autoencoder is pretrained, cross-entropy in the joint schedule.
 
 # %% mystnb={"figure": {"caption": "The watched loss of every rung, a line a seed. Top: reconstruction, pretrained; bottom: cross-entropy, joint. Colours and lines as above.", "name": "fig-watched"}, "image": {"alt": "Twelve panels of loss curves, six rungs for each of two schedules, training solid and validation dashed."}} tags=["hide-input"]
-figure, axes = plt.subplots(2, len(ablation.RUNGS), figsize=(13, 4.6), sharey="row")
+figure, axes = plt.subplots(2, len(ablation.RUNGS), figsize=(10.5, 4.4), sharey="row")
 for row, schedule, term in zip(axes, ablation.SCHEDULES, ("reconstruction", "cross-entropy"), strict=True):
     for ax, rung in zip(row, ablation.RUNGS, strict=True):
         pl.stages(curves[curves["method"] == ablation.variant(rung, schedule)], term=term, ax=ax)
@@ -294,7 +294,7 @@ spreads = pd.DataFrame(
 # %% mystnb={"figure": {"caption": "Standard deviation over seeds of the final validation loss (reconstruction if pretrained, cross-entropy if joint, so the colours of the left panel do not compare), of AUROC on lines left out and on the cells, with 95 % chi-square intervals.", "name": "fig-spread"}, "image": {"alt": "Three panels of dots with intervals, one row per rung and two colours for the schedules: spread of the loss, of AUROC on lines and of AUROC on cells."}} tags=["hide-input"]
 parts = spreads["method"].str.extract(r"(?P<method>.*) \((?P<against>.*)\)")
 palette = dict(zip(ablation.SCHEDULES, (pl.NEUTRAL, pl.SENSITIVE), strict=True))
-figure, axes = plt.subplots(1, 3, figsize=(11, 3.2), sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.2), sharey=True)
 for ax, measure in zip(axes, measures, strict=True):
     rows = spreads.assign(**parts, seed=-1, metric="sd")[spreads["measure"] == measure]
     pl.by_answer(rows, "sd", palette, ax=ax)

@@ -286,7 +286,7 @@ for ax, method in zip(axes[0], drawn, strict=True):
 # %% [markdown]
 # Whether these scores can be believed as probabilities is the question of {doc}`/notebooks/evaluation/calibration`.
 #
-# ## The same scores against the study's labels
+# ## The same scores against labels of the experiment
 #
 # The paper does not know a line's own response; it labels cells by sample and cluster ([the chapter on labels](../data/labelling.ipynb)).
 # Where such labels exist here, the same scores can be judged against them.

@@ -82,7 +82,7 @@ Markdown(
 # Otherwise twenty lines of many cells would differ from the rest for no other reason than being twenty lines.
 #
 # They are applied before training, to the scaled genes and to as many of their principal components as the code is wide, and to the shared code of four models:
-# the study's shared autoencoder, the same without its pathway decoder (*base share AE*), and this one after a contest with an adversary: the critic of CODE-AE {cite:p}`codeae2022`, or a classifier of domains.
+# the edition's shared autoencoder, the same without its pathway decoder (*base share AE*), and this one after a contest with an adversary: the critic of CODE-AE {cite:p}`codeae2022`, or a classifier of domains.
 # With the same seed the last three are pretrained in exactly the same way, so *base share AE* is the state before the contest.
 
 # %%

@@ -231,7 +231,7 @@ Markdown("\n".join(f"- {sentence}" for sentence in said))
 #
 # ## What to keep in mind
 #
-# - The controls share the study's lines and cells; a shuffle is a new draw of labels and not of lines.
+# - The controls share the edition's lines and cells; a shuffle is a new draw of labels and not of lines.
 # - The intervals over cell lines describe these held-out lines and one drug. The simulated drugs differ in lines and programme; they are few, and are shown one by one.
 # - The untrained encoder still has a trained classifier: a random projection of the genes is a fair representation of them.
 #

@@ -86,7 +86,7 @@ published("settings").set_index("drug").rename(columns=prose.SETTINGS)
 # The lines are the only ground on which a value is chosen.
 # What the cells say comes later and is only shown.
 #
-# One variant has the study's own settings, and is a point of all three sweeps.
+# One variant has the edition's own settings, and is a point of all three sweeps.
 
 # %%
 own["n_hvg"] = bulk.n_vars  # all shared genes, where there are fewer than asked for
@@ -208,14 +208,14 @@ told = kept[kept["metric"] == "difference in auroc"].rename(columns={"at": "sett
 
 # %% tags=["remove-input"]
 Markdown(
-    f"**{kept['drug'][0]}, real cells.** {prose.told_apart(told)} Models: {grid['method'].nunique()} variants, "
+    f"**{kept['drug'][0]}, the drug of edition `{kept['edition'][0]}`.** {prose.told_apart(told)} Models: {grid['method'].nunique()} variants, "
     f"five seeds each, of at most {kept['max_epochs'][0]} epochs in each phase and {kept['hidden'][0]} hidden units."
 )
 
 # %% mystnb={"figure": {"caption": "Every value of Figure 4 of the paper, with real cells: AUROC on bulk lines left out (as the figure above).", "name": "fig-grid-lines"}, "image": {"alt": "Three panels, one a setting, of AUROC on bulk lines over all values of the paper's figure, with intervals and single folds."}} tags=["hide-input"]
 _ = pl.by_value(scored[scored["against"] == "lines left out"], grid, "auroc", in_use)
 
-# %% mystnb={"figure": {"caption": "The same models on the real cells of five lines; nothing was chosen by it.", "name": "fig-grid-cells"}, "image": {"alt": "Three panels, one a setting, of AUROC on real cells over all values of the paper's figure, with single seeds."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The same models on the real cells of five lines, too few for an interval; nothing was chosen by it, and nothing is tested.", "name": "fig-grid-cells"}, "image": {"alt": "Three panels, one a setting, of AUROC on real cells over all values of the paper's figure, with single seeds."}} tags=["hide-input"]
 _ = pl.by_value(scored[scored["against"] == "truth"], grid, "auroc", in_use, colour=pl.RESISTANT)
 
 # %% [markdown]
@@ -225,12 +225,12 @@ _ = pl.by_value(scored[scored["against"] == "truth"], grid, "auroc", in_use, col
 # %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: accuracy and F1 of every point, on real cells and on lines left out"} tags=["hide-cell"]
 named = {p.method: f"{prose.SETTINGS[p.setting]}: {p.value:g}" for p in grid.itertuples()}
 named |= {name: name for name in (hyperparameters.BASE, *trials.CONSTANTS)}
-grounds = {"real cells": "truth", "lines left out": "lines left out"}
-by_ground = {
-    name: prose.with_intervals(scored[scored["against"] == ground], ["accuracy", "f1"], list(named))
-    for name, ground in grounds.items()
+on_lines, on_cells = (scored[scored["against"] == ground] for ground in ("lines left out", "truth"))
+both = {
+    "real cells, ± between seeds": prose.plus_minus(on_cells, ["accuracy", "f1"], list(named)),
+    "lines left out": prose.with_intervals(on_lines, ["accuracy", "f1"], list(named)),
 }
-pd.concat(by_ground, axis=1).rename(index=named)
+pd.concat(both, axis=1).rename(index=named, columns=prose.LABELS)
 
 # %% [markdown]
 # ## What to keep in mind

@@ -71,7 +71,7 @@ Markdown(
 # The paper keeps that bound at 10 for all collections, too.
 #
 # - **Random sets.** For each row of a mask, as many genes as the row has, drawn at random. Sizes and the width of the code are kept; what the genes have in common is lost, and so is the nesting of terms. Each seed draws anew.
-# - **Fewer sets.** The collection that the study uses, cut down at random to as many sets as the smallest collection has. Between this variant and that collection the width is equal and the kind of sets differs; between this variant and the full collection it is the other way round.
+# - **Fewer sets.** The collection that the edition uses, cut down at random to as many sets as the smallest collection has. Between this variant and that collection the width is equal and the kind of sets differs; between this variant and the full collection it is the other way round.
 #
 # Each seed leaves out one fifth of the measured lines; the lines left out and the cells are both scored.
 # These models learn from fewer lines than those of {doc}`/notebooks/evaluation/baselines`, so that AUROCs on the cells need not agree between the pages.
@@ -161,7 +161,7 @@ prose.rounded(listed.rename(columns={"p": "p (Holm)", "value": "first minus seco
 # %% [markdown]
 # ## Table 2
 #
-# The paper prints accuracy and F1 on the cells of GSE117872 with cisplatin, plus or minus something it does not name.
+# The paper prints accuracy and F1 on the cells of GSE117872 with cisplatin, plus or minus something it does not name and that is left out here.
 # Ours are means and standard deviations over seeds, on the cells of this page; the number after the sign says how much one seed differs from another, and nothing about other cells.
 
 # %% tags=["hide-input"]
@@ -201,7 +201,7 @@ rivals = {"random": rival, "reference": in_use}
 
 # %% tags=["remove-input"]
 on_real = [
-    f"**{kept['drug'][0]}, real cells.** At most {kept['max_epochs'][0]} epochs in each phase, {kept['hidden'][0]} hidden units."
+    f"**{kept['drug'][0]}, the drug of edition `{kept['edition'][0]}`.** At most {kept['max_epochs'][0]} epochs in each phase, {kept['hidden'][0]} hidden units."
 ]
 on_real += [
     prose.told_from(ground, against, part)

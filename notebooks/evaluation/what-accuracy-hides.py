@@ -128,7 +128,8 @@ for ax, near in zip(axes, (False, True), strict=True):
     area = ax.scatter(accuracy, f1, c=mcc, rasterized=True, **look)
     ax.plot(stars["accuracy"], stars["f1"], "k--*", markersize=11, linewidth=1)
     for row in printed[(printed["accuracy"] > 0.65) == near].itertuples():
-        ax.annotate(f"  {row.method}", (row.accuracy, row.f1), fontsize=8, va="center")
+        at = (row.accuracy, row.f1)
+        ax.annotate(f"  {row.method}", at, fontsize=8, va="center", path_effects=pl.OUTLINE)
     ax.plot(printed["accuracy"], printed["f1"], "o", color="black", markerfacecolor="white")
     ax.set(xlabel="accuracy", ylabel="F1")
 axes[1].set(xlim=(0.69, 0.74), ylim=(0.805, 0.85), title="enlarged: near all sensitive")

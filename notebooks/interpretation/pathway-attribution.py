@@ -145,6 +145,8 @@ contrast = pd.DataFrame(
     }
 )
 contrast["p (Holm)"] = inference.holm(contrast["p"])
+
+# %% tags=["hide-input"]
 table = contrast.round(3).assign(**{p: contrast[p].map("{:.2g}".format) for p in ("p", "p (Holm)")})
 table.rename(index=pl.short, columns={"p": "p, uncorrected"})
 

@@ -39,7 +39,7 @@
 # %% tags=["parameters"]
 edition: str = "demo"  # edition whose settings and results are used
 drug: str = "Cisplatin"  # drug, by its GDSC name
-schedule: str = "pretrain-then-classify"  # how this study's model is trained, or joint
+schedule: str = "pretrain-then-classify"  # how the edition's model is trained, or joint
 cv_folds: int = 5  # folds of the cross-validation over lines
 cv_repeats: int = 1  # times the folds are drawn anew
 cv_epochs: int = 20  # most epochs of an encoder in the cross-validation
@@ -194,7 +194,7 @@ costs = prose.with_intervals(judged, ["auroc", "mcc", "pearson"], order).rename_
 costs.assign(**{"encoders trained": [encoders.get(name, 0) for name in order]})
 
 # %% [markdown]
-# ## The model of this study
+# ## The model of this edition
 #
 # It is trained as the parameter `schedule` and the edition's `weights` say, in full, on all training lines.
 
@@ -202,7 +202,7 @@ costs.assign(**{"encoders trained": [encoders.get(name, 0) for name in order]})
 model = study.read("model")
 stage = "joint" if schedule == "joint" else "classifier"
 
-# %% mystnb={"figure": {"caption": "Cross-entropy of the study's model on the lines it is fitted to and on the held-out tenth.", "name": "fig-classifier-loss"}, "image": {"alt": "Training and validation cross-entropy against epoch."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Cross-entropy of the edition's model on the lines it is fitted to and on the held-out tenth.", "name": "fig-classifier-loss"}, "image": {"alt": "Training and validation cross-entropy against epoch."}} tags=["hide-input"]
 _ = pl.loss_curves(model.history_, term="cross-entropy", stage=stage)
 
 # %% tags=["remove-input"]
@@ -238,7 +238,7 @@ for name, data, answer in (
     scored.append(pd.DataFrame({"profiles": name, "score": model.score_cells(data), "response": response}))
 scored = pd.concat(scored, ignore_index=True)
 
-# %% mystnb={"figure": {"caption": "Scores of the study's model: for the lines it was trained on, for lines that left training, from their bulk profile, and for cells of these lines. Each curve is scaled to its own area.", "name": "fig-transfer"}, "image": {"alt": "Three panels of histograms of P(sensitive), coloured by response."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Scores of the edition's model: for the lines it was trained on, for lines that left training, from their bulk profile, and for cells of these lines. Each curve is scaled to its own area.", "name": "fig-transfer"}, "image": {"alt": "Three panels of histograms of P(sensitive), coloured by response."}} tags=["hide-input"]
 n_panels = scored["profiles"].nunique()  # of patients' cells there are no held-out lines
 figure, axes = plt.subplots(1, n_panels, figsize=(3.7 * n_panels, 2.7))
 look = dict(x="score", hue="response", bins=20, binrange=(0, 1), element="step")

@@ -156,7 +156,8 @@ agreement.rename("Spearman's rho with the scores above").to_frame().round(3)
 # ## On the command line
 #
 # ```
-# bulk2sc predict cells.h5ad --drug Lapatinib --out scored.h5ad --exclude-lines BT-474
+# bulk2sc predict cells.h5ad --drug Lapatinib --out scored.h5ad \
+#   --exclude-lines BT-474
 # bulk2sc run your-cells -p cells_file /path/to/cells.h5ad -p drug Lapatinib
 # ```
 #
