@@ -49,9 +49,10 @@ def _less(here: dict[str, Any], there: dict[str, Any]) -> dict[str, tuple[float,
     """Return settings that ask for less, or lists of fewer values, with both numbers."""
     found = {}
     for name in sorted(here.keys() & there.keys()):
-        pair = tuple(len(v) if isinstance(v, list) else v for v in (here[name], there[name]))
+        values = here[name], there[name]
+        pair = tuple(len(v) if isinstance(v, list) else v for v in values)
         if all(type(value) in (int, float) for value in pair):
-            asked, full = (_amount(name, value) for value in pair)
+            asked, full = pair if isinstance(values[0], list) else (_amount(name, v) for v in pair)
             if asked < full:
                 found[name] = pair
     return found

@@ -20,7 +20,7 @@ def commands() -> list[str]:
     """Every `bulk2sc ...` that a page shows, in blocks and between back-ticks."""
     found = []
     for page in PAGES:
-        text = page.read_text()
+        text = page.read_text().replace("\\\n", "")  # a long command goes on in the next line
         for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL):
             found += re.findall(r"(?<![\w/.-])bulk2sc [^#\n]+", block)
         found += re.findall(r"`(bulk2sc [^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))

@@ -103,6 +103,9 @@ def test_best():
 def test_share():
     assert prose.share(45, 50) == "45 of 50 (90 %, 95 % interval 79 % to 96 %)"
     assert prose.share(0, 0) == "0 of 0"
+    row = {"value": 0.86, "low": 0.75, "high": 0.93}
+    assert prose.share_with_interval(row) == "86 % (95 % interval 75 % to 93 %)"
+    assert prose.share_with_interval({"value": 0.86, "low": 0.86, "high": 0.86}) == "86 %"
 
 
 @pytest.mark.parametrize(
@@ -557,15 +560,15 @@ def test_over_runs(row, text):
 @pytest.mark.parametrize(
     ("ari", "words"),
     [
-        ({"a": 0.99, "b": 0.9}, "**a** has the highest mean ARI (0.99). a reaches 0.99, at least the 0.95"),
+        ({"a": 0.99, "b": 0.9}, "**a** has the highest mean ARI (0.990). a reaches 0.990, at least the 0.95"),
         (
             {"a": 0.9, "b": 0.96},
-            "less than the 0.95 that this book calls recovered; b (0.96) reaches it.",
+            "less than the 0.95 that this book calls recovered; b (0.960) reaches it.",
         ),
-        ({"a": 0.9, "b": 0.96, "c": 1}, "recovered; b (0.96) and c (1.00) reach it."),
+        ({"a": 0.9, "b": 0.96, "c": 1}, "recovered; b (0.960) and c (1.000) reach it."),
         (
-            {"a": 0.944, "b": 0.946},
-            "a reaches 0.94, less than the 0.95 that this book calls recovered; b",
+            {"a": 0.946, "b": 0.949},
+            "a reaches 0.946, less than the 0.95 that this book calls recovered; no other method reaches it.",
         ),
         ({"a": 0.9, "b": 0.8}, "recovered; no other method reaches it."),
     ],
@@ -590,15 +593,15 @@ def test_types_of_normal_cells_count_as_one_line():
 @pytest.mark.parametrize(
     ("apart", "words"),
     [
-        ({"a": 1.0, "b": 0.8}, "and joined, a (1.00) reaches it**"),
-        ({"a": 1.0, "b": 0.95}, "and joined, a (1.00) and b (0.95) reach it**"),
+        ({"a": 1.0, "b": 0.8}, "and joined, a (1.000) reaches it**"),
+        ({"a": 1.0, "b": 0.95}, "and joined, a (1.000) and b (0.950) reach it**"),
         ({"a": 0.9, "b": 0.8}, "and joined, no method reaches it**"),
     ],
 )
 def test_recovery_where_samples_were_clustered_apart(apart, words):
     text = prose.recovery("a", pd.Series({"a": 0.6, "b": 0.7}), "cell line", apart=pd.Series(apart))
     assert words in text
-    assert "**b** has the highest mean ARI with all cells at once (0.70)" in text
+    assert "**b** has the highest mean ARI with all cells at once (0.700)" in text
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def test_harder_to_tell():
         "The lowest mean AUROC that is left is 0.70 (a)."
     )
     assert "without: no difference can be shown for c" in prose.harder_to_tell(table.loc[["c"]])
-    assert "cannot be told" not in prose.harder_to_tell(table.loc[["a"]])
+    assert "no difference can be shown" not in prose.harder_to_tell(table.loc[["a"]])
     assert "no difference can be shown for b" in prose.harder_to_tell(table.loc[["b"]].assign(p=0.05))
     assert "One seed" in prose.harder_to_tell(rows(a=UNKNOWN).assign(auroc=0.7))
 

@@ -103,7 +103,9 @@ def test_moved():
         "a", "b", {"Y": none}
     )
     chance = prose.moved("a", "b", {"X": further, "Y": closer | {"by_chance": True}})
-    assert "within chance, as in the other, by Y (-0.100" in chance and "contradict" not in chance
+    assert (
+        "no further apart than chance, like the other, by Y (-0.100" in chance and "contradict" not in chance
+    )
     gone = {"value": NAN, "low": NAN, "high": NAN}
     assert "by Y" not in prose.moved("a", "b", {"X": closer, "Y": gone})
     assert (
@@ -146,16 +148,22 @@ def test_goes_with_where_nothing_varies():
 
 
 def test_meets_and_predicts():
-    table = fits([1, 1, 2, 2], [0.5, 0.6, 0.7, 0.8]).rename(columns={"y": "auroc"})
+    table = fits([1, 1, 2, 2], [0.5, 0.6, 0.7, 0.8]).rename(columns={"y": "auroc"}).assign(seed=[0, 1, 0, 1])
     said = prose.meets_and_predicts(table, {"x": "distance"})
     assert said == (
         "**a** has the lowest distance with every seed (mean 1.000, next 2.000) and "
         "**b** has the highest mean AUROC on the cells (0.75)."
     )
-    mixed = prose.meets_and_predicts(table.assign(x=[1, 3, 2, 4]), {"x": "distance"})
+    paired = prose.meets_and_predicts(table.assign(x=[1, 3, 2, 4]), {"x": "distance"})
+    assert paired.startswith("**a** has the lowest distance with every seed (mean 2.000, next 3.000)")
+    mixed = prose.meets_and_predicts(table.assign(x=[1, 3.5, 2, 3]), {"x": "distance"})
     assert mixed.startswith(
-        "no model has the lowest distance with every seed (lowest mean: a, 2.000, next 3.000) and"
+        "no model has the lowest distance with every seed (lowest mean: a, 2.250, next 2.500) and"
     )
+    one_seed = prose.meets_and_predicts(table[table["seed"] == 0], {"x": "distance"})
+    assert one_seed.startswith("a has the lowest distance (1.000, next 2.000) and")
+    one_method = prose.meets_and_predicts(table[table["method"] == "a"], {"x": "distance"})
+    assert one_method.startswith("a has the lowest distance (1.000) and")
     assert prose.meets_and_predicts(table.assign(x=NAN), {"x": "distance"}).startswith(
         "**b** has the highest mean AUROC"
     )

@@ -24,7 +24,7 @@ PRAISE = (
 
 
 def shuffles(n, of, reaching=0.99):
-    """`of` shuffles about .5, of which `n` reach what a model does."""
+    """AUROCs of `of` shuffles, of which `n` reach what a model does and the others do not."""
     return np.r_[np.full(n, reaching), np.linspace(0.2, 0.29, of - n)]
 
 
@@ -70,7 +70,7 @@ def test_single_shuffles_must_seldom_reach_a_model_that_is_clear_of_their_mean(r
 def test_the_range_of_single_shuffles_is_beside_their_mean():
     gap, shuffled = row(0.3, 0.1, 0.4), row(0.5, 0.48, 0.52)
     text = prose.clear_of_shuffled(row(0.8, 0.7, 0.9), shuffled, gap, np.linspace(0.3, 0.7, 41))
-    assert "0.50 (95 % interval 0.48 to 0.52), and 95 % of single shuffles lie between 0.31 and 0.69" in text
+    assert "0.50 (95 % interval 0.48 to 0.52), and single shuffles lie between 0.30 and 0.70" in text
 
 
 @pytest.mark.parametrize(
@@ -163,13 +163,13 @@ def test_confounding():
         "and mito 0.30 (95 % interval 0.20 to 0.40; lower in sensitive cells)" in text
         and "genes" not in text.split("knowing")[0]
     )
-    assert "dealt out anew among the lines (p = 0.010): quality and answer are **confounded**" in text
+    assert "dealt out anew among the lines (p = 0.01): quality and answer are **confounded**" in text
     none = quality(p=0.2, size=(0.5, 0.4, 0.6), fit=(0.7, 0.6, 0.8))
     none = prose.confounding(none, "fit", "X")
     assert (
         "no single measure can be shown to go with the answer; AUROC: size 0.50 (95 % interval 0.40 to 0.60)."
         in none
-        and "0.60 to 0.80): not clearly more than answers dealt out anew among the lines (p = 0.200)" in none
+        and "0.60 to 0.80): not clearly more than answers dealt out anew among the lines (p = 0.2)" in none
     )
     assert "too few lines to fit all" in prose.confounding(quality(size=(0.5, 0.4, 0.6)), "fit", "X")
     few = quality(size=(0.5, np.nan, np.nan))
@@ -201,10 +201,10 @@ def test_mistaking_exposure():
         f"**Exposure is taken for resistance with 1 of 3 and for sensitivity with 1 of 3 simulated drugs** "
         f"{ranges}: LR (0.10 and 0.90).",
         f"**Exposure is taken for resistance with 1 of 3 simulated drugs** {ranges}: RF (0.10 and 0.90).",
-        "**Not shown after correction, but an interval misses .5, with 2 of 3 simulated drugs** "
+        "**No effect of exposure is shown after correction, but 2 of 3 intervals miss .5** "
         f"{ranges}: SVM (0.10 and 0.90).",
         f"**Exposure is taken for sensitivity with 2 of 3 simulated drugs** {ranges}: DT (0.10 and 0.50).",
-        "**Not shown with any of 3 simulated drugs, and no interval misses .5** "
+        "**No effect of exposure is shown, and none of 3 intervals misses .5** "
         f"{ranges}: GB (0.50 and 0.50).",
         f"**There are too few lines to tell a trace of exposure** {ranges}: few (0.90 and 0.90).",
     ]

@@ -41,8 +41,8 @@ OWN = pd.concat([OWN, OWN.assign(metric="accuracy")])
         (
             {"ridge": UNCLEAR, "DT": AHEAD},
             "differences in AUROC, shared AE minus the other: 0.010 (95 % interval -0.050 to 0.070) to ridge "
-            "(p = 0.7). P-values are stricter than intervals (see the glossary), and only they are "
-            "corrected, for 2 comparisons.",
+            "(p = 0.7). P-values are corrected for 2 comparisons, intervals are not, and p is mostly the "
+            "stricter of the two.",
         ),
         ({"DT": AHEAD}, "This run does not set shared AE beside ridge regression or boosted trees."),
         (
@@ -130,6 +130,12 @@ def test_penalty(bulk, cells, words):
     text = prose.penalty(pd.Series(bulk, swept), pd.Series(cells, swept), 2000.0)
     assert words in text
     assert ("AUROC" in text) == (not np.isnan(cells[0]))
+
+
+def test_the_nearest_penalty_is_that_on_a_log_scale():
+    bulk = pd.Series([0.1, 0.3, 0.2], [100.0, 1000.0, 10000.0])
+    text = prose.penalty(bulk, bulk * np.nan, 4000.0)
+    assert text.endswith("at 10,000, the nearest to the fixed one, 4,000, it is 0.200.")
 
 
 def means(n, low=0.6, **aurocs):

@@ -113,7 +113,10 @@ def _answered(cells: AnnData, against: str) -> tuple[pd.DataFrame, np.ndarray, n
 
 
 def _out_of_fold(X: pd.DataFrame, y: np.ndarray, lines: np.ndarray, seed: int) -> np.ndarray | None:
-    """Return P(answer 1) of each cell by a model that has not seen its line; None without folds."""
+    """Return P(answer 1) of each cell by a model that has not seen its line; None without folds.
+
+    Covariates are scaled over all cells, which uses no answer and saves a third of the time.
+    """
     folds = _folds(y, lines, seed) if X.shape[1] else []
     if not folds:
         return None

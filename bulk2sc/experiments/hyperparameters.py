@@ -11,7 +11,7 @@ from bulk2sc import evaluate, models
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.experiments.trials import Variant, constant_variants
 
-BASE = "as set"  # the variant with the study's own settings; it belongs to every sweep
+BASE = "as set"  # the variant with the edition's own settings; it belongs to every sweep
 
 
 def grid(base: Mapping[str, float], swept: Mapping[str, Sequence[float]]) -> pd.DataFrame:

@@ -49,9 +49,10 @@ def response_names(response: Sequence[float]) -> pd.Categorical:
 
 
 def log_axis(ax: Axes) -> Axes:
-    """Put the x axis on a log scale with plain numbers at 1, 2 and 5 of each power of ten."""
+    """Put the x axis on a log scale with plain numbers: powers of ten; on a short axis 2 and 5 as well."""
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = ax.get_xlim()
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,)))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}" if x >= 1 else f"{x:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
     return ax

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator
 
 from bulk2sc import prose
 from bulk2sc.pl.look import NEUTRAL, SENSITIVE, log_axis
@@ -49,8 +48,6 @@ def over_settings(
             ax.axvline(base[setting], color=NEUTRAL, linestyle=":", linewidth=1)
         if setting in log:
             log_axis(ax)
-        if setting in log and rows["value"].max() > 100 * rows["value"].min():
-            ax.xaxis.set_major_locator(LogLocator())
         ax.set(xlabel=prose.SWEPT[setting], ylim=(-0.03, 1.03))
     for ax in axes.flat[len(settings) :]:
         ax.set_axis_off()

@@ -5,7 +5,7 @@ from math import comb
 
 import pandas as pd
 
-from bulk2sc.prose.words import interval, listing, percent
+from bulk2sc.prose.words import interval, listing, percent, share_with_interval
 
 
 def contrast(p: pd.Series, n_sensitive: int, n_resistant: int) -> str:
@@ -34,14 +34,14 @@ def contrast(p: pd.Series, n_sensitive: int, n_resistant: int) -> str:
 def free_share(share: Mapping[str, float], n_free: int, n: int, leading: int, top: int) -> str:
     """Say how much of the attribution falls on free dimensions; `share` has value, low and high."""
     fair = n_free / n
-    found = f"{percent(share['value'])} (95 % interval {percent(share['low'])} to {percent(share['high'])})"
     verdict = "about their share of the dimensions"
     if share["low"] > fair:
         verdict = "more than their share of the dimensions"
     elif share["high"] < fair:
         verdict = "less than their share of the dimensions"
     return (
-        f"The {n_free} free dimensions hold {found} of the attribution, {verdict}, which is {percent(fair)}. "
+        f"The {n_free} free dimensions hold {share_with_interval(share)} of the attribution, {verdict}, "
+        f"which is {percent(fair)}. "
         f"{leading} of them {'is' if leading == 1 else 'are'} among the first {top}."
     )
 

@@ -197,7 +197,7 @@ def moved(code: str, reference: str, gaps: Mapping[str, Mapping[str, float]]) ->
 
 def _direction(gap: Mapping[str, float]) -> str:
     if gap.get("by_chance", False):
-        return "within chance, as in the other,"
+        return "no further apart than chance, like the other,"
     if gap["p"] < 0.05 and gap["high"] < 0:
         return "closer"
     return "further apart" if gap["p"] < 0.05 and gap["low"] > 0 else "not clearly closer or further apart"
@@ -253,7 +253,7 @@ def meets_and_predicts(fits: pd.DataFrame, measures: Mapping[str, str], y: str =
     Parameters
     ----------
     fits
-        One row a fit: ``method``, the measures and `y`.
+        One row a fit: ``method``, ``seed``, the measures and `y`.
     measures
         Column -> name, of measures of which lower is closer.
     """
@@ -267,10 +267,12 @@ def meets_and_predicts(fits: pd.DataFrame, measures: Mapping[str, str], y: str =
 
 
 def _lowest(fits: pd.DataFrame, measure: str, name: str) -> str:
-    """Say which method is lowest, if all its fits are below all others, and by how little if not."""
-    of = fits.groupby("method", sort=False)[measure]
-    lowest, *_, following = of.mean().nsmallest(2).index
-    numbers = f"{of.mean()[lowest]:z.3f}, next {of.mean()[following]:z.3f}"
-    if of.max()[lowest] < of.min().drop(lowest).min():
-        return f"**{lowest}** has the lowest {name} with every seed (mean {numbers})"
-    return f"no model has the lowest {name} with every seed (lowest mean: {lowest}, {numbers})"
+    """Say which method is lowest on average, and whether it is with each of several seeds."""
+    of_seed = fits.pivot(index="seed", columns="method", values=measure)
+    means = of_seed.mean().sort_values()
+    numbers = f"{means.iloc[0]:z.3f}" + "".join(f", next {value:z.3f}" for value in means.iloc[1:2])
+    if len(of_seed) < 2 or len(means) < 2:
+        return f"{means.index[0]} has the lowest {name} ({numbers})"
+    if of_seed[means.index[0]].lt(of_seed.drop(columns=means.index[0]).min(axis=1)).all():
+        return f"**{means.index[0]}** has the lowest {name} with every seed (mean {numbers})"
+    return f"no model has the lowest {name} with every seed (lowest mean: {means.index[0]}, {numbers})"

@@ -13,8 +13,6 @@ def recovery(
 ) -> str:
     """Say which clustering agrees best with the truth, and whether the one called `name` reaches a bar.
 
-    Values are compared as they are shown, with two digits.
-
     Parameters
     ----------
     ari
@@ -22,19 +20,18 @@ def recovery(
     apart
         The same of clusters found sample by sample and joined, where that was done.
     """
-    best, ari = ari.idxmax(), ari.round(2)
-    pooled = "" if apart is None else " with all cells at once"
-    text = f"Against the {truth}, **{best}** has the highest mean ARI{pooled} ({ari[best]:.2f})."
+    best, pooled = ari.idxmax(), "" if apart is None else " with all cells at once"
+    text = f"Against the {truth}, **{best}** has the highest mean ARI{pooled} ({ari[best]:.3f})."
     if ari[name] >= bar:
         return (
-            f"{text} {name} reaches {ari[name]:.2f}, at least the {bar:.2f} that this book calls recovered."
+            f"{text} {name} reaches {ari[name]:.3f}, at least the {bar:.2f} that this book calls recovered."
         )
-    text += f" {name} reaches {ari[name]:.2f}, less than the {bar:.2f} that this book calls recovered"
+    text += f" {name} reaches {ari[name]:.3f}, less than the {bar:.2f} that this book calls recovered"
     others = _reached(ari, bar)
     text += f"; {others} it." if others else "; no other method reaches it."
     if apart is None:
         return text
-    joined = _reached(apart.round(2), bar) or "no method reaches"
+    joined = _reached(apart, bar) or "no method reaches"
     return f"{text} **Clustered sample by sample and joined, {joined} it**, see the section on samples below."
 
 
@@ -59,7 +56,7 @@ def normal_as_one(ari: float, n_cells: int, n_types: int, *, bar: float = 0.95) 
 
 def _reached(ari: pd.Series, bar: float) -> str:
     """Name the methods at or above a bar, with their ARI and a verb; empty if none is."""
-    those = [f"{method} ({value:.2f})" for method, value in ari.items() if value >= bar]
+    those = [f"{method} ({value:.3f})" for method, value in ari.items() if value >= bar]
     return f"{listing(those)} reach{'es' if len(those) == 1 else ''}" if those else ""
 
 

@@ -41,11 +41,10 @@ def clear_of_shuffled(
         return f"**Nothing here can tell the full model from the shuffled-label control**: {reason}."
     n, of = int((single >= full["value"]).sum()), len(single)
     p = (n + 1) / (of + 1)
-    outer = np.quantile(single, [0.025, 0.975])
     text = (
         f"The full model has an AUROC of {interval(full['value'], full['low'], full['high'])}. With shuffled "
-        f"labels the mean is {interval(shuffled['value'], shuffled['low'], shuffled['high'])}, and 95 % of "
-        f"single shuffles lie between {outer[0]:.2f} and {outer[1]:.2f}. "
+        f"labels the mean is {interval(shuffled['value'], shuffled['low'], shuffled['high'])}, and single "
+        f"shuffles lie between {min(single):.2f} and {max(single):.2f}. "
     )
     if pd.isna(full["low"]):
         text += "**The lines are too few to say whether the two differ.** "
@@ -168,9 +167,9 @@ def confounding(table: pd.DataFrame, fitted: str, answers: str) -> str:
     size = interval(row["value"], row["low"], row["high"])
     text += f" All of them together, fitted to the answers of other lines, reach {size}"
     if row["p"] >= 0.05:
-        return f"{text}: not clearly more than answers dealt out anew among the lines (p = {row['p']:.3f})."
+        return f"{text}: not clearly more than answers dealt out anew among the lines (p = {row['p']:.2g})."
     return (
-        f"{text}, more than answers dealt out anew among the lines (p = {row['p']:.3f}): quality and answer "
+        f"{text}, more than answers dealt out anew among the lines (p = {row['p']:.2g}): quality and answer "
         "are **confounded**, and a method could score that much without knowing any gene."
     )
 
@@ -223,8 +222,9 @@ def mistakes_exposure(rows: pd.DataFrame, shift: float) -> list[str]:
 
 def _exposure_taken(drugs: pd.DataFrame) -> str:
     """Say for what a method takes exposure, and with how many of the simulated drugs."""
-    n, clear = len(drugs), drugs[drugs["p"] < 0.05]
-    if drugs["low"].isna().all():
+    drugs, clear = drugs.dropna(subset="low"), drugs[drugs["p"] < 0.05]
+    n = len(drugs)
+    if n == 0:
         return "There are too few lines to tell a trace of exposure"
     counts = {
         "resistance": int((clear["low"] > CHANCE).sum()),
@@ -234,8 +234,8 @@ def _exposure_taken(drugs: pd.DataFrame) -> str:
     if any(counts.values()):
         return f"Exposure is taken {taken} simulated drugs"
     if off := int(((drugs["low"] > CHANCE) | (drugs["high"] < CHANCE)).sum()):
-        return f"Not shown after correction, but an interval misses .5, with {off} of {n} simulated drugs"
-    return f"Not shown with any of {n} simulated drugs, and no interval misses .5"
+        return f"No effect of exposure is shown after correction, but {off} of {n} intervals miss .5"
+    return f"No effect of exposure is shown, and none of {n} intervals misses .5"
 
 
 def unshifted(rows: pd.DataFrame) -> str:

@@ -52,8 +52,8 @@ def verdict(
     text += f"The differences in AUROC, {model} minus the other: {listing(differences)}."
     if of_model["holm"].notna().any():
         text += (
-            " P-values are stricter than intervals (see the glossary), and only they are corrected, for "
-            f"{len(gaps)} comparisons."
+            f" P-values are corrected for {len(gaps)} comparisons, intervals are not, and p is mostly the "
+            "stricter of the two."
         )
     return text
 
@@ -132,7 +132,7 @@ def penalty(bulk: pd.Series, cells: pd.Series, fixed: float) -> str:
     cells
         AUROC of the cells by penalty, NaN where answers are of one class.
     fixed
-        The penalty of the method "ridge".
+        The penalty of the method "ridge"; the nearest to it is that on a log scale.
     """
     best, beside = bulk.idxmax(), bulk.index[abs(np.log(bulk.index / fixed)).argmin()]
     text = (

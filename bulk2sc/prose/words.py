@@ -68,6 +68,13 @@ def percent(value: float) -> str:
     return f"{100 * value:.{1 if near_end else 0}f} %"
 
 
+def share_with_interval(row: Mapping[str, float]) -> str:
+    """Format a share (value, low, high): ``86 % (95 % interval 75 % to 93 %)``, of one line ``86 %``."""
+    if row["low"] == row["high"]:
+        return percent(row["value"])
+    return f"{percent(row['value'])} (95 % interval {percent(row['low'])} to {percent(row['high'])})"
+
+
 def spread(shares: pd.Series) -> str:
     """Say how shares run over a setting, their index: ``is 92 % throughout``, or between what it lies."""
     lowest, highest = shares.idxmin(), shares.idxmax()

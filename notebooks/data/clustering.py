@@ -153,7 +153,7 @@ _ = [ax.set(xlabel="", ylabel="") for ax in axes.ravel()]
 # Each method runs with several seeds.
 # The intervals are t-intervals of the mean over seeds: **they measure how much a method depends on its own randomness, not what it would do on other cells**, and methods without much randomness have narrow ones.
 # Such an interval may reach beyond 1.
-# Of two runs the range is given in its place; a value without any stands for runs that agree to two digits.
+# Of two runs the range is given in its place; a value without any stands for one run, or for runs that agree to the digits shown.
 
 # %%
 table = compare.over_seeds(study.read("clusterings"))
@@ -169,7 +169,8 @@ def mean_of(metric, data="all cells", stage="after"):
 summary = means[(means["data"] == "all cells") & ~means["metric"].str.contains("line x ")]
 spaces = summary["stage"].where(summary["metric"] == "ASW, own code", "")
 columns = (summary["metric"] + ", " + spaces).str.removesuffix(", ")
-text = summary.apply(prose.over_runs, axis=1)
+digits = summary["metric"].str.startswith("ARI").map({True: 3, False: 2})  # ARI is held against a bar
+text = [prose.over_runs(row, digits=n) for (_, row), n in zip(summary.iterrows(), digits, strict=True)]
 wide = summary.assign(column=columns, text=text).pivot(index="method", columns="column", values="text")
 order = [name for name in columns.unique() if name not in ("seconds", "clusters")] + ["clusters"]
 wide.loc[list(methods), order].fillna("").rename_axis(index=None, columns=None).T

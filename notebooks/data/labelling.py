@@ -59,7 +59,7 @@ import pandas as pd
 import scanpy as sc
 from IPython.display import Markdown
 
-from bulk2sc import clustering, evaluate, label_sweep, labels, models, pl, pp, prose, published
+from bulk2sc import clustering, evaluate, label_sweep, labels, latent, models, pl, pp, prose, published
 from bulk2sc.settings import project_root
 from bulk2sc.study import Study
 
@@ -233,18 +233,21 @@ ax = pl.composition(kinds_of_cells, fate, palette=palette)
 
 
 # %% tags=["hide-input"]
-def against_truth(label):
+def are_right(label):
     kept = obs[label].notna() & truth.notna()
-    right = (obs[label] == truth)[kept]
+    return (obs[label] == truth)[kept]
+
+
+def against_truth(label):
+    right = are_right(label)
     called = {
         f"right of those called {kind}": right[obs[label] == x]
         for x, kind in ((1, "sensitive"), (0, "resistant"))
     }
-    return {"cells labelled": kept.sum(), "right": right.mean()} | {
-        name: r.mean() for name, r in called.items()
-    }
+    return {"cells labelled": len(right), "right": right.mean()} | {n: r.mean() for n, r in called.items()}
 
 
+# %% tags=["hide-input"]
 names = {"response_unfiltered": "no exclusion", "response": "with exclusion"}
 quality = pd.DataFrame({name: against_truth(label) for label, name in names.items()}).T
 quality.astype({"cells labelled": int}).round(3)
@@ -253,11 +256,13 @@ quality.astype({"cells labelled": int}).round(3)
 wrong = obs["response"].notna() & truth.notna() & (obs["response"] != truth)
 text = "No line of these cells has a truth here: the labels cannot be compared with it."
 if quality["right"].notna().all():
+    rights = [are_right(label).astype(float) for label in names]
+    over_lines = [latent.mean_by_group(right.to_numpy(), lines[right.index]) for right in rights]
+    before, after = map(prose.share_with_interval, over_lines)
     text = (
-        f"Exclusion takes the share of right labels from {prose.percent(quality.loc['no exclusion', 'right'])} to "
-        f"{prose.percent(quality.loc['with exclusion', 'right'])}. Of the labels that remain, {wrong.sum()} are wrong: "
-        f"{int((wrong & (obs['response'] == 0)).sum())} cells called resistant, and "
-        f"{int((wrong & (obs['response'] == 1)).sum())} called sensitive."
+        f"Exclusion takes the share of right labels from {before} to {after}; the intervals are over lines. "
+        f"Wrong among the labels that remain: {prose.counted(int((wrong & (obs['response'] == 0)).sum()), 'cell')} "
+        f"called resistant, and {int((wrong & (obs['response'] == 1)).sum())} called sensitive."
     )
 Markdown(text)
 

@@ -373,7 +373,7 @@ Markdown(prose.cells_of_table1(table1))
 # %%
 clustered = clustering.leiden(cells)
 
-# %% mystnb={"figure": {"caption": "UMAP of the cells after quality control, coloured by sample, by line and by truth; names of more than ten cell lines are left out.", "name": "fig-umap"}, "image": {"alt": "Three scatter plots of the same cells in two dimensions, coloured by sample, by cell line and by truth."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "UMAP of the cells after quality control, coloured by sample, by line and by truth; names stand on the middle of their cells and are left out where more than ten do not fit.", "name": "fig-umap"}, "image": {"alt": "Three scatter plots of the same cells in two dimensions, coloured by sample, by cell line and by truth."}} tags=["hide-input"]
 umap = clustered.obsm["X_umap"]
 figure, axes = plt.subplots(2, 2, figsize=(9.5, 7))
 axes = axes.ravel()

@@ -136,7 +136,7 @@ Markdown(f"{prose.above_chance(table[learnt])} {prose.degenerate(table)}")
 #
 # A step is judged by the difference between the rung with a part and the one without: on the same lines left out, fold by fold, and on the same draws of cell lines.
 # All steps in both schedules make one family, and Holm's method corrects their p-values for its size.
-# Intervals are not corrected, and a {term}`p-value <P-value of lines>` is stricter than they are, so that an interval may lie on one side of 0 while p is above .05; then nothing is claimed.
+# Intervals are not corrected, and on cells the {term}`p-value <P-value of lines>` is of another kind and mostly the stricter one, so that an interval may lie on one side of 0 while p is above .05; then nothing is claimed.
 
 # %%
 gaps = {

@@ -211,7 +211,7 @@ Markdown(prose.penalty(on_bulk["value"], on_cells["value"], models.make("ridge")
 #
 # The shared autoencoder is compared with every rival, and so is the simple method that bulk lines favour, with the other simple ones.
 # Testing that often invites a lucky winner, so the {term}`p-values <P-value of lines>` are corrected by {term}`Holm's method` over all comparisons made, and a difference counts only if it survives that.
-# Such a p is stricter than the interval beside it, which may lie on one side of 0 where p is above .05.
+# Such a p is mostly stricter than the interval beside it, which may lie on one side of 0 where p is above .05.
 
 # %% tags=["remove-input"]
 Markdown(prose.standings(comparison))

@@ -135,6 +135,8 @@ def closer(code: str, reference: str) -> str:
     """Say how far the domains are apart in one view and another, by both measures."""
     of = moves[(moves["first"] == code) & (moves["second"] == reference)]
     gaps = of.set_index(of["metric"].map(alignment.MEASURES))[["value", "low", "high", "p"]].T.to_dict()
+    if areas.loc[reference, "value"] < 0.5:
+        del gaps["AUROC of the domain"]  # below .5 is no closeness that could be lost
     gaps["MMD"]["by_chance"] = all(draws.loc[v, -1] <= null.loc[v, "upper"] for v in (code, reference))
     return prose.moved(code, f"*{reference}*", gaps)
 
@@ -149,8 +151,8 @@ prose.rounded(shown.set_index(["first", "second", "metric"]))
 # The measures need not agree.
 # The classifier weighs all dimensions alike, finds any difference, also one of spread alone, and does not say how large it is; the MMD looks at distances as they are in the code, where a few wide dimensions count most, and hardly sees small shifts in hundreds of dimensions.
 # A value below .5 of the first is possible too: domains that were each z-scored have equal means, so those of the folds left out lie opposite to the others.
-# That is no closeness, and shows best where most dimensions are noise: among as many principal components as the code is wide, each weighed alike.
-# The fifty leading ones, which {doc}`/notebooks/model/shared-encoder` asks, tell more.
+# That is no closeness, so nothing is compared with such a view by this measure.
+# It happens where most dimensions are noise, each weighed alike: the leading components alone, which {doc}`/notebooks/model/shared-encoder` asks, may part the same domains well.
 #
 # ### Do closer domains predict better?
 #
@@ -206,7 +208,7 @@ Markdown(" ".join([prose.meets_and_predicts(fits, names), *related, prose.degene
 # The bootstrap pushes such measures up once more; their intervals are moved back by the mean of that push.
 #
 # From here on every question is put to all methods of a table at once, constant answers among them, which sentences do not name: its {term}`p-values <P-value of lines>` are one family and corrected by Holm's method.
-# A method is said to be above or below 0 where its interval is and its corrected p is below .05; p is the stricter of the two.
+# A method is said to be above or below 0 where its interval is and its corrected p is below .05; p is mostly the stricter of the two.
 # Only the grey bars and bands hold for each method by itself: of twenty with exact scores, one would pass its bar.
 
 # %%

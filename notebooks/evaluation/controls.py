@@ -140,7 +140,7 @@ prose.with_intervals(validation, ["auroc", "mcc", "balanced_accuracy", "pearson"
 #
 # Each difference is resampled over the same draws of cell lines, and on bulk lines taken fold by fold, with the mean of all shuffles of a fold.
 # The {term}`p-values <P-value of lines>` of each ground are corrected together by {term}`Holm's method`.
-# Intervals are not corrected, and a {term}`p-value <P-value of lines>` is stricter than they are, so that an interval may lie on one side of 0 while p is above .05; then nothing is claimed.
+# Intervals are not corrected, and on cells the {term}`p-value <P-value of lines>` is of another kind and mostly the stricter one, so that an interval may lie on one side of 0 while p is above .05; then nothing is claimed.
 #
 # A part that is not missed here may still help elsewhere, or make a model easier to read.
 # Where the interval leaves room for a small loss only, the model does not need it; that no loss can be shown does not yet say so.

@@ -358,8 +358,6 @@ picked = tables["chosen"].rename(columns={"setting": "metric"})
 # %%
 means = summary.rename(columns={"drugs": "drug"}).assign(metric="mean rho", seed=-1)
 rows = [measured.assign(metric="auc"), picked, compared, seeds.assign(metric="rho"), means]
-prose.written(
-    study.rows(pd.concat(rows)).tail(3)[
-        ["edition", "chapter", "dataset", "drug", "method", "seed", "metric", "value", "low", "high"]
-    ]
-)
+written = study.rows(pd.concat(rows)).tail(3)
+written.insert(3, "drugs", written["drug"])  # of a mean, the set of drugs
+prose.written(written.dropna(axis=1, how="all"))

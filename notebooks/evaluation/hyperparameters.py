@@ -147,7 +147,7 @@ Markdown("\n".join(f"- {sentence}" for sentence in sentences))
 
 # %% [markdown]
 # The best of several values is partly the luckiest one, and the interval of its lead does not know that it was picked.
-# Where values cannot be told apart, the honest report is the whole curve, and any of them may be used; this study keeps its own.
+# Where values cannot be told apart, the honest report is the whole curve, and any of them may be used; this edition keeps its own.
 
 # %% tags=["hide-input"]
 variants = [*points["method"].drop_duplicates(), *trials.CONSTANTS]

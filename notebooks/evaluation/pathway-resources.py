@@ -38,7 +38,7 @@
 # %% tags=["parameters"]
 edition: str = "demo"  # edition whose settings and results are used
 drug: str = "Cisplatin"  # drug, by its GDSC name
-resource: str = "go_cc"  # gene sets that this study uses; the others are compared with them
+resource: str = "go_cc"  # gene sets that this edition uses; the others are compared with them
 compared_resources: list[str] = ["go_cc", "reactome", "hallmark", "go_bp", "go_mf"]  # gene sets to compare
 seeds: list[int] = [0, 1, 2, 3, 4]  # of each; each leaves out a fifth of the lines and draws random sets
 n_draws: int = 1000  # bootstrap draws over cell lines
@@ -111,7 +111,7 @@ Markdown(" ".join(prose.told_from(ground, rival, of(ground, "random")) for groun
 
 # %% [markdown]
 # All comparisons of this page were corrected together by Holm's method, on each of the two grounds.
-# Intervals are not corrected, and a {term}`p-value <P-value of lines>` is stricter than they are, so that an interval may lie on one side of 0 while p is above .05; then nothing is claimed.
+# Intervals are not corrected, and on cells the {term}`p-value <P-value of lines>` is of another kind and mostly the stricter one, so that an interval may lie on one side of 0 while p is above .05; then nothing is claimed.
 # On lines they are paired over folds, with an interval corrected for the overlap of the folds; on cells over draws of cell lines.
 #
 # A collection that cannot be told apart from random sets may still make the code easier to *read*; what it has not shown is that it makes predictions better.

@@ -155,11 +155,12 @@ for name in [*compared, "ridge", "all sensitive", "all resistant"]:
     folds.append(table.assign(method=name))
 folds = pd.concat(folds, ignore_index=True)
 judged = evaluate.over_folds(folds, folds=cv_folds)
+order = list(folds["method"].unique())
 
 # %% mystnb={"figure": {"caption": "Bulk cross-validation: every fold (grey), the mean with its 95 % interval (blue), and the constant answer (dashed). Pearson correlation is that of the score with -AUC over all lines of a fold, tails or not.", "name": "fig-cross-validation"}, "image": {"alt": "Three panels of dots with intervals, one row per model: AUROC, Matthews correlation and Pearson correlation."}} tags=["hide-input"]
 figure, axes = plt.subplots(1, 3, figsize=(9.5, 3), sharey=True)
 for ax, (metric, chance) in zip(axes, {"auroc": 0.5, "mcc": 0.0, "pearson": 0.0}.items(), strict=True):
-    pl.intervals(judged, metric, chance=chance, order=list(folds["method"].unique()), ax=ax)
+    pl.intervals(judged, metric, chance=chance, order=order, ax=ax)
 
 # %% tags=["remove-input"]
 mean = folds.groupby("method")["auroc"].mean()
@@ -189,7 +190,6 @@ Markdown(
 encoders = {
     name: 1 if s == "pretrain-then-classify" else cv_folds * cv_repeats for name, (s, _) in compared.items()
 }
-order = list(folds["method"].unique())
 costs = prose.with_intervals(judged, ["auroc", "mcc", "pearson"], order).rename_axis("model")
 costs.assign(**{"encoders trained": [encoders.get(name, 0) for name in order]})
 

@@ -151,7 +151,7 @@ agreement.rename("Spearman's rho with the scores above").to_frame().round(3)
 # - A score says how the expression of a cell resembles that of sensitive or resistant *cell lines*. Tissue, culture and the drug's way into the body are not in it.
 # - Cells are standardised against each other: a score ranks the cells of *this* file. Cells of one clone, or all normal, are still spread from low to high.
 # - A drug that is hard to predict for cell lines is not easier for cells. See how well the drug does in {doc}`/notebooks/model/classifier` and {doc}`/notebooks/evaluation/baselines` first.
-# - A treated sample has changed its expression, and part of what a score sees may be the treatment. {doc}`/notebooks/evaluation/controls` names the methods that take exposure to a simulated drug for resistance; look yours up, the default included, which was not chosen by that test.
+# - A treated sample has changed its expression, and part of what a score sees may be the treatment. In editions with simulated cells, as `demo`, {doc}`/notebooks/evaluation/controls` names the methods that take exposure to a drug for resistance; look yours up, the default included, which was not chosen by that test.
 #
 # ## On the command line
 #
