@@ -201,10 +201,10 @@ def test_mistaking_exposure():
         f"**Exposure is taken for resistance with 1 of 3 and for sensitivity with 1 of 3 simulated drugs** "
         f"{ranges}: LR (0.10 and 0.90).",
         f"**Exposure is taken for resistance with 1 of 3 simulated drugs** {ranges}: RF (0.10 and 0.90).",
-        "**No effect of exposure is shown after correction, but 2 of 3 intervals miss .5** "
-        f"{ranges}: SVM (0.10 and 0.90).",
+        "**No effect of exposure is shown after correction, but the interval misses .5 with 2 of 3 simulated "
+        f"drugs** {ranges}: SVM (0.10 and 0.90).",
         f"**Exposure is taken for sensitivity with 2 of 3 simulated drugs** {ranges}: DT (0.10 and 0.50).",
-        "**No effect of exposure is shown, and none of 3 intervals misses .5** "
+        "**No effect of exposure is shown with any of 3 simulated drugs, and no interval misses .5** "
         f"{ranges}: GB (0.50 and 0.50).",
         f"**There are too few lines to tell a trace of exposure** {ranges}: few (0.90 and 0.90).",
     ]

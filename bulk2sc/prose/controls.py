@@ -234,8 +234,9 @@ def _exposure_taken(drugs: pd.DataFrame) -> str:
     if any(counts.values()):
         return f"Exposure is taken {taken} simulated drugs"
     if off := int(((drugs["low"] > CHANCE) | (drugs["high"] < CHANCE)).sum()):
-        return f"No effect of exposure is shown after correction, but {off} of {n} intervals miss .5"
-    return f"No effect of exposure is shown, and none of {n} intervals misses .5"
+        missed = f"the interval misses .5 with {off} of {n} simulated drugs"
+        return f"No effect of exposure is shown after correction, but {missed}"
+    return f"No effect of exposure is shown with any of {n} simulated drugs, and no interval misses .5"
 
 
 def unshifted(rows: pd.DataFrame) -> str:
