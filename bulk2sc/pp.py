@@ -1,11 +1,13 @@
-"""Check, name, filter, normalise and pair the data; each function returns a new AnnData."""
+"""Check, name, filter, normalise and pair the data; each function returns a new AnnData.
+
+scanpy is imported where it is used: it takes two seconds, and most steps of a build do without it.
+"""
 
 import warnings
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
-import scanpy as sc
 from anndata import AnnData
 from scipy import sparse
 from scipy.stats import median_abs_deviation
@@ -313,6 +315,8 @@ def qc_flags(
 
 def _measured(cells: AnnData, scale: str) -> AnnData:
     """Return a copy with scanpy's metrics; of log values only those that hold without counts."""
+    import scanpy as sc
+
     cells = _with_counts(cells) if scale == "counts" else cells.copy()
     named = cells.var_names.str.upper().str.startswith("MT-")
     cells.var["mt"] = named | to_symbols(cells.var_names).isin(MITOCHONDRIAL).to_numpy()
@@ -406,6 +410,8 @@ def doublets(
 
 def _scrublet(sample: AnnData, expected_rate: float, seed: int) -> np.ndarray | None:
     """Return the scores of one sample's cells, or None where there are too few cells or variable genes."""
+    import scanpy as sc
+
     if sample.n_obs < FEW_CELLS:
         return None
     cells = AnnData(_source(sample).copy(), obs=sample.obs[[]], var=sample.var[[]])
@@ -455,6 +461,8 @@ def normalise(cells: AnnData) -> AnnData:
     The library size is taken over all genes, so normalise before genes are chosen. Log values and z-scores
     are returned as they are.
     """
+    import scanpy as sc
+
     if detect_scale(cells) != "counts":
         return cells.copy()
     cells = _with_counts(cells)
@@ -628,6 +636,8 @@ def _judge_overlap(n_shared: int, bulk: AnnData, cells: AnnData, min_shared: int
 
 
 def _variable_in_cells(cells: AnnData, n: int) -> list[str]:
+    import scanpy as sc
+
     table = sc.pp.highly_variable_genes(cells, n_top_genes=n, flavor="seurat", inplace=False)
     return sorted(cells.var_names[table["highly_variable"].to_numpy()])
 

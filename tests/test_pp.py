@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -686,3 +688,9 @@ def test_counts_that_stand_in_are_rounded_abundances():
     assert kept.uns["counts"] == "measured" and kept.layers["counts"].sum() == 2
     with pytest.raises(Bulk2scError, match="z-scores, from which no counts can be told"):
         pp.with_counts(AnnData(np.array([[-0.5, 1.2], [0.5, -1.2]])))
+
+
+def test_scanpy_is_not_imported_for_those_who_do_without_it():
+    """Some fifty processes of a build would wait two seconds each."""
+    code = "import sys, bulk2sc.evaluate, bulk2sc.pl, bulk2sc.prose; sys.exit('scanpy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603

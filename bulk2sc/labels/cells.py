@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
-import scanpy as sc
 from anndata import AnnData
 
 from bulk2sc.errors import Bulk2scError
@@ -165,6 +164,8 @@ def mark_normal_cells(
     -------
     (n_cells,) text: the type with the highest score, empty for other cells.
     """
+    import scanpy as sc  # takes two seconds, and most steps of a build do without it
+
     scored = AnnData(cells.X, obs=cells.obs[["cluster"]], var=cells.var[[]])
     for kind, genes in markers.items():
         present = [gene for gene in genes if gene in cells.var_names]

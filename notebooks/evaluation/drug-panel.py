@@ -358,6 +358,9 @@ picked = tables["chosen"].rename(columns={"setting": "metric"})
 # %%
 means = summary.rename(columns={"drugs": "drug"}).assign(metric="mean rho", seed=-1)
 rows = [measured.assign(metric="auc"), picked, compared, seeds.assign(metric="rho"), means]
-written = study.rows(pd.concat(rows)).tail(3)
-written.insert(3, "drugs", written["drug"])  # of a mean, the set of drugs
-prose.written(written.dropna(axis=1, how="all"))
+shown = study.rows(pd.concat(rows)).tail(3).assign(drugs=lambda table: table["drug"])
+prose.written(
+    shown[
+        ["edition", "chapter", "dataset", "drug", "drugs", "method", "seed", "metric", "value", "low", "high"]
+    ]
+)
