@@ -238,7 +238,7 @@ def test_against_components():
 def test_chosen():
     mean = {"a": 0.8, "b": 0.7}
     assert "favours **a** (0.800). It is what" in prose.chosen("a", "a", mean)
-    assert "This study uses **b** (0.700)" in prose.chosen("a", "b", mean)
+    assert "This edition uses **b** (0.700)" in prose.chosen("a", "b", mean)
 
 
 def test_contrast():

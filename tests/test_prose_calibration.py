@@ -158,7 +158,7 @@ def test_meets_and_predicts():
     assert paired.startswith("**a** has the lowest distance with every seed (mean 2.000, next 3.000)")
     mixed = prose.meets_and_predicts(table.assign(x=[1, 3.5, 2, 3]), {"x": "distance"})
     assert mixed.startswith(
-        "no model has the lowest distance with every seed (lowest mean: a, 2.250, next 2.500) and"
+        "No model has the lowest distance with every seed (lowest mean: a, 2.250, next 2.500) and"
     )
     one_seed = prose.meets_and_predicts(table[table["seed"] == 0], {"x": "distance"})
     assert one_seed.startswith("a has the lowest distance (1.000, next 2.000) and")

@@ -171,6 +171,8 @@ def test_confounding():
         in none
         and "0.60 to 0.80): not clearly more than answers dealt out anew among the lines (p = 0.2)" in none
     )
+    wide = prose.confounding(quality(size=(0.5, 0.4, 0.6), fit=(0.7, 0.45, 0.9)), "fit", "X")
+    assert wide.endswith("dealt out anew among the lines (p = 0.01, and the interval reaches .5).")
     assert "too few lines to fit all" in prose.confounding(quality(size=(0.5, 0.4, 0.6)), "fit", "X")
     few = quality(size=(0.5, np.nan, np.nan))
     assert prose.confounding(few, "fit", "X") == "Against X, there are too few lines for any interval."

@@ -263,7 +263,8 @@ def meets_and_predicts(fits: pd.DataFrame, measures: Mapping[str, str], y: str =
     best = means[y].idxmax()
     clauses = [_lowest(fits, m, name) for m, name in measures.items() if means[m].notna().any()]
     best_is = f"**{best}** has the highest mean AUROC on the cells ({means.loc[best, y]:.2f})"
-    return f"{listing([*clauses, best_is])}."
+    said = f"{listing([*clauses, best_is])}."
+    return said.replace("no model", "No model", 1) if said.startswith("no model") else said
 
 
 def _lowest(fits: pd.DataFrame, measure: str, name: str) -> str:

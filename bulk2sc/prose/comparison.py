@@ -95,4 +95,6 @@ def chosen(best: str, in_use: str, mean: Mapping[str, float]) -> str:
     text = f"By mean AUROC over folds, bulk cross-validation favours **{best}** ({mean[best]:.3f})."
     if best == in_use:
         return f"{text} It is what this study uses."
-    return f"{text} This study uses **{in_use}** ({mean[in_use]:.3f}), as its edition or its parameters say."
+    return (
+        f"{text} This edition uses **{in_use}** ({mean[in_use]:.3f}), as its edition or its parameters say."
+    )

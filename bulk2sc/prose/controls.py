@@ -166,8 +166,9 @@ def confounding(table: pd.DataFrame, fitted: str, answers: str) -> str:
     row = rows.loc[fitted]
     size = interval(row["value"], row["low"], row["high"])
     text += f" All of them together, fitted to the answers of other lines, reach {size}"
-    if row["p"] >= 0.05:
-        return f"{text}: not clearly more than answers dealt out anew among the lines (p = {row['p']:.2g})."
+    if row["p"] >= 0.05 or not row["low"] > CHANCE:
+        p = f"p = {row['p']:.2g}" + ("" if row["low"] > CHANCE else ", and the interval reaches .5")
+        return f"{text}: not clearly more than answers dealt out anew among the lines ({p})."
     return (
         f"{text}, more than answers dealt out anew among the lines (p = {row['p']:.2g}): quality and answer "
         "are **confounded**, and a method could score that much without knowing any gene."

@@ -314,7 +314,9 @@ def said(table):
     return "- " + "\n- ".join([*lines, f"{apart} over the {prose.SWEPT['shift']}."])
 
 
-Markdown(f"Simulations of each setting: {sweep_seeds}, of {sweep_cells} cells each.\n\n{said(summary)}")
+Markdown(
+    f"Simulations of each setting: {sweep_seeds}, of {sweep_cells} cells each. By the means over them:\n\n{said(summary)}"
+)
 
 # %% [markdown]
 # Two limits can be understood without a computer.

@@ -229,7 +229,7 @@ for row, schedule, term in zip(axes, ablation.SCHEDULES, ("reconstruction", "cro
     for ax, rung in zip(row, ablation.RUNGS, strict=True):
         pl.stages(curves[curves["method"] == ablation.variant(rung, schedule)], term=term, ax=ax)
         ax.label_outer()
-    row[0].set_ylabel(f"{term}, {schedule}")
+    row[0].set_ylabel(f"{term},\n{schedule}")
 for ax, rung in zip(axes[0], ablation.RUNGS, strict=True):
     ax.set_title(rung.replace(" ", "\n", 1), fontsize="medium")
 pl.stage_legend(figure)
@@ -298,7 +298,7 @@ figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.2), sharey=True)
 for ax, measure in zip(axes, measures, strict=True):
     rows = spreads.assign(**parts, seed=-1, metric="sd")[spreads["measure"] == measure]
     pl.by_answer(rows, "sd", palette, ax=ax)
-    ax.set_xlabel(f"standard deviation of {measure}")
+    ax.set_xlabel(f"standard deviation of\n{measure}")
     if rows["value"].gt(0).any():
         pl.log_axis(ax).tick_params(axis="x", labelsize="x-small")
 _ = figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)

@@ -210,7 +210,7 @@ answered = exposure.judge(exposed, n_draws=n_draws)
 methods = study.settings["methods"]
 learners = [method for method in methods if not method.startswith(("all ", "mean effect"))]
 
-# %% mystnb={"figure": {"caption": "Simulated cells of the same lines in both samples. Left: control against treated cells, all truly sensitive; above the dashed line, exposed cells have lower scores than control cells, below it higher ones. Middle and right: the lines' response within one sample. A point is one simulated drug at one size of its shift (shade), and drugs of one size lie next to each other; bars are 95 % intervals over cell lines, drawn with their cells of both samples, and not corrected for their number.", "name": "fig-exposure"}, "image": {"alt": "Three panels, one a question, of AUROC with intervals: one row a method, a point for each simulated drug and size of its shift."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Simulated cells of the same lines in both samples. Left: control against treated cells, all truly sensitive; right of the dashed line, exposed cells have lower scores than control cells, left of it higher ones. Middle and right: the lines' response within one sample. A point is one simulated drug at one size of its shift (shade), and drugs of one size lie next to each other; bars are 95 % intervals over cell lines, drawn with their cells of both samples, and not corrected for their number.", "name": "fig-exposure"}, "image": {"alt": "Three panels, one a question, of AUROC with intervals: one row a method, a point for each simulated drug and size of its shift."}} tags=["hide-input"]
 questions = [exposure.EXPOSURE, exposure.TREATED, exposure.CONTROL]
 if len(answered):
     pl.exposures(answered, questions, learners)

@@ -128,7 +128,7 @@ own = study.settings["drug"]
 Markdown(
     f"Of {len(everything.uns['drugs'])} drugs, {len(drugs)} were tested on at least {panel_min_lines} of these "
     f"lines and on at least {panel_min_total} lines in all, and take part; {own}, the drug of this edition, is "
-    f"{'one' if own in drugs.index else 'none'} of them. {len(discriminating)} are discriminating. "
+    f"{'one' if own in drugs.index else 'not one'} of them. {len(discriminating)} are discriminating. "
     f"The lines are {prose.listing(lines)}; {training.n_obs} other lines remain for training. All {cells.n_obs} "
     f"cells of these lines are scored, also those that have no answer for the drug of this edition. "
     f"Named drugs: {prose.listing(sets[panel.NAMED])}."
@@ -359,8 +359,5 @@ picked = tables["chosen"].rename(columns={"setting": "metric"})
 means = summary.rename(columns={"drugs": "drug"}).assign(metric="mean rho", seed=-1)
 rows = [measured.assign(metric="auc"), picked, compared, seeds.assign(metric="rho"), means]
 shown = study.rows(pd.concat(rows)).tail(3).assign(drugs=lambda table: table["drug"])
-prose.written(
-    shown[
-        ["edition", "chapter", "dataset", "drug", "drugs", "method", "seed", "metric", "value", "low", "high"]
-    ]
-)
+dropped = ["edition", "chapter", "dataset", "drug"]  # by `prose.written`
+prose.written(shown[[*dropped, "drugs", "method", "input", "seed", "metric", "value", "low", "high"]])
