@@ -253,16 +253,16 @@ quality = pd.DataFrame({name: against_truth(label) for label, name in names.item
 quality.astype({"cells labelled": int}).round(3)
 
 # %% tags=["remove-input"]
-wrong = obs["response"].notna() & truth.notna() & (obs["response"] != truth)
 text = "No line of these cells has a truth here: the labels cannot be compared with it."
 if quality["right"].notna().all():
     rights = [are_right(label).astype(float) for label in names]
     over_lines = [latent.mean_by_group(right.to_numpy(), lines[right.index]) for right in rights]
     before, after = map(prose.share_with_interval, over_lines)
+    wrong = obs["response"][rights[-1].index[rights[-1] == 0]]
     text = (
         f"Exclusion takes the share of right labels from {before} to {after}; the intervals are over lines. "
-        f"Wrong among the labels that remain: {prose.counted(int((wrong & (obs['response'] == 0)).sum()), 'cell')} "
-        f"called resistant, and {int((wrong & (obs['response'] == 1)).sum())} called sensitive."
+        f"Wrong among the labels that remain: {prose.counted(int((wrong == 0).sum()), 'cell')} "
+        f"called resistant, and {int((wrong == 1).sum())} called sensitive."
     )
 Markdown(text)
 
