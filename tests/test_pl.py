@@ -213,3 +213,73 @@ def test_a_curve_has_its_mean_its_band_and_the_single_values_behind():
     assert single == [[[10, 0.1], [100, 0.35]], [[10, 0.3], [100, 0.45]]]
     assert mean == [[10, 0.2], [100, 0.4]] and chosen[0][0] == 100
     assert len(pl.curve(table, chosen=100.0, label="correlation").lines) == 2
+
+
+def test_a_sweep_is_drawn_at_its_values_with_its_seeds_and_intervals():
+    points = pd.DataFrame({"setting": ["dropout", "dropout", "n_hvg"], "value": [0.5, 0.1, 500.0]})
+    points["method"] = ["dropout 0.5", "as set", "as set"]
+    rows = [("as set", -1, 0.8, 0.7, 0.9), ("as set", 0, 0.79, np.nan, np.nan)]
+    rows += [("dropout 0.5", -1, 0.6, 0.5, 0.7), ("all sensitive", -1, 0.5, 0.5, 0.5)]
+    table = pd.DataFrame(rows, columns=["method", "seed", "value", "low", "high"]).assign(metric="auroc")
+    dropout, genes = pl.by_value(table, points, "auroc", {"dropout": 0.1, "n_hvg": 500})
+    means = dropout.lines[1].get_xydata()
+    np.testing.assert_allclose(means, [[0.1, 0.8], [0.5, 0.6]])
+    assert dropout.lines[0].get_xdata()[0] == 0.1, "the value in use"
+    np.testing.assert_allclose(
+        dropout.collections[0].get_offsets(), [[0.11, 0.79]], err_msg="beside the interval"
+    )
+    segments = sorted(map(np.ndarray.tolist, dropout.collections[1].get_segments()))
+    np.testing.assert_allclose(segments, [[[0.1, 0.7], [0.1, 0.9]], [[0.5, 0.5], [0.5, 0.7]]])
+    assert (dropout.get_xlabel(), genes.get_xlabel()) == ("dropout", "number of variable genes")
+
+
+def test_every_simulated_drug_is_drawn_at_its_shifts():
+    rows = [
+        (method, seed, shift, question, 0.1 * seed + 0.2 * shift, 0.0, 1.0)
+        for method in ("LR", "SVM")
+        for question in ("exposure, a", "response, b")
+        for seed in (0, 1)
+        for shift in (0.5, 2.0)
+    ]
+    table = pd.DataFrame(rows, columns=["method", "seed", "shift", "question", "value", "low", "high"])
+    axes = pl.exposures(table, ["exposure, a", "response, b"], ["LR", "SVM"])
+    assert [ax.get_title() for ax in axes] == ["exposure\na", "response\nb"]
+    small, large = axes[1].collections[1::2]  # the points of a size of the shift lie over its intervals
+    np.testing.assert_allclose(small.get_offsets()[:, 0], [0.1, 0.2] * 2)
+    np.testing.assert_allclose(large.get_offsets()[:, 0], [0.4, 0.5] * 2)
+    intervals = np.array([line[:, 0] for line in axes[1].collections[0].get_segments()])
+    np.testing.assert_array_equal(intervals, [[0, 1]] * 4)
+    heights = [*small.get_offsets()[:2, 1], *large.get_offsets()[:2, 1]]
+    assert heights == sorted(set(heights)) and max(map(abs, heights)) < 0.5, "apart, in the row of LR"
+    assert [text.get_text() for text in axes[0].get_yticklabels()] == ["LR", "SVM"]
+
+
+def test_the_forest_is_sorted_and_shows_the_null_the_seeds_and_the_ceiling():
+    names = ["method", "input", "value", "low", "high", "null_low", "null_high", "p_best", "n_drugs", "drugs"]
+    rows = [("a", "cells", 0.2, 0.1, 0.3, -0.3, 0.3, 0.1, 36, "drugs")]
+    rows += [("b", "cells", 0.4, 0.3, 0.5, -0.3, 0.3, 0.008, 36, "drugs")]
+    both = pd.DataFrame([*rows, ("a", "bulk", 0.5, 0, 0, 0, 0, 0, 36, "drugs")], columns=names)
+    both = both.assign(p=both["p_best"], without_low=both["low"], without_high=both["high"])
+    seeds = pd.DataFrame({"method": "a", "seed": [0, 1, 0], "input": "cells", "value": [0.2, 0.3, 0.9]})
+    seeds["drugs"] = ["drugs", "drugs", "other drugs"]
+    ax = pl.panel_forest(both, seeds, "drugs")
+    assert ax.get_title() == "36 drugs"
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "a"]
+    assert [(bar.get_x(), round(bar.get_width(), 6)) for bar in ax.patches] == [(-0.3, 0.6)] * 2
+    points, ceiling = (dots.get_offsets().tolist() for dots in ax.collections[-2:])
+    assert points == [pytest.approx([0.2, 1.24]), pytest.approx([0.3, 1.24])]
+    assert ceiling == [[0.5, 1]]  # in the row of its method
+
+
+def test_drugs_of_the_heat_map_are_sorted_and_penalties_counted():
+    rho = pd.DataFrame({"a": [0.1, 0.9], "b": [0.0, 0.5]}, index=["low", "high"])
+    ax = pl.panel_heatmap(rho, ["b", "a"])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["high", "low"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["b", "a"]
+    auc = pd.DataFrame({"mild": [0.9, 0.8], "toxic": [0.1, float("nan")]}, index=["x", "y"])
+    assert [label.get_text() for label in pl.panel_truth(auc).get_yticklabels()] == ["toxic", "mild"]
+    many = pd.DataFrame(0.5, index=["x"], columns=[f"drug {i}" for i in range(61)])
+    crowded = pl.panel_truth(many)
+    assert (crowded.get_yticks().size, crowded.get_ylabel()) == (0, "61 drugs")
+    bars = pl.penalties(pd.Series([100.0, 1000.0, 1000.0]), 2000.0).patches
+    assert [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in bars] == [(2, 1), (3, 2)]

@@ -99,43 +99,6 @@ def test_pairs_by_question():
     assert resources.comparisons(methods[:4], ["go_cc", "hallmark"], "hallmark")["width"] == []
 
 
-def compared(*p):
-    columns = ["first", "value", "low", "high", "p"]
-    rows = [("A", 0.1, 0.05, 0.15, p[0]), ("B", -0.2, -0.3, -0.1, p[1]), ("C", 0.01, -0.1, 0.1, p[2])]
-    return pd.DataFrame(rows, columns=columns)
-
-
-@pytest.mark.parametrize(
-    ("tests", "words"),
-    [
-        (
-            compared(0.2, 0.3, 1.0),
-            "On the cells, **no collection can be told apart from chance**. AUROC, collection minus chance: "
-            "A +0.100 (95 % interval +0.050 to +0.150, corrected p = 0.2), B -0.200 (95 % interval -0.300",
-        ),
-        (
-            compared(0.01, 0.02, 1.0),
-            "On the cells, AUROC, collection minus chance; ahead: A +0.100 (95 % interval +0.050 to +0.150, "
-            "corrected p = 0.01); behind: B -0.200 (95 % interval -0.300 to -0.100, corrected p = 0.02); "
-            "not told apart: C +0.010 (95 % interval -0.100 to +0.100, corrected p = 1).",
-        ),
-        (
-            compared(0.01, 0.3, 1.0),
-            "ahead: A +0.100 (95 % interval +0.050 to +0.150, corrected p = 0.01); not told apart: B",
-        ),
-        (
-            compared(NAN, NAN, NAN),
-            "too little for a test against chance. AUROC, collection minus chance: A +0.100, B -0.200 and C",
-        ),
-        (compared(1, 1, 1).assign(value=-0.0001), "minus chance: A +0.000 (95 %"),
-        (compared(NAN, NAN, NAN).assign(value=NAN), "nothing can be compared with chance: it needs answers"),
-        (compared(1, 1, 1)[:0], "On the cells, nothing was compared with chance."),
-    ],
-)
-def test_told_from(tests, words):
-    assert words in prose.told_from("the cells", "chance", tests)
-
-
 def test_plus_minus_is_over_seeds():
     rows = [("a", s, "f1", v) for s, v in ((-1, 9.0), (0, 0.5), (1, 0.7))] + [("a", 0, "mcc", 0.1)]
     table = pd.DataFrame(rows, columns=["method", "seed", "metric", "value"])

@@ -15,18 +15,3 @@ from bulk2sc.clustering.communities import (
     umap,
 )
 from bulk2sc.clustering.measures import agreement, permute_genes, permuted_agreement, silhouette
-
-__all__ = [
-    "agreement",
-    "communities",
-    "community_labels",
-    "group",
-    "kmeans",
-    "leiden",
-    "neighbours",
-    "permute_genes",
-    "permuted_agreement",
-    "principal_components",
-    "silhouette",
-    "umap",
-]

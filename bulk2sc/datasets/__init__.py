@@ -16,40 +16,6 @@ from bulk2sc.datasets.simulate import simulate
 from bulk2sc.datasets.table1 import gse108394, gse117872, gse131984, gse156246
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
-__all__ = [
-    "cache_dir",
-    "fetch",
-    "gdsc",
-    "gdsc_release",
-    "gdsc_rma",
-    "gene_ids",
-    "gene_sets",
-    "gse108383",
-    "gse108394",
-    "gse110894",
-    "gse112274",
-    "gse117872",
-    "gse131984",
-    "gse140440",
-    "gse149383_days",
-    "gse156246",
-    "line_key",
-    "load_bulk",
-    "load_cells",
-    "made_up_bulk",
-    "mixology",
-    "needed",
-    "noted",
-    "passports_rnaseq",
-    "pc9_day11",
-    "read_cells",
-    "simulate",
-    "size",
-    "sources",
-    "status",
-    "to_symbols",
-]
-
 
 def load_bulk(source: str, *, seed: int = 0) -> AnnData:
     """

@@ -21,26 +21,3 @@ from bulk2sc.labels.lines import (
 )
 from bulk2sc.labels.rules import MARKERS, Rule, read_rule, rule_for
 from bulk2sc.labels.score import score_labels
-
-__all__ = [
-    "INTRINSIC",
-    "MARKERS",
-    "MIN_LINES",
-    "ClassLost",
-    "Rule",
-    "answer",
-    "assign_response",
-    "count_cells",
-    "label_bulk",
-    "label_cells",
-    "mark_intrinsic_resistance",
-    "mark_normal_cells",
-    "ranked_response",
-    "read_rule",
-    "respond",
-    "response_of",
-    "rule_for",
-    "score_labels",
-    "tails",
-    "truth_from_lines",
-]

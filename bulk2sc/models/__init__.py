@@ -49,20 +49,6 @@ METHODS: dict[str, type[Model]] = {
 LADDER = ("base AE", "adv AE", "base share AE", "adv share AE", "share AE + pathways")
 ALIASES = {"share AE + pathways": SharedAutoencoder.name}
 
-__all__ = [
-    "LADDER",
-    "METHODS",
-    "Model",
-    "Pretrained",
-    "described",
-    "learns_from_cells",
-    "load_model",
-    "make",
-    "makers",
-    "takes",
-    *sorted(method.__name__ for method in METHODS.values()),
-]
-
 
 def make(name: str, **settings) -> Model:
     """Return the method called `name`, not fitted.
