@@ -1,6 +1,7 @@
 """The command line of the book."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -9,11 +10,12 @@ from typing import Any, NoReturn
 
 from bulk2sc import __version__
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.settings import OWN_FILES
+from bulk2sc.settings import is_own, project_root, show_any_text
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit code: 0, 2 for a mistake of the user, 130 when interrupted."""
+    show_any_text()
     parsed = _parser().parse_args(arguments)
     try:
         parsed.run(parsed)
@@ -25,11 +27,19 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (Bulk2scError, OSError) as error:
+    except (Bulk2scError, OSError, MemoryError) as error:
         if os.environ.get("BULK2SC_DEBUG"):
             raise
-        print(f"bulk2sc: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"bulk2sc: error: {' '.join(str(error).split())}{_remedy(error)}", file=sys.stderr)
         return 2
+
+
+def _remedy(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return ": out of memory; give fewer cells or genes, a sparse matrix, or use a larger machine"
+    if getattr(error, "errno", 0) in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"; a book is built beside its notebooks: copy {project_root()} to where you may write"
+    return ""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -137,8 +147,11 @@ def _run(parsed: argparse.Namespace) -> None:
 
 def _from_here(value: Any) -> Any:
     """Return the full path of a file that is in the working folder: elsewhere paths start in the project."""
-    is_file = isinstance(value, str) and value.endswith(OWN_FILES) and Path(value).is_file()
-    return str(Path(value).resolve()) if is_file else value
+    if not isinstance(value, str) or not value:
+        return value
+    path = Path(value)
+    here = any(path.glob("*matrix.mtx*")) if path.is_dir() else is_own(value) and path.is_file()
+    return str(path.resolve()) if here else value
 
 
 # ---------------------------------------------------------------------------------------- fetch
@@ -214,14 +227,23 @@ def _define_predict(commands) -> None:
         "score cells for a drug: higher is more sensitive",
         "cells.h5ad --drug Lapatinib --out scored.h5ad",
         "a549.h5ad --drug Cisplatin --out scored.h5ad --exclude-lines A549 --seeds 5",
+        "filtered_feature_bc_matrix/ --drug Cisplatin --out scored.h5ad",
     )
     add = command.add_argument
-    add("cells", metavar="CELLS.h5ad", help="symbols, Ensembl or Entrez ids; counts, logs or z-scores")
+    add("cells", metavar="CELLS", help=".h5ad (.gz), 10x .h5 or matrix folder, or table (.csv, .tsv, .gz)")
     add("--drug", required=True, metavar="DRUG", help="any drug of GDSC2")
     add("--out", required=True, metavar="OUT.h5ad", help="where to write the scored cells")
     add("--exclude-lines", default="", metavar="A,B", help="cell lines to leave out of training")
     add("--seeds", type=int, metavar="N", help="how many models to average")
     add("--model", metavar="NAME", help="method, such as ridge or 'shared AE'")
+    add("--gene-column", metavar="COLUMN", help="column of var that names the genes (default: its index)")
+    add("--values", choices=["counts", "log", "z"], help="what the values are, where they do not tell")
+    matrix = command.add_mutually_exclusive_group()
+    matrix.add_argument(
+        "--layer", metavar="NAME", help="layer to read (default: counts if there is one, else X)"
+    )
+    matrix.add_argument("--raw", dest="layer", action="store_const", const=".raw", help="read adata.raw")
+    add("--sample", metavar="COLUMN", help="column of obs that tells cells of one name apart")
 
 
 def _predict(parsed: argparse.Namespace) -> None:
@@ -229,6 +251,8 @@ def _predict(parsed: argparse.Namespace) -> None:
 
     chosen = {n: getattr(parsed, n) for n in ("seeds", "model") if getattr(parsed, n) is not None}
     lines = [line.strip() for line in parsed.exclude_lines.split(",") if line.strip()]
+    reading = {n: getattr(parsed, n) for n in ("gene_column", "values", "layer", "sample")}
+    chosen["reading"] = {name: value for name, value in reading.items() if value}
     settings = {"drug": parsed.drug, "out": parsed.out, "exclude_lines": lines, "progress": print} | chosen
     prediction = predict(parsed.cells, **settings)
     print("\n".join([*prediction.notes, f"written: {parsed.out}"]))

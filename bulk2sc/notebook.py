@@ -41,6 +41,7 @@ KERNEL_ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
     "TQDM_DISABLE": "1",
     "JUPYTER_PREFER_ENV_PATH": "1",
+    **settings.UTF8,
 }
 
 

@@ -14,7 +14,7 @@ import yaml
 from bulk2sc import notebook
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.plan import Chapter, Plan, toc_files
-from bulk2sc.settings import atomic, file_digest, read_json, read_yaml, write_json
+from bulk2sc.settings import UTF8, atomic, file_digest, read_json, read_yaml, write_json
 from bulk2sc.shortened import shortened
 
 # The rendered book keeps the state it was rendered from.
@@ -63,9 +63,11 @@ def stage(plan: Plan) -> Path:
         absent = absent_chapters(plan)
         shutil.copytree(plan.root / "book", folder / "book")
         for page in (folder / "book").rglob("*.md"):
-            page.write_text(without_dead_links(page.read_text(), page.relative_to(folder), absent))
+            text = without_dead_links(page.read_text(encoding="utf-8"), page.relative_to(folder), absent)
+            page.write_text(text, encoding="utf-8")
         for name, content in (("_config.yml", _config(plan)), ("_toc.yml", plan.toc)):
-            (folder / name).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+            text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+            (folder / name).write_text(text, encoding="utf-8")
         less = shortened(plan)
         for chapter in plan.chapters:
             page = _page(plan, chapter, absent, less.get(chapter.slug, ""))
@@ -153,9 +155,9 @@ def render(plan: Plan) -> Path:
         main = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
         command = [sys.executable, "-c", main, "build", str(plan.build / "pages")]
         command += ["--path-output", str(output), "--warningiserror", "--keep-going"]
-        done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", env=os.environ | UTF8)  # noqa: S603
         messages = re.sub(r"\x1b\[[0-9;]*m", "", done.stderr + done.stdout)
-        log.write_text(messages)
+        log.write_text(messages, encoding="utf-8")
         if done.returncode:
             first = re.search(r"^.*(?:WARNING|ERROR|Error).*$", messages, re.MULTILINE)
             reason = first.group().strip() if first else f"exit code {done.returncode}"

@@ -357,7 +357,7 @@ def _after(slug: str, used: Uses, owners: dict[str, str], slugs: list[str]) -> l
 
 def _measured(path: Path) -> list[Path]:
     """Return the results of benchmarks that a notebook shows: it reads them itself, by their quoted names."""
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     results = sorted((project_root() / "benchmarks").glob("*.*"))
     return [file for file in results if file.suffix in {".csv", ".json"} and f'"{file.name}' in text]
 

@@ -3,8 +3,9 @@
 scanpy is imported where it is used: it takes two seconds, and most steps of a build do without it.
 """
 
+import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -14,183 +15,21 @@ from scipy.stats import median_abs_deviation
 
 from bulk2sc.datasets.gdsc import line_key
 from bulk2sc.datasets.genes import MITOCHONDRIAL, to_symbols
+from bulk2sc.datasets.own import check_cells, detect_scale, resolve_symbols  # noqa: F401  (steps of this kind)
+from bulk2sc.datasets.values import CLIP, scale_of
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
-CLIP = 10.0  # standard deviations
 FEW_GENES = 1000  # shared genes below which a prediction deserves a warning
-LARGEST_LOG = 30.0  # e^30 is 1e13: no count and no TPM is as large
 FEW_CELLS = 50  # of a sample, below which doublets are not looked for: their neighbours would be chance
 DOUBLET_COMPONENTS = 10  # of scrublet; more drown a few hundred cells in noise (benchmarks/doublets.py)
+LINES = re.compile(
+    r"cell.?line|depmap|ccle|^lines?$|singlet.?id", re.IGNORECASE
+)  # what columns of lines are called
+MOST_NAMES = 1000  # of lines in a column of another name
 BATCH_COLUMNS = ("batch", "protocol", "plate")  # technical ones: any other column may carry the answer
 
 
-# --- Is this usable, and what is it? -----------------------------------------------------------------------
-
-
-def check_cells(cells: AnnData, name: str = "cells") -> AnnData:
-    """
-    Refuse what cannot be analysed and leave out the genes that are zero in every cell.
-
-    Parameters
-    ----------
-    cells
-        (n_cells, n_genes) counts, log values or z-scores, in X or `layers["counts"]`.
-    name
-        What the errors call the data, usually the name of the file.
-
-    Returns
-    -------
-    A copy without all-zero genes (they cannot be z-scored); `uns["genes"]["all_zero"]` says how many there
-    were.
-
-    Raises
-    ------
-    Bulk2scError
-        For no cells, one cell or no genes, repeated names of cells or genes, and values that are not numbers,
-        not finite, negative counts or zero throughout.
-    """
-    if cells.n_obs < 2:
-        found = "one cell" if cells.n_obs else "no cells"
-        raise Bulk2scError(f"{name}: holds {found}; genes are standardised over cells, so give at least two.")
-    if cells.n_vars == 0:
-        raise Bulk2scError(f"{name}: holds no genes; give cells in rows (obs) and genes in columns (var).")
-    _refuse_repeats(cells.obs_names, f"{name}: obs_names", "prefix each with its sample")
-    _refuse_repeats(
-        cells.var_names, f"{name}: var_names", "keep one: adata[:, ~adata.var_names.duplicated()]"
-    )
-    matrices = {"X": cells.X, 'layers["counts"]': cells.layers.get("counts")}
-    matrices = {field: matrix for field, matrix in matrices.items() if matrix is not None}
-    if not matrices:
-        raise Bulk2scError(f'{name}: has neither X nor layers["counts"]; give expression in one of them.')
-    for field, matrix in matrices.items():
-        _refuse_bad_values(matrix, f"{name}: {field}")
-    detect_scale(cells, name)
-    used = np.asarray((_source(cells) != 0).sum(axis=0)).ravel() > 0
-    if not used.any():
-        raise Bulk2scError(f"{name}: every value is zero; give the measured expression.")
-    kept = cells[:, used].copy()
-    noted = kept.uns.get("genes")  # anybody's file may hold anything here
-    kept.uns["genes"] = {**(noted if isinstance(noted, Mapping) else {}), "all_zero": int((~used).sum())}
-    return kept
-
-
-def detect_scale(cells: AnnData, name: str = "cells") -> str:
-    """
-    Say what the values are: ``counts``, ``z-scores`` or ``log``.
-
-    In this order: a counts layer (of whole numbers) or non-negative whole numbers are counts; negative values
-    that are all whole numbers are an error; other negative values mean z-scores; all else is taken for log
-    values, if none is too large for one.
-
-    Raises
-    ------
-    Bulk2scError
-        If there are negative counts, a counts layer holds other than whole numbers, or values are neither
-        whole numbers nor logarithms.
-    """
-    layer = cells.layers.get("counts")
-    if layer is None:
-        return _scale(cells.X, f"{name}: X")
-    values = _stored(layer)
-    if (values < 0).any():
-        raise Bulk2scError(f'{name}: layers["counts"] holds negative values; counts are zero or more.')
-    broken = values[values != np.floor(values)]
-    if len(broken):
-        raise Bulk2scError(
-            f'{name}: layers["counts"] holds {len(broken)} values that are not whole numbers (first '
-            f"{broken[0]:g}); give raw counts there, or remove the layer if X holds log values."
-        )
-    return "counts"
-
-
-def _scale(matrix, where: str) -> str:
-    values = _stored(matrix)
-    whole = values == np.floor(values)
-    negative = values < 0
-    if not negative.any():
-        if whole.all():
-            return "counts"
-        if values.max() > LARGEST_LOG:
-            raise Bulk2scError(
-                f"{where} holds values up to {values.max():g} that are neither whole numbers nor logarithms; "
-                "give raw counts, or take log1p first."
-            )
-        return "log"
-    if whole[negative].all():
-        raise Bulk2scError(
-            f"{where} holds negative whole numbers (lowest {values.min():g}); "
-            "give raw counts, log values or z-scores."
-        )
-    return "z-scores"
-
-
-def _source(cells: AnnData):
-    """Return the counts where there are any, else X."""
-    return cells.layers["counts"] if "counts" in cells.layers else cells.X
-
-
-def _stored(matrix) -> np.ndarray:
-    return matrix.data if sparse.issparse(matrix) else np.asarray(matrix)
-
-
-def _refuse_repeats(names: pd.Index, where: str, remedy: str) -> None:
-    repeated = names[names.duplicated()].unique()
-    if len(repeated):
-        examples = ", ".join(f"'{n}'" for n in repeated[:3]) + (", ..." if len(repeated) > 3 else "")
-        raise Bulk2scError(f"{where} holds {len(repeated)} repeated names ({examples}); {remedy}.")
-
-
-def _refuse_bad_values(matrix, where: str) -> None:
-    values = _stored(matrix)
-    if values.dtype.kind not in "biuf":
-        raise Bulk2scError(
-            f"{where} holds values of type {values.dtype}, not numbers; convert it to float32."
-        )
-    for found, bad in (("NaN", np.isnan(values).sum()), ("infinite", np.isinf(values).sum())):
-        if bad:
-            raise Bulk2scError(f"{where} holds {bad} {found} values; replace them or leave those genes out.")
-
-
-# --- Names of genes and lines ------------------------------------------------------------------------------
-
-
-def resolve_symbols(cells: AnnData) -> AnnData:
-    """
-    Name genes by current symbol, whatever they are named by: symbol, alias, Ensembl or Entrez id.
-
-    Genes of one symbol become one: their counts are summed; logs and z-scores are averaged. A gene without a
-    known symbol keeps its name: it still counts in the library size.
-
-    Returns
-    -------
-    A copy with unique symbols. X (and, if there was one, the counts layer) holds counts where there were
-    counts; other layers are dropped. `uns["genes"]` reports how many genes were given, renamed, merged and
-    unknown.
-    """
-    names = cells.var_names.to_series()
-    symbols = pd.Series(to_symbols(names).to_numpy(), index=names.index)
-    unknown = symbols.isna()
-    symbols = symbols.where(~unknown, names)
-    codes, unique = pd.factorize(symbols)
-    first = np.unique(codes, return_index=True)[1]
-
-    gather = sparse.csr_matrix((np.ones(len(codes), "float32"), (np.arange(len(codes)), codes)))
-    if detect_scale(cells) != "counts":
-        gather = gather.multiply(1 / np.bincount(codes)).tocsr()
-    merged = (_source(cells) @ gather).astype("float32")
-
-    layers = {"counts": merged.copy()} if "counts" in cells.layers else None
-    named = cells[:, first]
-    named = AnnData(merged, named.obs.copy(), named.var.set_axis(unique), uns=cells.uns.copy(), layers=layers)
-    named.obsm.update(cells.obsm)
-    named.uns["genes"] = {
-        **cells.uns.get("genes", {}),
-        "given": cells.n_vars,
-        "renamed": int((symbols != names).sum()),
-        "merged": cells.n_vars - len(unique),
-        "unknown": int(unknown.sum()),
-    }
-    return named
+# --- Names of lines -----------------------------------------------------------------------------------------
 
 
 def train_lines(bulk: AnnData, held_out: Iterable[str]) -> AnnData:
@@ -202,21 +41,54 @@ def train_lines(bulk: AnnData, held_out: Iterable[str]) -> AnnData:
     bulk
         (n_lines, n_genes), its obs_names line keys.
     held_out
-        Names of lines in any spelling; compared on letters and digits only.
+        Names of lines in any spelling that `known_line` understands.
 
     Raises
     ------
     Bulk2scError
         If a name is not a line of `bulk`.
     """
-    keys = {line_key(name): name for name in held_out}
-    for key, name in keys.items():
-        if key not in bulk.obs_names:
-            raise Bulk2scError(
-                f"Unknown cell line '{name}': not among the {bulk.n_obs} lines of the bulk data."
-                + did_you_mean(key, bulk.obs_names)
-            )
-    return bulk[~bulk.obs_names.isin(list(keys))].copy()
+    keys = {name: known_line(name, bulk.obs_names) for name in held_out}
+    for name in (name for name, key in keys.items() if key is None):
+        raise Bulk2scError(
+            f"Unknown cell line '{name}': not among the {bulk.n_obs} lines of the bulk data; a line that is "
+            f"not there needs no excluding: leave the name out.{did_you_mean(line_key(name), bulk.obs_names)}"
+        )
+    return bulk[~bulk.obs_names.isin(list(keys.values()))].copy()
+
+
+def known_line(name: str, lines: Iterable[str]) -> str | None:
+    """
+    Return the key of a line, or None if `lines` (keys) has none of this name.
+
+    Only letters and digits count; a tissue after the name (``A549_LUNG``) may follow, and ``NCI`` be missing.
+    """
+    known = set(lines)
+    short = line_key(str(name).split("_")[0])
+    return next((key for key in (line_key(str(name)), short, f"NCI{short}") if key in known), None)
+
+
+def own_lines(obs: pd.DataFrame, lines: Iterable[str]) -> tuple[str, dict[str, str], list[str]]:
+    """
+    Find which column of `obs` says what lines the cells are of, if any does.
+
+    Returns
+    -------
+    Its name (empty: none), the keys among `lines` by the names in it, and the names that are none of these. A
+    column whose name speaks of lines is taken, else one of text most of whose names are lines.
+    """
+    lines, found = set(lines), []
+    for column in obs.columns:
+        text = isinstance(obs[column].dtype, pd.CategoricalDtype) or obs[column].dtype == object
+        names = [str(name) for name in obs[column].dropna().unique()] if text else []
+        speaks = bool(LINES.search(str(column)))
+        if not names or (len(names) > MOST_NAMES and not speaks):
+            continue
+        keys = {name: key for name in names if (key := known_line(name, lines))}
+        if speaks or len(keys) > len(names) / 2:
+            unknown = [name for name in names if name not in keys]
+            found.append((bool(keys), column == "cell_line", speaks, (str(column), keys, unknown)))
+    return max(found, key=lambda one: one[:3])[3] if found else ("", {}, [])
 
 
 def hold_out_own_lines(cells: AnnData, bulk: AnnData) -> AnnData:
@@ -226,25 +98,33 @@ def hold_out_own_lines(cells: AnnData, bulk: AnnData) -> AnnData:
     Parameters
     ----------
     cells
-        With `obs["cell_line"]` in any spelling, where the lines are known.
+        With the names of the lines, where they are known, in a column of obs that `own_lines` finds.
     bulk
         All lines, its obs_names line keys.
 
     Returns
     -------
     A copy whose `obs["cell_line"]` has the keys of `bulk` and whose `uns["held_out"]` names every line of
-    `bulk` among the cells, beside those it named before.
+    `bulk` among the cells, beside those it named before; `uns["notes"]` says what was not recognised.
     """
     cells = cells.copy()
-    held_out = set(cells.uns.get("held_out", []))
-    if "cell_line" in cells.obs:
-        names = cells.obs["cell_line"].astype(object)
-        known = {name: line_key(str(name)) for name in names.unique()}
-        keys = names.map(lambda name: known[name] if known.get(name) in bulk.obs_names else name)
-        cells.obs["cell_line"] = pd.Categorical(keys)
-        held_out |= set(keys.dropna()) & set(bulk.obs_names)
-    cells.uns["held_out"] = sorted(held_out)
+    column, known, unknown = own_lines(cells.obs, bulk.obs_names)
+    if known or column == "cell_line":
+        names = cells.obs[column].astype(object)
+        cells.obs["cell_line"] = pd.Categorical(names.map(lambda name: known.get(str(name), name)))
+    if notes := line_notes(column, unknown):
+        cells.uns["notes"] = [*cells.uns.get("notes", []), *notes]
+    before = [known_line(name, bulk.obs_names) for name in np.atleast_1d(cells.uns.get("held_out", []))]
+    cells.uns["held_out"] = sorted({*filter(None, before), *known.values()})
     return cells
+
+
+def line_notes(column: str, unknown: list[str]) -> list[str]:
+    """Name the names of lines that were not recognised, if there are any."""
+    if not unknown:
+        return []
+    some = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
+    return [f"warning: obs['{column}'] names what is no line of the bulk data by this name: {some}"]
 
 
 # --- Quality and scale -------------------------------------------------------------------------------------
@@ -414,7 +294,7 @@ def _scrublet(sample: AnnData, expected_rate: float, seed: int) -> np.ndarray | 
 
     if sample.n_obs < FEW_CELLS:
         return None
-    cells = AnnData(_source(sample).copy(), obs=sample.obs[[]], var=sample.var[[]])
+    cells = AnnData(sample.layers.get("counts", sample.X).copy(), obs=sample.obs[[]], var=sample.var[[]])
     sc.pp.filter_genes(cells, min_cells=3)
     try:
         # With a threshold scanpy does not look for one, for which it would need scikit-image.
@@ -452,6 +332,18 @@ def _deviations(values: pd.Series, groups: pd.Series) -> pd.Series:
         return (group - group.median()) / (spread if spread > 0 else np.inf)
 
     return values.groupby(groups, group_keys=False).transform(within)
+
+
+def enough_genes(cells: AnnData, min_genes: int = 200) -> np.ndarray:
+    """
+    Tell the cells to standardise by: those in which `min_genes` or a twentieth of the genes are detected.
+
+    Of z-scores nothing can be judged, and all cells are enough.
+    """
+    if detect_scale(cells) == "z-scores":
+        return np.ones(cells.n_obs, dtype=bool)
+    source = cells.layers.get("counts", cells.X)
+    return np.asarray((source > 0).sum(axis=1)).ravel() >= min(min_genes, cells.n_vars // 20)
 
 
 def normalise(cells: AnnData) -> AnnData:
@@ -507,7 +399,7 @@ def with_counts(cells: AnnData) -> AnnData:
 
 def _with_counts(cells: AnnData) -> AnnData:
     cells = cells.copy()
-    cells.layers["counts"] = _source(cells).astype("float32")
+    cells.layers["counts"] = cells.layers.get("counts", cells.X).astype("float32")
     return cells
 
 
@@ -575,7 +467,7 @@ def pair(
     """
     shared = sorted(set(bulk.var_names) & set(cells.var_names))
     _judge_overlap(len(shared), bulk, cells, min_shared)
-    scale = _scale(cells.X, "cells: X")
+    scale = scale_of(cells.X)
     if scale == "counts":
         raise Bulk2scError("cells: X holds counts; pair needs log values (pp.normalise) or z-scores.")
     numbers = {"bulk": bulk.n_vars, "cells": cells.n_vars, "shared": len(shared)}

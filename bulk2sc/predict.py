@@ -3,9 +3,10 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from anndata import AnnData
@@ -13,17 +14,13 @@ from anndata import AnnData
 from bulk2sc import __version__, datasets, labels, models, pathways, pp, train
 from bulk2sc.artefacts import made_with
 from bulk2sc.errors import Bulk2scError, did_you_mean
-from bulk2sc.settings import atomic, file_digest
+from bulk2sc.settings import file_digest
 
 # First on bulk cross-validation and on simulated cells, by a little: benchmarks/default_model.csv.
 DEFAULT_MODEL = "SVM"
 N_HVG = 2500  # as in the paper
-SCALE_NOTE = {
-    "counts": "raw counts: normalised to 10,000 a cell, log1p, z-scored per gene",
-    "log": "log values: z-scored per gene",
-    "z-scores": "z-scores: used as they are",
-}
-
+FEW_CELLS = 10  # below which standardising over cells says little
+NOT_SCORED = "not scored"  # the response of cells with too few genes
 NO_METRICS = (
     "no metrics: a prediction is not held against answers; cells with known answers are judged by "
     "bulk2sc run baselines -p cells_source CELLS.h5ad -p drug DRUG"
@@ -56,14 +53,16 @@ def predict(
     exclude_lines: Sequence[str] = (),
     seeds: int = 1,
     model: str = DEFAULT_MODEL,
+    reading: Mapping[str, str] = MappingProxyType({}),
     progress: Callable[[str], None] = lambda message: None,
 ) -> Prediction:
-    """Score the cells of an .h5ad file and write them, with their scores, to another.
+    """Score the cells of a file and write them, with their scores, to an .h5ad file.
 
     Parameters
     ----------
     path
-        Cells: human genes named by symbols, Ensembl or Entrez ids; counts, log values or z-scores.
+        Cells, as `datasets.read_cells` takes them: human genes named by symbols, Ensembl or Entrez ids;
+        counts, log values or z-scores.
     drug
         Any drug of GDSC2.
     out
@@ -74,6 +73,8 @@ def predict(
         Number of models, with seeds 0, 1, …, whose scores are averaged.
     model
         Name of a method in `models.METHODS`.
+    reading
+        What `pp.check_cells` must be told of the cells: `gene_column`, `values`, `layer`, `sample`.
     progress
         Called with one line of text for each step.
 
@@ -88,17 +89,20 @@ def predict(
     """
     out = Path(out)
     _check_request(out, seeds, model)
-    given = datasets.read_cells(path)
+    given, mended = datasets.mend(datasets.read_cells(path))
+    datasets.write_cells(given, out, trial=True)  # nothing may stop it after the training
     prediction = predict_cells(
         given,
         drug=drug,
         exclude_lines=exclude_lines,
         seeds=seeds,
         model=model,
+        reading=reading,
         name=str(path),
         progress=progress,
     )
-    write_cells(prediction.cells, out)
+    prediction.notes += mended
+    datasets.write_cells(prediction.cells, out)
     return prediction
 
 
@@ -109,19 +113,22 @@ def predict_cells(
     exclude_lines: Sequence[str] = (),
     seeds: int = 1,
     model: str = DEFAULT_MODEL,
+    reading: Mapping[str, str] = MappingProxyType({}),
     bulk: AnnData | None = None,
     name: str = "cells",
     progress: Callable[[str], None] = lambda message: None,
 ) -> Prediction:
     """Score cells in memory, with the parameters of `predict`; `bulk` replaces GDSC2 as training data."""
-    checked = pp.check_cells(given, name)
-    scale = pp.detect_scale(given, name)
-    progress(f"{name}: {given.n_obs} cells, {given.n_vars} genes, {SCALE_NOTE[scale]}")
+    checked = pp.check_cells(given, name, **reading)
+    found = list(checked.uns["notes"])
+    progress(f"{name}: {given.n_obs} cells, {given.n_vars} genes; {found[0]}")
     bulk = datasets.load_bulk("gdsc2") if bulk is None else bulk
     lines = labels.label_bulk(pp.train_lines(bulk, exclude_lines), drug=drug)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", UserWarning)
-        cells = pp.normalise(pp.resolve_symbols(checked))
+        named = pp.resolve_symbols(checked)
+        enough, told = _enough(named, name)
+        cells = pp.normalise(named[enough].copy())
         lines, cells = pp.pair(lines, cells, n_hvg=N_HVG)
     scores, code = _ensemble(lines, cells, model, seeds, progress)
     facts = {
@@ -129,22 +136,43 @@ def predict_cells(
         "drug": drug,
         "model": model,
         "seeds": seeds,
-        "input": scale,
+        "input": pp.detect_scale(checked),
         **_counts(lines),
-        "excluded_lines": np.array(sorted(map(pp.line_key, exclude_lines)), dtype=str),
+        "excluded_lines": np.array(
+            sorted(pp.known_line(one, bulk.obs_names) for one in exclude_lines), dtype=str
+        ),
         "genes_used": cells.n_vars,
         "genes_shared": cells.uns["pair"]["shared"],
     }
-    told = [f"warning: {text}" for text in dict.fromkeys(str(one.message) for one in warned)]
-    notes = [*_notes(facts, lines, scores), *told, *_own_lines(given, lines)]
-    return Prediction(_with_scores(given, scores, code, facts), notes)
+    told += [f"warning: {text}" for text in dict.fromkeys(str(one.message) for one in warned)]
+    notes = [*found, *_notes(facts, lines, scores), *told, *_own_lines(given, lines)]
+    return Prediction(_with_scores(given, enough, scores, code, facts), notes)
+
+
+def _enough(cells: AnnData, name: str) -> tuple[np.ndarray, list[str]]:
+    """Return which cells are scored, those with enough genes, and warnings about the others."""
+    enough = pp.enough_genes(cells)
+    n = int(enough.sum())
+    if n < 2:
+        raise Bulk2scError(
+            f"{name}: {n} of {len(enough)} cells have enough genes to be scored; are the cells in rows "
+            "(obs), and are any of them more than empty droplets?"
+        )
+    told = []
+    if n < len(enough):
+        told.append(
+            f"warning: {len(enough) - n} of {len(enough)} cells have too few genes, as empty droplets do: "
+            "they are not scored, and the others are standardised without them"
+        )
+    if n < FEW_CELLS:
+        told.append(f"warning: only {n} cells: genes are standardised over them, so the scores say little")
+    return enough, told
 
 
 def _notes(facts: dict, lines: AnnData, scores: np.ndarray) -> list[str]:
     """Return what was done and found, one line each."""
     seeds, called = facts["seeds"], (scores.mean(axis=0) >= 0.5).mean()
     return [
-        f"input: {SCALE_NOTE[facts['input']]}",
         f"genes: {facts['genes_shared']} shared with the bulk lines, {facts['genes_used']} used",
         f"model: {facts['model']}, {seeds} seed{'s' if seeds > 1 else ''}, trained on {_size(lines)}",
         f"called sensitive to {facts['drug']}: {100 * called:.1f} % of {scores.shape[1]} cells",
@@ -155,10 +183,13 @@ def _notes(facts: dict, lines: AnnData, scores: np.ndarray) -> list[str]:
 def _own_lines(given: AnnData, lines: AnnData) -> list[str]:
     """Warn where lines that the cells come from were trained on with their measured response."""
     tested = lines.obs_names[lines.obs["auc"].notna()]
-    own = sorted(set(pp.hold_out_own_lines(given, lines).uns["held_out"]) & set(tested))
-    if not own:
-        return []
-    return [f"warning: trained on the cells' own lines ({', '.join(own)}); leave them out by --exclude-lines"]
+    column, known, unknown = pp.own_lines(given.obs, lines.obs_names)
+    own = sorted(set(known.values()) & set(tested))
+    notes = pp.line_notes(column, unknown)
+    if own:
+        names = ",".join(own)
+        notes.append(f"warning: trained on the cells' own lines; leave them out by --exclude-lines {names}")
+    return notes
 
 
 def _counts(lines: AnnData) -> dict[str, int]:
@@ -174,18 +205,30 @@ def _size(lines: AnnData) -> str:
     return f"{every} lines, {tested} of them tested with the drug and {answers} in its tails"
 
 
-def _with_scores(given: AnnData, scores: np.ndarray, code: np.ndarray | None, facts: dict) -> AnnData:
+def _with_scores(
+    given: AnnData, scored: np.ndarray, scores: np.ndarray, code: np.ndarray | None, facts: dict
+) -> AnnData:
     """Return a copy with one prediction and without an earlier one: `uns["bulk2sc"]` describes one only."""
+
+    def of_all(values: np.ndarray, other: str | float = np.nan) -> np.ndarray:
+        every = np.full(
+            (given.n_obs, *values.shape[1:]),
+            other,
+            dtype=object if values.dtype.kind == "U" else values.dtype,
+        )
+        every[scored] = values
+        return every
+
     result = given.copy()
     result.obs = result.obs.drop(columns=OWN_COLUMNS, errors="ignore")
     result.obsm.pop("X_bulk2sc", None)
     mean = scores.mean(axis=0)
-    result.obs["bulk2sc_score"] = mean
-    result.obs["bulk2sc_response"] = np.where(mean >= 0.5, "sensitive", "resistant")
+    result.obs["bulk2sc_score"] = of_all(mean)
+    result.obs["bulk2sc_response"] = of_all(np.where(mean >= 0.5, "sensitive", "resistant"), NOT_SCORED)
     if len(scores) > 1:
-        result.obs["bulk2sc_score_sd"] = scores.std(axis=0, ddof=1)
+        result.obs["bulk2sc_score_sd"] = of_all(scores.std(axis=0, ddof=1))
     if code is not None:
-        result.obsm["X_bulk2sc"] = code
+        result.obsm["X_bulk2sc"] = of_all(code)
     result.uns["bulk2sc"] = facts
     return result
 
@@ -230,7 +273,10 @@ def _trained(lines: AnnData, cells: AnnData, model: str, settings: dict, progres
             progress(f"{error}: trained again")
     progress(f"{model}, seed {settings['seed']}: training on {_size(lines)}")
     fitted = models.make(model, **settings).fit(lines, cells)
-    fitted.save(folder)
+    try:
+        fitted.save(folder)
+    except OSError as error:
+        progress(f"warning: {folder}: the model cannot be kept ({error.strerror or error})")
     return fitted
 
 
@@ -246,21 +292,3 @@ def _fingerprint(lines: AnnData, cells: AnnData, model: str, settings: dict) -> 
         seen.update(np.ascontiguousarray(part).tobytes())
     seen.update("\n".join(lines.var_names).encode())
     return f"{model.replace(' ', '-')}-{seen.hexdigest()[:16]}"
-
-
-def write_cells(cells: AnnData, out: Path) -> None:
-    """Write an .h5ad file so that `out` is either whole or untouched.
-
-    Raises
-    ------
-    Bulk2scError
-        If it cannot be written, for example because the disk is full.
-    """
-    try:
-        with atomic(out.absolute()) as partial:
-            cells.write_h5ad(partial)
-    except OSError as error:
-        reason = error.strerror or error
-        raise Bulk2scError(
-            f"{out}: cannot be written ({reason}); free space or name another place"
-        ) from error

@@ -3,8 +3,11 @@
 import errno
 import hashlib
 import json
+import math
 import os
+import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,8 +21,18 @@ import yaml
 
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
+UTF8 = {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}  # of processes whose output is read
 PLAIN_TYPES = ("str", "int", "float", "bool")
-OWN_FILES = (".h5ad", ".yml")  # endings of settings that name a file
+CELL_FILES = (".h5ad", ".h5", *(".mtx", ".csv", ".tsv", ".txt"))  # plain, or packed as .gz
+OWN_FILES = (".yml", *CELL_FILES, *(f"{ending}.gz" for ending in CELL_FILES))  # endings of what names a file
+
+
+def show_any_text() -> None:
+    """Let a terminal without UTF-8 show ``?`` for what it lacks, and have other processes use UTF-8."""
+    os.environ.setdefault("PYTHONUTF8", "1")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
 
 
 def project_root() -> Path:
@@ -29,7 +42,12 @@ def project_root() -> Path:
 
 def in_project(source: str) -> str:
     """Return the path of one's own file taken from the project's folder, and any other source as it is."""
-    return str(project_root() / source) if source.endswith(OWN_FILES) else source
+    return str(project_root() / source) if is_own(source) else source
+
+
+def is_own(source: str) -> bool:
+    """Tell whether a source of cells, or a rule, is a file or folder of one's own."""
+    return source.endswith(OWN_FILES) or "/" in source
 
 
 @dataclass(frozen=True)
@@ -106,7 +124,7 @@ def _refuse_unknown(edition: str, folder: Path, where: str = "") -> None:
 def read_yaml(path: Path) -> dict:
     """Read a YAML file that holds a mapping, or raise `Bulk2scError` naming what is wrong with it."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _Plain)  # noqa: S506  (a safe loader)
     except UnicodeDecodeError as error:
         raise Bulk2scError(f"{path}: is not text in UTF-8 ({error.reason}); save it as UTF-8") from error
     except OSError as error:
@@ -148,9 +166,12 @@ def conform(value: Any, type_name: str, what: str) -> Any:
         return {key: conform(item, type_name[10:-1], f"{what}['{key}']") for key, item in value.items()}
     if type_name == "float":
         try:
-            return float(wrong_if_bool(value))
+            number = float(wrong_if_bool(value))
         except (TypeError, ValueError):
             raise wrong from None
+        if not math.isfinite(number):
+            raise wrong
+        return number
     if type(value).__name__ != type_name:
         raise wrong
     return value
@@ -168,10 +189,28 @@ def from_text(text: str, type_name: str, what: str) -> Any:
     if type_name == "str":
         return text
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, _Plain)  # noqa: S506  (a safe loader)
     except yaml.YAMLError:
         value = text
     return conform(value, type_name, what)
+
+
+class _Plain(yaml.SafeLoader):
+    """YAML whose whole numbers are decimal: 010 is 10, and 1:30 is no number."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [(tag, regexp) for tag, regexp in resolvers if tag.rpartition(":")[2] not in ("int", "float")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Plain.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?\d+$"), list("-+0123456789"))
+_Plain.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\d+\.\d*|\.\d+)([eE][-+]?\d+)?$|[-+]?\d+[eE][-+]?\d+$|[-+]?\.(inf|nan)$"),
+    list("-+.0123456789"),
+)
+_Plain.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
 
 
 def digest(value: Any) -> str:
@@ -262,7 +301,7 @@ def remove_unfinished(folder: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as JSON at once or not at all."""
     with atomic(path) as partial:
-        partial.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
+        partial.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:

@@ -18,13 +18,13 @@ import pandas as pd
 from bulk2sc import artefacts, makers  # noqa: F401  (makers register themselves)
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.settings import (
-    OWN_FILES,
     atomic,
     conform,
     data_digest,
     digest,
     file_digest,
     in_project,
+    is_own,
     load_edition,
     project_root,
     read_json,
@@ -330,7 +330,7 @@ def _joined(parts: list[Any]) -> Any:
 
 def own_file(value: Any) -> Path | None:
     """Return the file of one's own that a setting names, of cells or a rule, or None."""
-    path = Path(in_project(value)) if isinstance(value, str) and value.endswith(OWN_FILES) else None
+    path = Path(in_project(value)) if isinstance(value, str) and is_own(value) else None
     return path if path and path.exists() else None
 
 

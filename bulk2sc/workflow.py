@@ -24,7 +24,16 @@ from bulk2sc import notebook, pages
 from bulk2sc.artefacts import ARTEFACTS, default_settings, part_name
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.plan import NEEDS, Chapter, Plan, plan, settings_of
-from bulk2sc.settings import data_digest, digest, project_root, read_json, remove_unfinished, write_json
+from bulk2sc.settings import (
+    UTF8,
+    data_digest,
+    digest,
+    project_root,
+    read_json,
+    remove_unfinished,
+    show_any_text,
+    write_json,
+)
 
 
 def build(edition_name: str = "demo", cores: int | None = None) -> Path:
@@ -49,7 +58,7 @@ def build(edition_name: str = "demo", cores: int | None = None) -> Path:
         remove_unfinished(planned.build)
         shutil.rmtree(planned.build / "errors", ignore_errors=True)
         done = _snakemake(planned, cores or os.cpu_count() or 1)
-    problems = [path.read_text() for path in sorted((planned.build / "errors").glob("*"))]
+    problems = [path.read_text(encoding="utf-8") for path in sorted((planned.build / "errors").glob("*"))]
     if problems:
         raise Bulk2scError("; and ".join(problems))
     if done.returncode:
@@ -212,7 +221,7 @@ def _own_step(edition: str, settings: dict, artefact: str, part: int | str) -> N
     """Make a part for a run of its own in another process, and say how long it took."""
     started, asked = time.monotonic(), json.dumps([edition, settings, artefact, part])
     command = [sys.executable, "-m", "bulk2sc.workflow", "own", asked]
-    done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", env=os.environ | UTF8)  # noqa: S603
     if done.returncode:
         said = done.stderr.strip().splitlines() if done.returncode > 0 else []  # below 0: killed
         reason = said[-1] if said else f"stopped with code {done.returncode}; it may have run out of memory"
@@ -247,6 +256,7 @@ def main(arguments: list[str]) -> int:
     makes parts of an artefact for it, ``EDITION SLUG needs`` what these and other chapters wait for.
     ``own JSON`` makes a part for a run of its own.
     """
+    show_any_text()
     if arguments[0] == "own":
         return _make_own(*json.loads(arguments[1]))
     edition, step, *part = arguments
@@ -264,7 +274,7 @@ def main(arguments: list[str]) -> int:
         problem = _said(error) if isinstance(error, Bulk2scError) else f"{step}: {_said(error)}"
         errors = project_root() / "_build" / edition / "errors"
         errors.mkdir(parents=True, exist_ok=True)
-        (errors / "-".join(map(part_name, arguments[1:4]))).write_text(problem)
+        (errors / "-".join(map(part_name, arguments[1:4]))).write_text(problem, encoding="utf-8")
         print(f"[{step}] failed", flush=True)
         traceback.print_exc()
         return 1

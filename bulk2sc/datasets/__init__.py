@@ -1,9 +1,13 @@
 """Data: fetched and verified, cleaned of known traps, as AnnData."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from anndata import AnnData
 
-from bulk2sc.datasets.cells import mixology, pc9_day11, read_cells
+from bulk2sc.datasets.cells import mixology, pc9_day11
 from bulk2sc.datasets.fetch import cache_dir, fetch, noted, size, status
+from bulk2sc.datasets.files import mend, read_cells, write_cells
 from bulk2sc.datasets.gdsc import gdsc, line_key
 from bulk2sc.datasets.genes import gene_ids, gene_sets, to_symbols
 from bulk2sc.datasets.line_expression import gdsc_rma, passports_rnaseq
@@ -11,11 +15,12 @@ from bulk2sc.datasets.made_up import made_up_bulk
 from bulk2sc.datasets.more_cells import gse108383, gse110894, gse112274, gse140440, gse149383_days
 from bulk2sc.datasets.needed import needed
 from bulk2sc.datasets.official import gdsc_release, official_bulk
+from bulk2sc.datasets.own import check_cells, study_columns
 from bulk2sc.datasets.registry import sources
 from bulk2sc.datasets.simulate import simulate
 from bulk2sc.datasets.table1 import gse108394, gse117872, gse131984, gse156246
 from bulk2sc.errors import Bulk2scError, did_you_mean
-
+from bulk2sc.settings import is_own
 
 def load_bulk(source: str, *, seed: int = 0) -> AnnData:
     """
@@ -50,7 +55,14 @@ def load_bulk(source: str, *, seed: int = 0) -> AnnData:
 
 
 def load_cells(
-    source: str, *, bulk: AnnData, drug: str, k: float = 0.3, seed: int = 0, **simulation
+    source: str,
+    *,
+    bulk: AnnData,
+    drug: str,
+    k: float = 0.3,
+    seed: int = 0,
+    reading: Mapping[str, str] = MappingProxyType({}),
+    **simulation,
 ) -> AnnData:
     """
     Return the single cells of an edition, with counts in ``layers["counts"]`` where the source has them.
@@ -59,9 +71,12 @@ def load_cells(
     ----------
     source
         ``simulated``; the key of a published set in the data registry (``GSE118767``, ``GSE117872``, ...); or
-        the path of an .h5ad file, which is read as it is.
+        the path of a file or folder of one's own (`read_cells`), which is checked, mended and brought to the
+        types of the study.
     bulk, drug, k, seed, simulation
         The lines to simulate from and the settings of `simulate`; real cells use none of them.
+    reading
+        What `check_cells` must be told of a file: `gene_column`, `values`, `layer`, `sample`.
 
     Raises
     ------
@@ -85,9 +100,13 @@ def load_cells(
     }
     if source in loaders:
         return loaders[source]()
-    if source.endswith(".h5ad"):
-        return read_cells(source)
+    if is_own(source):
+        cells, notes = mend(read_cells(source))
+        cells = check_cells(cells, source, **reading)
+        cells.obs = study_columns(cells.obs, source)
+        cells.uns["notes"] += notes
+        return cells
     raise Bulk2scError(
-        f"cells_source: '{source}' is unknown; it is one of {', '.join(loaders)} or the path of an .h5ad."
+        f"cells_source: '{source}' is unknown; it is one of {', '.join(loaders)} or the path of a file."
         + did_you_mean(source, loaders)
     )

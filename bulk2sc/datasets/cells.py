@@ -1,6 +1,5 @@
-"""Single cells: two public experiments, and anybody's .h5ad file."""
+"""Single cells: two public experiments."""
 
-import warnings
 from pathlib import Path
 
 import anndata as ad
@@ -96,30 +95,6 @@ def pc9_day11() -> ad.AnnData:
         "One class only. Day11_control is day 11 of erlotinib too: the name in the source is wrong."
     )
     return cells
-
-
-def read_cells(path: str | Path) -> ad.AnnData:
-    """
-    Read cells from an .h5ad file.
-
-    Raises
-    ------
-    Bulk2scError
-        If the file is not there, is truncated or is not an .h5ad file.
-    """
-    if not Path(path).is_file():
-        found = "this is a folder" if Path(path).is_dir() else "there is no such file"
-        raise Bulk2scError(f"{path}: {found}. Give the path of an .h5ad file.")
-    try:
-        with warnings.catch_warnings():
-            # Repeated names are refused by `pp.check_cells`, which says what to do.
-            warnings.filterwarnings("ignore", message=".* names are not unique")
-            return ad.read_h5ad(path)
-    except Exception as error:  # h5py and anndata raise many kinds
-        raise Bulk2scError(
-            f"{path}: cannot be read as .h5ad, it is cut off or of another format. Copy it again or write it"
-            " with anndata's write_h5ad."
-        ) from error
 
 
 def _by_symbol(cells: ad.AnnData) -> ad.AnnData:

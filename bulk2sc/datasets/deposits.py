@@ -10,10 +10,11 @@ import pandas as pd
 from scipy import sparse
 from sklearn.preprocessing import normalize
 
-from bulk2sc.datasets.cells import read_cells
 from bulk2sc.datasets.documented import remedy
+from bulk2sc.datasets.files import read_cells
 from bulk2sc.datasets.genes import sum_by_symbol
 from bulk2sc.datasets.matrices import Unlike, opened, separator_of, share_known
+from bulk2sc.datasets.values import stored
 from bulk2sc.errors import Bulk2scError
 
 LOG_MAX = 20  # above any logarithm of a count or of a part per million
@@ -79,7 +80,7 @@ def read_study(path: Path, line) -> ad.AnnData:
     obs = pd.DataFrame({"sample": sample, "cell_line": line, "sensitive": sensitive})
     X = given.layers.get("counts", given.X)
     cells = describe(ad.AnnData(X, var=given.var[[]]), obs)
-    return cells if (_stored(X) < 0).any() else _settled(cells)
+    return cells if (stored(X) < 0).any() else _settled(cells)
 
 
 def read_about(path: Path, columns: Iterable[str], index: str | None = None) -> pd.DataFrame:
@@ -169,8 +170,8 @@ def finish(cells: ad.AnnData, file: str, unit: str = "") -> ad.AnnData:
     """
     if share_known(cells.var_names) < 0.05:
         raise Unlike(file, "human genes", f"names such as '{cells.var_names[0]}'")
-    if (_stored(cells.X) < 0).any():
-        raise Unlike(file, "counts or abundances", f"negative values, the lowest {_stored(cells.X).min():g}")
+    if (stored(cells.X) < 0).any():
+        raise Unlike(file, "counts or abundances", f"negative values, the lowest {stored(cells.X).min():g}")
     return _settled(cells, unit)
 
 
@@ -189,10 +190,6 @@ def _settled(cells: ad.AnnData, unit: str = "") -> ad.AnnData:
         settled.X = (1e4 * normalize(X, norm="l1")).log1p()
     settled.uns["scale"] = "counts" if whole else unit or "unknown unit"
     return settled
-
-
-def _stored(matrix) -> np.ndarray:
-    return matrix.data if sparse.issparse(matrix) else np.asarray(matrix)
 
 
 def _plain(name: str) -> str:

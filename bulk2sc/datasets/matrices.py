@@ -236,19 +236,39 @@ def _sample_name(file: Path, top: Path) -> str:
 
 
 def _read_10x(matrix: Path) -> tuple[sparse.csr_matrix, list[str], list[str]]:
-    """Read a triplet by its matrix; genes are named by symbol where there are two names."""
+    counts, features, barcodes = read_10x(matrix)
+    return counts, list(features.index), barcodes
+
+
+def read_10x(matrix: Path) -> tuple[sparse.csr_matrix, pd.DataFrame, list[str]]:
+    """
+    Read a 10x triplet by its matrix.
+
+    Returns
+    -------
+    Counts of features x barcodes; the features, named by symbol where there are two names, with the columns
+    ``gene_ids`` and, where the file says it, ``feature_types``; and the barcodes.
+
+    Raises
+    ------
+    Unlike
+        If one of the three is not there or not as expected.
+    """
     stem = matrix.name.partition(MATRIX)[0]
     barcodes = _names_beside(matrix, stem, ("barcodes",)).iloc[:, 0].tolist()
-    genes = _names_beside(matrix, stem, ("features", "genes"))
-    genes = genes.iloc[:, min(1, genes.shape[1] - 1)].tolist()
+    listed = _names_beside(matrix, stem, ("features", "genes"))
+    features = pd.DataFrame({"gene_ids": listed[0].to_numpy()}, listed.iloc[:, min(1, listed.shape[1] - 1)])
+    features.index.name = None
+    if listed.shape[1] > 2:
+        features["feature_types"] = listed[2].to_numpy()
     try:
         counts = mmread(matrix).tocsr().astype(np.float32)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise Unlike(matrix.name, "a matrix in Matrix Market format", str(error)) from error
-    if counts.shape != (len(genes), len(barcodes)):
-        expected = f"{len(genes)} genes x {len(barcodes)} barcodes, as named beside it"
+    if counts.shape != (len(features), len(barcodes)):
+        expected = f"{len(features)} genes x {len(barcodes)} barcodes, as named beside it"
         raise Unlike(matrix.name, expected, " x ".join(map(str, counts.shape)))
-    return counts, genes, barcodes
+    return counts, features, barcodes
 
 
 def _names_beside(matrix: Path, stem: str, kinds: tuple[str, ...]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Open other people's pickles and archives without letting them do anything but hold data."""
+"""Open other people's pickles, archives and HDF5 files without letting them do anything but hold data."""
 
 import io
 import os
@@ -10,11 +10,12 @@ import zipfile
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path, PureWindowsPath
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NoReturn
 
 from bulk2sc.errors import Bulk2scError
 
 if TYPE_CHECKING:  # torch takes seconds to import, and most of what imports this file unpickles nothing
+    import h5py
     import torch
 
 
@@ -70,6 +71,32 @@ def load_tensors(file: IO[bytes], name: str) -> "dict[str, torch.Tensor]":
     if not isinstance(content, dict) or not all(isinstance(item, Tensor) for item in content.values()):
         raise Bulk2scError(f"{name}: refused as a pickle: it is not a dictionary of tensors.")
     return content
+
+
+def check_hdf5(file: "h5py.File", name: Path) -> None:
+    """
+    Refuse an HDF5 file that takes content from other files: it could show what its reader may read.
+
+    Raises
+    ------
+    Bulk2scError
+        If anything in it is an external link, or stored in another file.
+    """
+    import h5py
+
+    def refuse(key: str, what: str) -> NoReturn:
+        raise Bulk2scError(
+            f"{name}: refused: its '{key}' is {what} another file. Take the file from its official source."
+        )
+
+    def check(key: str, link: object) -> None:
+        if isinstance(link, h5py.ExternalLink):
+            refuse(key, "a link to")
+        item = file.get(key) if isinstance(link, h5py.HardLink) else None
+        if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+            refuse(key, "kept in")
+
+    file.visititems_links(check)
 
 
 def extract(archive: Path, folder: Path) -> list[Path]:

@@ -185,7 +185,9 @@ def read_rule(path: str | Path) -> Rule:
             f"{path.name}: field 'forms' must be a list of at least one form, found {forms!r}."
         )
     forms = [_form(form, f"{path.name}: form {i + 1}") for i, form in enumerate(forms)]
-    return _build(Rule, content | {"forms": forms}, path.name, name=path.name, text=path.read_text())
+    return _build(
+        Rule, content | {"forms": forms}, path.name, name=path.name, text=path.read_text(encoding="utf-8")
+    )
 
 
 def _form(content: Any, where: str) -> Form:

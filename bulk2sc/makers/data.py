@@ -2,7 +2,7 @@
 
 from bulk2sc.artefacts import artefact
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.settings import in_project
+from bulk2sc.settings import in_project, is_own
 
 
 @artefact("bulk.h5ad", upto="labels")
@@ -25,6 +25,7 @@ def raw_cells(
     bulk,
     *,
     cells_source: str = "simulated",
+    cells_reading: dict[str, str] = {},  # noqa: B006
     drug: str = "Cisplatin",
     k: float = 0.3,
     measure: str = "auc",
@@ -54,9 +55,12 @@ def raw_cells(
         low_quality=low_quality,
         doublets=doublets,
         seed=data_seed,
+        reading=cells_reading,
     )
     cells = datasets.load_cells(in_project(cells_source), bulk=bulk, drug=drug, k=k, **simulation)
-    cells = pp.resolve_symbols(pp.check_cells(cells, cells_source))
+    if not is_own(cells_source):
+        cells = pp.check_cells(cells, cells_source)
+    cells = pp.resolve_symbols(cells)
     cells = pp.hold_out_own_lines(cells, bulk)
     known = "truth" in cells.obs or "cell_line" not in cells.obs
     return cells if known else labels.truth_from_lines(cells, bulk, drug, k, measure)

@@ -1,0 +1,287 @@
+"""Anybody's files of cells: read from any usual kind, and made fit to be written again.
+
+Cells are returned as they are; `own.check_cells` says what they hold.
+"""
+
+import errno
+import gzip
+import re
+import shutil
+import tempfile
+import warnings
+import zlib
+from os import sysconf
+from pathlib import Path
+
+import anndata as ad
+import h5py
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+
+from bulk2sc.datasets.matrices import MATRIX, read_10x, read_matrix, share_known
+from bulk2sc.datasets.safe import check_hdf5
+from bulk2sc.errors import Bulk2scError
+from bulk2sc.settings import UNFINISHED, atomic
+
+FORMATS = ".h5ad or .h5ad.gz, a 10x .h5 or matrix folder, or a table (.csv, .tsv, .txt, also .gz)"
+
+
+# --- Reading a file ----------------------------------------------------------------------------------------
+
+
+def read_cells(path: str | Path) -> AnnData:
+    """
+    Read cells from a file of any usual kind, told by its content.
+
+    Parameters
+    ----------
+    path
+        An .h5ad file, also packed (.gz); a 10x .h5 file, or a folder with a matrix, barcodes and features; or
+        a table with genes on one side and cells on the other.
+
+    Raises
+    ------
+    Bulk2scError
+        If it is not there, cannot be read or is of another kind; the cause is named.
+    """
+    path = Path(path)
+    if path.is_dir() or path.name.endswith((".mtx", ".mtx.gz")):
+        return _read_folder(path)
+    if not path.is_file():
+        raise Bulk2scError(f"{path}: there is no such file. Give the path of {FORMATS}.")
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+        if start.startswith(b"\x1f\x8b") and path.name.endswith((".h5ad.gz", ".h5.gz")):
+            return _read_packed(path)
+        if start == b"\x89HDF\r\n\x1a\n":
+            return _read_hdf5(path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if path.name.removesuffix(".gz").endswith((".csv", ".tsv", ".txt", ".tab")):
+        return _read_table(path)
+    kinds = {b"\x1f\x8b": "a gzip file", b"PK": "a zip archive", b"": "an empty file"}
+    found = next(kind for begin, kind in kinds.items() if start[:2] == begin or not begin)
+    found = (
+        found
+        if start[:2] in kinds
+        else f"no HDF5 file (it begins with {start!r}), such as an R object or text"
+    )
+    raise Bulk2scError(f"{path}: cannot be read: it is {found}. Give {FORMATS}.")
+
+
+def _read_packed(path: Path) -> AnnData:
+    with tempfile.TemporaryDirectory() as scratch:
+        plain = Path(scratch) / path.name.removesuffix(".gz")
+        try:
+            with gzip.open(path) as packed, plain.open("wb") as out:
+                shutil.copyfileobj(packed, out)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise Bulk2scError(f"{path}: is cut off or damaged ({error}); copy it again.") from error
+        return _read_hdf5(plain)
+
+
+def _read_hdf5(path: Path) -> AnnData:
+    with h5py.File(path, "r") as file:
+        check_hdf5(file, path)
+        keys = set(file)
+    if {"row_attrs", "col_attrs"} <= keys:
+        raise Bulk2scError(
+            f"{path}: is a loom file; give it as .h5ad: scanpy.read_loom(FILE).write_h5ad(OUT)."
+        )
+    if {"assays", "meta.data"} <= keys:
+        raise Bulk2scError(f"{path}: is a Seurat file (h5Seurat); convert it to .h5ad, counts included.")
+    _refuse_too_large(path)
+    try:
+        with warnings.catch_warnings():
+            # Repeated names are refused by `check_cells`, which says what to do.
+            warnings.filterwarnings("ignore", message=".* names are not unique")
+            if "obs" in keys:
+                return ad.read_h5ad(path)
+            return _named_once(_read_10x_h5(path))
+    except Bulk2scError:
+        raise
+    except MemoryError as error:
+        raise Bulk2scError(f"{path}: does not fit into memory ({error}); give fewer cells.") from error
+    except Exception as error:  # h5py, scipy and anndata raise many kinds
+        raise _unreadable(path, error) from error
+
+
+def _read_10x_h5(path: Path) -> AnnData:
+    import scanpy as sc
+
+    return sc.read_10x_h5(path, gex_only=False)
+
+
+def _unreadable(path: Path, error: Exception) -> Bulk2scError:
+    """Name the cause that was found, and what to do about it."""
+    said = " ".join(f"{error}".split())
+    place = re.search(r"key '([^']*)' of .* (?:from|to) (\S*)", " ".join(getattr(error, "__notes__", [])))
+    where = f", at '{place[2].rstrip('/')}/{place[1]}'" if place else ""
+    if "lock" in said:
+        said, remedy = "another program has it open for writing", "close it there, or copy the file"
+    elif isinstance(error, PermissionError) or getattr(error, "errno", 0) == errno.EACCES:
+        said, remedy = "you may not read it", "ask for permission, or copy the file"
+    elif "truncated" in said:
+        said, remedy = "it is cut off", "copy it again"
+    elif "float16" in said:
+        remedy = "write the matrix as float32: adata.X = adata.X.astype('float32')"
+    elif "no attribute 'shape'" in said:
+        said, remedy = (
+            "the name of a layer or of an array holds a slash",
+            "rename it where the file was written",
+        )
+    else:
+        remedy = "it is damaged or of another format: copy it again or write it with anndata's write_h5ad"
+    return Bulk2scError(f"{path}: cannot be read ({said}{where}); {remedy}.")
+
+
+def _refuse_too_large(path: Path) -> None:
+    """Refuse before memory runs out, when the system would end the process without a word."""
+    with h5py.File(path, "r") as file:
+        sizes = []
+        file.visititems(lambda _, item: sizes.append(item.nbytes) if isinstance(item, h5py.Dataset) else None)
+    there = sysconf("SC_PAGE_SIZE") * sysconf("SC_PHYS_PAGES")
+    if sum(sizes) > there:
+        raise Bulk2scError(
+            f"{path}: needs {sum(sizes) / 1e9:,.0f} GB of memory, this machine has {there / 1e9:,.0f}; "
+            "give fewer cells, or a sparse matrix."
+        )
+
+
+def _read_folder(path: Path) -> AnnData:
+    folder = path if path.is_dir() else path.parent
+    found = [path] if path != folder else sorted([*folder.glob(f"*{MATRIX}"), *folder.glob(f"*{MATRIX}.gz")])
+    if len(found) != 1:
+        what = ", ".join(file.name for file in found) or "none"
+        raise Bulk2scError(
+            f"{folder}: a folder must hold one {MATRIX}, found {what}. Give the path of {FORMATS}."
+        )
+    counts, features, barcodes = read_10x(found[0])
+    return _named_once(AnnData(counts.T.tocsr(), obs=pd.DataFrame(index=barcodes), var=features))
+
+
+def _named_once(cells: AnnData) -> AnnData:
+    """Name the genes of a 10x file by symbol; by id where several have one symbol."""
+    names = cells.var_names.to_series()
+    ids = next((cells.var[column] for column in ("gene_ids", "gene_id", "id") if column in cells.var), names)
+    repeated = names.duplicated(keep=False).to_numpy()
+    cells.var_names = np.where(repeated, ids.astype(str), names)
+    return cells
+
+
+def _read_table(path: Path) -> AnnData:
+    """Read a table; genes are on the side that names far more human genes."""
+    matrix, rows, columns = read_matrix(path)
+    known = {side: share_known(names) for side, names in (("rows", rows), ("columns", columns))}
+    if max(known.values()) < 0.2 or min(known.values()) > max(known.values()) / 2:
+        found = f"{100 * known['rows']:.0f} % of rows, {100 * known['columns']:.0f} % of columns"
+        raise Bulk2scError(
+            f"{path}: genes must be named on one side, cells on the other; human genes are {found} "
+            f"(rows such as '{rows[0]}', columns such as '{columns[0]}')."
+        )
+    if known["rows"] > known["columns"]:
+        matrix, rows, columns = matrix.T.tocsr(), columns, rows
+    obs, var = (pd.DataFrame(index=pd.Index(names, dtype=object)) for names in (rows, columns))
+    return AnnData(matrix, obs=obs, var=var)
+
+
+# --- What can be written -----------------------------------------------------------------------------------
+
+
+def mend(cells: AnnData) -> tuple[AnnData, list[str]]:
+    """
+    Return cells that can be written as .h5ad, and notes of what had to be renamed, retyped or left out.
+
+    Columns called ``_index``, slashes in names, names that are no text, columns of mixed types, nullable
+    strings, and entries of `uns` of other kinds cannot.
+    """
+    cells, notes = cells.copy(), []
+    for part in ("obs", "var"):
+        table = getattr(cells, part)
+        setattr(cells, part, _mended_table(table, part, notes))
+    if cells.raw is not None:
+        about = _mended_table(cells.raw.var, "raw.var", notes)
+        cells.raw = AnnData(cells.raw.X, obs=cells.obs[[]], var=about)
+    for part in ("obsm", "varm", "obsp", "varp", "layers"):
+        entries = getattr(cells, part)
+        for key in list(entries):
+            if _plain(key) != key:
+                entries[_free(_plain(key), entries)] = entries.pop(key)
+                notes.append(f'{part}["{key}"]: renamed, as names must be text without slashes')
+            elif isinstance(entries[key], pd.DataFrame):
+                entries[key] = _mended_table(entries[key], f'{part}["{key}"]', notes)
+    for key in list(cells.uns):
+        if _plain(key) != key or not _can_be_written(cells.uns[key]):
+            del cells.uns[key]
+            notes.append(f'uns["{key}"]: left out, it cannot be written to .h5ad')
+    return cells, notes
+
+
+def _mended_table(table: pd.DataFrame, part: str, notes: list[str]) -> pd.DataFrame:
+    table, names = table.copy(), []
+    for position, name in enumerate(table.columns):
+        plain = "index_" if name == "_index" else _plain(name)
+        names.append(_free(plain, [*names, *table.columns[position + 1 :]]))
+        if names[-1] != name:
+            notes.append(f'{part}["{name}"]: renamed to "{names[-1]}", as .h5ad does not take the name')
+    table.columns = names
+    table.index = pd.Index([str(name) for name in table.index], dtype=object)
+    for name in names:
+        column = table[name].infer_objects()
+        kinds = set(column.dropna().map(type)) if column.dtype == object else set()
+        if kinds - {str}:
+            notes.append(f'{part}["{name}"]: written as text, as it holds values of several kinds')
+        if kinds - {str} or isinstance(column.dtype, pd.StringDtype):
+            column = column.astype(object).where(column.isna(), column.astype(str)).replace({pd.NA: None})
+        table[name] = column
+    return table
+
+
+def _plain(name) -> str:
+    return str(name).replace("/", "_")
+
+
+def _free(name: str, taken) -> str:
+    return name if name not in taken else _free(f"{name}_", taken)
+
+
+def _can_be_written(value) -> bool:
+    """Try it, on a file in memory."""
+    with h5py.File("try", "w", driver="core", backing_store=False) as file, warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)  # of slashes within
+        try:
+            ad.io.write_elem(file, "uns", value)
+        except Exception:  # of any kind: it is left out
+            return False
+    return True
+
+
+def write_cells(cells: AnnData, out: Path, *, trial: bool = False) -> None:
+    """
+    Write an .h5ad file so that `out` is either whole or untouched.
+
+    Parameters
+    ----------
+    trial
+        Only try whether it could be written there: names and tables, without any cell.
+
+    Raises
+    ------
+    Bulk2scError
+        If it cannot be written, for example because the disk is full.
+    """
+    out = out.absolute()
+    try:
+        if trial:
+            with tempfile.TemporaryDirectory(dir=out.parent, prefix=UNFINISHED) as scratch:
+                cells[:0].copy().write_h5ad(Path(scratch) / out.name)
+            return
+        with atomic(out) as partial:
+            cells.write_h5ad(partial)
+    except OSError as error:
+        reason = error.strerror or error
+        raise Bulk2scError(
+            f"{out}: cannot be written ({reason}); free space or name another place"
+        ) from error
