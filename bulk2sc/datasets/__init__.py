@@ -2,6 +2,7 @@
 
 from anndata import AnnData
 
+from bulk2sc.datasets.atlas import breast_atlas
 from bulk2sc.datasets.cells import mixology, pc9_day11, read_cells
 from bulk2sc.datasets.fetch import cache_dir, fetch, noted, size, status
 from bulk2sc.datasets.gdsc import gdsc, line_key
@@ -17,6 +18,7 @@ from bulk2sc.datasets.table1 import gse108394, gse117872, gse131984, gse156246
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
 __all__ = [
+    "breast_atlas",
     "cache_dir",
     "fetch",
     "gdsc",
@@ -105,6 +107,7 @@ def load_cells(
     loaders = {
         "simulated": lambda: simulate(bulk, drug=drug, k=k, seed=seed, **simulation),
         "GSE118767": mixology,
+        "GSE173634": breast_atlas,
         "GSE149383": pc9_day11,
         "GSE117872": gse117872,
         "GSE131984": gse131984,
