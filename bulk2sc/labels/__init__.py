@@ -10,6 +10,7 @@ from bulk2sc.labels.cells import (
     mark_normal_cells,
 )
 from bulk2sc.labels.count import count_cells
+from bulk2sc.labels.identify import STRANGER, identity, leave_out_strangers
 from bulk2sc.labels.lines import (
     MIN_LINES,
     label_bulk,
@@ -26,13 +27,16 @@ __all__ = [
     "INTRINSIC",
     "MARKERS",
     "MIN_LINES",
+    "STRANGER",
     "ClassLost",
     "Rule",
     "answer",
     "assign_response",
     "count_cells",
+    "identity",
     "label_bulk",
     "label_cells",
+    "leave_out_strangers",
     "mark_intrinsic_resistance",
     "mark_normal_cells",
     "ranked_response",
