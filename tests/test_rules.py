@@ -230,6 +230,7 @@ GEO = {
     "GSE112274": ("population", ["parental", "G7"], [1, 0]),
     "GSE110894": ("population", ["parental", "resistant"], [1, 0]),
     "GSE118767": ("truth", [1.0, NAN, 0.0], [1, NAN, 0]),
+    "GSE173634": ("truth", [1.0, NAN, 0.0], [1, NAN, 0]),
 }
 LEFT_OUT = {
     "GSE131984": ("sample", ["Pre", "JQ1", "Pac"]),

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from anndata import AnnData
 
+from bulk2sc.datasets.atlas import breast_atlas
 from bulk2sc.datasets.cells import mixology, pc9_day11
 from bulk2sc.datasets.fetch import cache_dir, fetch, noted, size, status
 from bulk2sc.datasets.files import mend, read_cells, write_cells
@@ -21,6 +22,7 @@ from bulk2sc.datasets.simulate import simulate
 from bulk2sc.datasets.table1 import gse108394, gse117872, gse131984, gse156246
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.settings import is_own
+
 
 def load_bulk(source: str, *, seed: int = 0) -> AnnData:
     """
@@ -86,6 +88,7 @@ def load_cells(
     loaders = {
         "simulated": lambda: simulate(bulk, drug=drug, k=k, seed=seed, **simulation),
         "GSE118767": mixology,
+        "GSE173634": breast_atlas,
         "GSE149383": pc9_day11,
         "GSE117872": gse117872,
         "GSE131984": gse131984,

@@ -51,7 +51,7 @@ def mixology(join: str = "outer", *, singlets_only: bool = True) -> ad.AnnData:
     if singlets_only:
         cells = cells[cells.obs["class"] == "SNG"]
         cells.obs = cells.obs.drop(columns="class")
-    cells = _by_symbol(cells)
+    cells = by_symbol(cells)
     cells.uns["held_out"] = list(FIVE_LINES.values())
     return cells
 
@@ -87,7 +87,7 @@ def pc9_day11() -> ad.AnnData:
         If the files cannot be fetched.
     """
     samples = [as_cells(*read_matrix(path), path.name.removesuffix(".txt.gz")) for path in fetch("GSE149383")]
-    cells = _by_symbol(ad.concat(samples, join="outer", fill_value=0))
+    cells = by_symbol(ad.concat(samples, join="outer", fill_value=0))
     cells.obs["cell_line"] = "PC9"
     cells.obs["truth"] = 0.0
     cells.uns["held_out"] = []  # PC9 is not among the lines of GDSC
@@ -97,7 +97,8 @@ def pc9_day11() -> ad.AnnData:
     return cells
 
 
-def _by_symbol(cells: ad.AnnData) -> ad.AnnData:
+def by_symbol(cells: ad.AnnData) -> ad.AnnData:
+    """Name genes by current symbols and add up the counts of those of one symbol."""
     counts, symbols = sum_by_symbol(cells.X, cells.var_names)
     return ad.AnnData(
         counts, obs=cells.obs.copy(), var=pd.DataFrame(index=symbols), layers={"counts": counts.copy()}

@@ -10,6 +10,7 @@ from bulk2sc.labels.cells import (
     mark_normal_cells,
 )
 from bulk2sc.labels.count import count_cells
+from bulk2sc.labels.identify import STRANGER, identity, leave_out_strangers
 from bulk2sc.labels.lines import (
     MIN_LINES,
     label_bulk,

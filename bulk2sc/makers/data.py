@@ -62,8 +62,9 @@ def raw_cells(
         cells = pp.check_cells(cells, cells_source)
     cells = pp.resolve_symbols(cells)
     cells = pp.hold_out_own_lines(cells, bulk)
-    known = "truth" in cells.obs or "cell_line" not in cells.obs
-    return cells if known else labels.truth_from_lines(cells, bulk, drug, k, measure)
+    if "truth" in cells.obs or "cell_line" not in cells.obs:
+        return cells
+    return labels.truth_from_lines(labels.leave_out_strangers(cells, bulk), bulk, drug, k, measure)
 
 
 @artefact("cells.h5ad", upto="pp")
