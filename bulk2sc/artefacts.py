@@ -29,6 +29,7 @@ FLOW = (
     "clustering",
     "models",
     "evaluate",
+    "compare",
     "panel",
     "calibration",
     "explain",

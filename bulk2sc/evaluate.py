@@ -18,6 +18,7 @@ from bulk2sc.errors import Bulk2scError
 from bulk2sc.inference import Evidence
 
 DEGENERATE = 0.02
+CHUNK = 64  # weightings at once, which fit into a processor's cache
 MIXED = 0.1  # share of the smaller class from which on a line has both
 
 
@@ -45,7 +46,8 @@ def weighted_metrics(answer: np.ndarray, score: np.ndarray, weight: np.ndarray) 
     tp, fp = weight @ (called * answer), weight @ (called * (1 - answer))
     fn, tn = weight @ ((1 - called) * answer), weight @ ((1 - called) * (1 - answer))
     total = tp + fp + fn + tn
-    auroc, auprc = _areas(answer, score, weight)
+    parts = [_areas(answer, score, weight[i : i + CHUNK]) for i in range(0, len(weight), CHUNK)]
+    auroc, auprc = np.hstack(parts)
     with np.errstate(divide="ignore", invalid="ignore"):
         recall, specificity = tp / (tp + fn), tn / (tn + fp)
         margins = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
@@ -165,9 +167,8 @@ def bootstrap_draws(
     few = too_few_lines(answer, groups)
     known = ~np.isnan(np.asarray(answer, float))
     answer, *scores = _judged(answer, *np.atleast_2d(scores))
-    names, member = np.unique(np.asarray(list(groups), str)[known], return_inverse=True)
-    times = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), n_draws)
-    per_seed = [pd.DataFrame(weighted_metrics(answer, score, times[:, member])) for score in scores]
+    weight = inference.line_weights(np.asarray(list(groups), str)[known], n_draws=n_draws, seed=seed)[1:]
+    per_seed = [pd.DataFrame(weighted_metrics(answer, score, weight)) for score in scores]
     draws = sum(per_seed) / len(per_seed)
     return draws.where(draws["prevalence"].between(0, 1, inclusive="neither") & (not few))
 
@@ -177,12 +178,12 @@ def evidence(answer: np.ndarray, groups: Iterable[str]) -> Evidence:
 
     The smallest two-sided p-value of an exact permutation of n + m lines of one class each is
     2 / C(n + m, n); with two sensitive and two resistant lines it is 1/3. A line that has cells of both
-    classes can only be turned round, which doubles the arrangements; it is a pair of its own.
+    classes can only be turned round, which doubles the arrangements; where there are such, pairs are counted.
     """
     classes = class_of_lines(answer, groups)
-    sensitive, resistant, both = ((classes == 1).sum(), (classes == 0).sum(), classes.isna().sum())
-    floor = min(2 / (comb(int(sensitive + resistant), int(sensitive)) * 2.0**both), 1.0)
-    return Evidence(floor, int(min(sensitive, resistant) + both - 1))
+    sensitive, resistant, both = (int(n.sum()) for n in (classes == 1, classes == 0, classes.isna()))
+    floor = min(2 / (comb(sensitive + resistant, sensitive) * 2.0**both), 1.0)
+    return Evidence(floor, (min(sensitive, resistant) + both,) if both else (sensitive, resistant))
 
 
 def class_of_lines(answer: np.ndarray, groups: Iterable[str]) -> pd.Series:

@@ -1,5 +1,6 @@
-"""P-values and intervals that all comparisons share."""
+"""Draws of lines, and the p-values and intervals that all comparisons share."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,9 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from bulk2sc.errors import Bulk2scError
+
+MIN_LINES = 4  # of each class; fewer give no interval
+DEFINED = 0.95  # share of draws with a value, below which there is no interval
 
 
 def t_half(error: ArrayLike, n: ArrayLike) -> np.ndarray:
@@ -20,6 +24,28 @@ def t_half(error: ArrayLike, n: ArrayLike) -> np.ndarray:
     return stats.t.ppf(0.975, np.where(n > 1, n - 1, np.nan)) * np.asarray(error, float)
 
 
+def line_weights(lines: Iterable[str], *, n_draws: int = 2000, seed: int = 0) -> np.ndarray:
+    """Draw whole lines with replacement: how often each row counts, since rows of a line are replicates.
+
+    Parameters
+    ----------
+    lines
+        The line of each row; may be empty.
+    n_draws, seed
+        Number of draws, and the seed: the same lines and seed give the same draws, so what is computed from
+        them is paired.
+
+    Returns
+    -------
+    Array (1 + n_draws, n_rows): once each, then the draws.
+    """
+    names, member = np.unique(np.asarray(list(lines), str), return_inverse=True)
+    if not len(names):
+        return np.ones((1 + n_draws, 0))
+    times = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), n_draws)
+    return np.vstack([np.ones(len(member)), times[:, member]])
+
+
 class Evidence(NamedTuple):
     """What a number of lines can show at most.
 
@@ -27,17 +53,35 @@ class Evidence(NamedTuple):
     ----------
     floor
         Smallest two-sided p-value of an exact permutation of the lines.
-    df
-        Degrees of freedom of a spread over lines: one less than the pairs of a sensitive and a resistant one.
+    sizes
+        Number of lines, or of the lines of each class; none given: as many as one likes.
     """
 
     floor: float = 0.0
-    df: float = np.inf
+    sizes: tuple[int, ...] = ()
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of a spread over lines: n - 1, of two classes Welch's for equal spreads."""
+        n = np.asarray(self.sizes, float)
+        if not len(n):
+            return np.inf
+        return float((1 / n).sum() ** 2 / (1 / (n**2 * (n - 1))).sum()) if n.min() > 1 else 0.0
+
+    @property
+    def inflation(self) -> float:
+        """What the spread of draws lacks: their variance divides by the number of lines, not by one less."""
+        n = min(self.sizes, default=np.inf)
+        return float(np.sqrt(1 / (1 - 1 / n))) if n > 1 else np.nan
+
+    def widened(self, deviation: ArrayLike) -> np.ndarray:
+        """Return the deviation, in standard errors of the draws, that is as rare as this one of a normal."""
+        return self.inflation * stats.t.isf(stats.norm.sf(deviation), self.df)
 
     @property
     def too_little(self) -> bool:
-        """Whether no arrangement could reach p < .05, or there are fewer than four pairs of lines."""
-        return self.floor >= 0.05 or self.df < 3
+        """Whether no arrangement could reach p < .05, or a class has fewer than four lines."""
+        return self.floor >= 0.05 or min(self.sizes, default=MIN_LINES) < MIN_LINES
 
     def among(self, n_tests: int) -> "Evidence":
         """Return what is left for each of so many comparisons: nothing, where none could be below .05."""
@@ -68,8 +112,10 @@ def bootstrap_interval(draws: np.ndarray, known: Evidence = MANY_LINES) -> tuple
         low, high; NaN where the lines show too little, or more than one draw in twenty is not defined.
     """
     draws = _defined(draws, known)
-    tail = stats.norm.sf(_inflation(known.df) * stats.t.ppf(0.975, known.df))
-    return tuple(np.quantile(draws, [tail, 1 - tail])) if len(draws) else (np.nan, np.nan)
+    if not len(draws):
+        return np.nan, np.nan
+    tail = stats.norm.sf(known.widened(stats.norm.isf(0.025)))
+    return tuple(np.quantile(draws, [tail, 1 - tail]))
 
 
 def bootstrap_p(value: float, draws: np.ndarray, known: Evidence = MANY_LINES) -> float:
@@ -97,7 +143,7 @@ def bootstrap_p(value: float, draws: np.ndarray, known: Evidence = MANY_LINES) -
     if not len(draws) or np.isnan(value):
         return np.nan
     sides = 2 * min((draws <= 0).mean(), (draws >= 0).mean())
-    error = _inflation(known.df) * draws.std(ddof=1) if len(draws) > 1 else 0.0
+    error = known.inflation * draws.std(ddof=1) if len(draws) > 1 else 0.0
     by_t = 2 * stats.t.sf(abs(value) / error, known.df) if error > 0 else float(value == 0)
     return float(min(1.0, max(sides, 1 / len(draws), known.floor, by_t)))
 
@@ -106,12 +152,7 @@ def _defined(draws: np.ndarray, known: Evidence) -> np.ndarray:
     """Return the draws that are defined; none where the lines, or the draws, say too little."""
     draws = np.asarray(draws, float)
     defined = draws[~np.isnan(draws)]
-    return defined if not known.too_little and len(defined) >= 0.95 * len(draws) else defined[:0]
-
-
-def _inflation(df: float) -> float:
-    """Return what draws of df + 1 lines lack: their variance divides by the number, and not by one less."""
-    return np.sqrt(1 + 1 / df) if df > 0 else np.nan
+    return defined if not known.too_little and len(defined) >= DEFINED * len(draws) else defined[:0]
 
 
 def holm(p: pd.Series) -> pd.Series:

@@ -1,6 +1,6 @@
 """Measure codes: what a reconstruction explains, what two codes share, how far two domains are mixed."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,8 @@ from sklearn.model_selection import KFold, StratifiedGroupKFold, cross_val_predi
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+
+from bulk2sc import inference
 
 
 def explained(
@@ -30,15 +32,20 @@ def explained(
     Returns
     -------
     dict
-        value (1 - squared error / squares; 0 for the mean profile, 1 when exact), low and high (95 %).
+        value (1 - squared error / squares; 0 for the mean profile, 1 when exact), low and high (95 %; NaN for
+        fewer than four groups).
     """
-    names, member = np.unique(np.asarray(list(groups), str), return_inverse=True)
-    error = np.bincount(member, ((x - fitted) ** 2).sum(axis=1))
-    squares = np.bincount(member, (x**2).sum(axis=1))
-    n = len(names)
-    times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), n_draws)
-    low, high = np.quantile(1 - times @ error / (times @ squares), [0.025, 0.975])
-    return {"value": 1 - error.sum() / squares.sum(), "low": float(low), "high": float(high)}
+    error, squares = ((x - fitted) ** 2).sum(axis=1), (x**2).sum(axis=1)
+    return _over_groups(lambda weight: 1 - weight @ error / (weight @ squares), groups, n_draws, seed)
+
+
+def _over_groups(value: Callable, groups: Iterable[str], n_draws: int, seed: int) -> dict[str, float]:
+    """Return a value of weights (n_weightings, n): of all rows, with its interval over draws of groups."""
+    groups = np.asarray(list(groups), str)
+    values = value(inference.line_weights(groups, n_draws=n_draws, seed=seed))
+    known = inference.Evidence(sizes=(len(np.unique(groups)),))
+    low, high = inference.bootstrap_interval(values[1:], known)
+    return {"value": float(values[0]), "low": float(low), "high": float(high)}
 
 
 def overlap(shared: np.ndarray, private: np.ndarray) -> float:
@@ -234,13 +241,8 @@ def mixing_null(near: np.ndarray, is_cell: np.ndarray, *, n: int = 200, seed: in
 
 
 def mean_by_group(values: np.ndarray, groups: Iterable[str], *, n_draws: int = 1000, seed: int = 0) -> dict:
-    """Return the mean over rows with a 95 % interval from resampling whole groups: value, low, high."""
-    names, member = np.unique(np.asarray(list(groups), str), return_inverse=True)
-    total, count = np.bincount(member, values), np.bincount(member)
-    n = len(names)
-    times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), n_draws)
-    low, high = np.quantile(times @ total / (times @ count), [0.025, 0.975])
-    return {"value": float(np.mean(values)), "low": float(low), "high": float(high)}
+    """Return the mean over rows with a 95 % interval over draws of whole groups: value, low, high."""
+    return _over_groups(lambda weight: weight @ values / weight.sum(axis=1), groups, n_draws, seed)
 
 
 def own_rank(

@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, roc_auc_
 from tidy import assert_tidy
 
 from bulk2sc import calibration as cal
-from bulk2sc import evaluate
+from bulk2sc import evaluate, inference
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.inference import Evidence
 
@@ -50,7 +50,7 @@ def tidy(cells, method, *seeds):
 
 
 def test_draws_are_of_whole_lines_and_the_first_is_all_cells():
-    weight = cal.resampled(["a", "b", "a", "c"], n_draws=200)
+    weight = inference.line_weights(["a", "b", "a", "c"], n_draws=200)
     assert weight.shape == (201, 4) and weight[0].tolist() == [1, 1, 1, 1]
     np.testing.assert_array_equal(weight[:, 0], weight[:, 2])
     assert (weight[:, [0, 1, 3]].sum(axis=1) == 3).all() and weight[1:].std() > 0.5
@@ -142,7 +142,7 @@ def test_the_table_of_chance_leaves_out_cells_that_are_not_judged(scored):
 def test_decomposition_is_exact_and_agrees_with_sklearn(scored):
     answer, score = scored
     score = score.round(2)  # with ties
-    weight = cal.resampled(np.arange(N) % 40, n_draws=20)
+    weight = inference.line_weights(np.arange(N) % 40, n_draws=20)
     found = cal.decomposition(answer, score, weight)
     parts = found["miscalibration"] - found["discrimination"] + found["uncertainty"]
     np.testing.assert_allclose(parts, found["brier"])
@@ -331,7 +331,7 @@ def test_risk_coverage_by_hand():
 def test_uncertainty_that_knows_that_knows_nothing_and_that_misleads(scored):
     rng = np.random.default_rng(3)
     error = (rng.random(N) < 0.3).astype(float)
-    weight = cal.resampled(np.arange(N) % 40, n_draws=50)
+    weight = inference.line_weights(np.arange(N) % 40, n_draws=50)
     gain = {
         name: cal.risk_coverage(error, uncertainty, weight)["gain"]
         for name, uncertainty in {

@@ -38,7 +38,7 @@ def test_p_of_draws_has_a_floor_a_ceiling_and_no_use_for_nan():
 
 def test_p_of_draws_is_no_smaller_than_lines_and_their_spread_allow():
     draws = np.random.default_rng(0).normal(3, 1, 5000)
-    few = inference.Evidence(floor=2 / 70, df=3)
+    few = inference.Evidence(floor=2 / 70, sizes=(4,))
     by_t = 2 * stats.t.sf(3 / (np.sqrt(4 / 3) * draws.std(ddof=1)), 3)
     assert inference.bootstrap_p(3, draws, few) == pytest.approx(by_t) and by_t > 0.05
     assert inference.bootstrap_p(30, draws + 27, few) == 2 / 70
@@ -50,21 +50,21 @@ def test_intervals_are_percentiles_of_many_lines_and_wider_of_few():
     assert inference.bootstrap_interval(draws) == pytest.approx(np.quantile(draws, [0.025, 0.975]))
     # Draws of the mean of n values have a variance of (n - 1) / n of what a t interval takes.
     n = 10
-    low, high = inference.bootstrap_interval(draws, inference.Evidence(0, n - 1))
+    low, high = inference.bootstrap_interval(draws, inference.Evidence(0, (n,)))
     half = stats.t.ppf(0.975, n - 1) * np.sqrt(n / (n - 1))
     assert high == pytest.approx(half, abs=0.05) and low == pytest.approx(-half, abs=0.05)
-    assert inference.bootstrap_interval(np.clip(draws, 0, 1), inference.Evidence(0, 3)) == (0, 1)
-    assert np.isnan(inference.bootstrap_interval(draws, inference.Evidence(0.05, 9))).all()
+    assert inference.bootstrap_interval(np.clip(draws, 0, 1), inference.Evidence(0, (4, 4))) == (0, 1)
+    assert np.isnan(inference.bootstrap_interval(draws, inference.Evidence(0.05, (9, 9)))).all()
     assert np.isnan(inference.bootstrap_interval(np.array([np.nan, *np.ones(18)]))).all()
 
 
 def test_a_few_lines_show_too_little():
-    assert not inference.Evidence(2 / 70, 3).too_little
-    assert inference.Evidence(0.05, 9).too_little and inference.Evidence(0.001, 2).too_little
+    assert not inference.Evidence(2 / 70, (4, 4)).too_little
+    assert inference.Evidence(0.05, (9, 9)).too_little and inference.Evidence(0.001, (3, 9)).too_little
 
 
 def test_a_few_lines_show_too_little_of_many_comparisons():
-    five_a_class = inference.Evidence(2 / 252, 4)
+    five_a_class = inference.Evidence(2 / 252, (5, 5))
     assert five_a_class.among(6) == five_a_class and five_a_class.among(7).too_little
     assert inference.MANY_LINES.among(1000) == inference.MANY_LINES
 

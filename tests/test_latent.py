@@ -78,10 +78,11 @@ def test_mixing_by_hand():
 
 def test_mean_by_group_resamples_groups():
     values = np.repeat([0.0, 1.0], 100)
-    few = latent.mean_by_group(values, np.repeat(["a", "b"], 100))
+    few = latent.mean_by_group(values, np.repeat(list("abcdefgh"), 25))
+    none = latent.mean_by_group(values, np.repeat(["a", "b"], 100))
     many = latent.mean_by_group(values, [str(i) for i in range(200)])
-    assert few["value"] == many["value"] == 0.5
-    assert (few["low"], few["high"]) == (0, 1) and many["high"] - many["low"] < 0.2
+    assert few["value"] == many["value"] == none["value"] == 0.5 and np.isnan(none["low"])
+    assert few["high"] - few["low"] > 0.6 and many["high"] - many["low"] < 0.2
 
 
 def test_own_rank_ignores_an_offset_of_all_cells():

@@ -20,7 +20,7 @@ from bulk2sc.calibration.reliability import (
     reliabilities,
     reliability,
 )
-from bulk2sc.calibration.resampling import against_zero, corrected, measured, resampled, with_interval
+from bulk2sc.calibration.resampling import against_zero, corrected, measured, with_interval
 from bulk2sc.calibration.uncertainty import (
     KINDS,
     ensemble_gains,

@@ -10,8 +10,8 @@ import pandas as pd
 from anndata import AnnData
 from scipy.optimize import isotonic_regression
 
-from bulk2sc import evaluate
-from bulk2sc.calibration.resampling import Measure, resampled, with_interval
+from bulk2sc import evaluate, inference
+from bulk2sc.calibration.resampling import Measure, with_interval
 from bulk2sc.inference import MANY_LINES, Evidence
 
 BINS = 10
@@ -210,7 +210,7 @@ def reliability(
         expected_high (middle 95 % of the shares that exactly calibrated scores would give by chance).
     """
     groups, of = list(groups), bins_of(score, bins)
-    weight = resampled(groups, n_draws=n_draws)
+    weight = inference.line_weights(groups, n_draws=n_draws)
     chance, rows = answers_as_scored(score, groups, n_draws=n_draws), []
     for number in np.unique(of):
         inside = of == number

@@ -1,10 +1,10 @@
 """Measures of scores with intervals over cell lines.
 
-A measure takes many weightings of the cells at once, as `resampled` makes them: the first counts each cell
+A measure takes many weightings of the cells at once (`inference.line_weights`): the first counts each cell
 once, the others are draws of whole lines.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,15 +15,6 @@ from bulk2sc.inference import MANY_LINES, Evidence
 
 COLUMNS = ["method", "seed", "metric", "value", "low", "high", "p"]
 Measure = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, np.ndarray]]
-
-
-def resampled(groups: Iterable[str], *, n_draws: int = 500, seed: int = 0) -> np.ndarray:
-    """Return how often each row counts: once, then in draws of whole groups, (1 + n_draws, n); n may be 0."""
-    names, member = np.unique(np.asarray(list(groups), str), return_inverse=True)
-    if not len(names):
-        return np.ones((1 + n_draws, 0))
-    times = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), n_draws)
-    return np.vstack([np.ones(len(member)), times[:, member]])
 
 
 def measured(
@@ -63,7 +54,7 @@ def measured(
         interval and p where the lines are too few, of what is `tested` for so many methods.
     """
     answer, lines = cells.obs[against].to_numpy(float), cells.obs["cell_line"].astype(str)
-    weight, known = resampled(lines, n_draws=n_draws), evaluate.evidence(answer, lines)
+    weight, known = inference.line_weights(lines, n_draws=n_draws), evaluate.evidence(answer, lines)
     for_tests = known.among(scores["method"].nunique())
     rows = []
     for method, table in scores.groupby("method", sort=False):

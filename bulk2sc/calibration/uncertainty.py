@@ -7,8 +7,8 @@ import pandas as pd
 from anndata import AnnData
 from scipy.special import entr
 
-from bulk2sc import evaluate
-from bulk2sc.calibration.resampling import COLUMNS, against_zero, corrected, resampled, with_interval
+from bulk2sc import evaluate, inference
+from bulk2sc.calibration.resampling import COLUMNS, against_zero, corrected, with_interval
 from bulk2sc.inference import Evidence
 
 KINDS = ("entropy", "spread")
@@ -71,10 +71,15 @@ def ensemble_gains(
 def judged(
     cells: AnnData, against: str, n_draws: int = 0
 ) -> tuple[np.ndarray, pd.Index, np.ndarray, Evidence]:
-    """Return answers and names of the judged cells, their `resampled` weights, and what lines can show."""
+    """Return answers and names of the judged cells, weights of their lines, and what lines can show."""
     known = cells.obs[cells.obs[against].notna()]
     answer, lines = known[against].to_numpy(float), known["cell_line"].astype(str)
-    return answer, known.index, resampled(lines, n_draws=n_draws), evaluate.evidence(answer, lines)
+    return (
+        answer,
+        known.index,
+        inference.line_weights(lines, n_draws=n_draws),
+        evaluate.evidence(answer, lines),
+    )
 
 
 def rejections(

@@ -1,0 +1,239 @@
+"""Draws of lines, simultaneous intervals and the verdict, against libraries and planted truth."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from bulk2sc import compare, evaluate, inference
+from bulk2sc.errors import Bulk2scError
+
+
+def made_up_cells(n_lines, *, per_line=6, seed=0):
+    """Return cells of lines that are by turns sensitive and resistant."""
+    line = np.repeat(np.arange(n_lines), per_line)
+    obs = pd.DataFrame({"truth": (line % 2).astype(float), "cell_line": [f"L{i}" for i in line]})
+    return AnnData(obs=obs.set_axis([f"c{i}" for i in range(len(line))]))
+
+
+def scored(cells, by_method):
+    """Return tidy scores: method -> (n_seeds, n_cells)."""
+    return pd.concat(
+        pd.DataFrame({"method": method, "seed": seed, "cell": cells.obs_names, "score": score})
+        for method, scores in by_method.items()
+        for seed, score in enumerate(np.atleast_2d(scores))
+    )
+
+
+def panel_of(n_lines, rhos, *, n_drugs=4, seed=0):
+    """Return tidy scores of methods that follow the sensitivity as closely as `rhos` says, and the AUC."""
+    rng, lines = np.random.default_rng(seed), [f"L{i:03d}" for i in range(n_lines)]
+    auc = pd.DataFrame(rng.normal(size=(n_lines, n_drugs)), lines, [f"D{i}" for i in range(n_drugs)])
+    tables = []
+    for method, rho in rhos.items():
+        score = -rho * auc + np.sqrt(1 - rho**2) * rng.normal(size=auc.shape)
+        tidy = score.rename_axis("line").melt(ignore_index=False, var_name="drug", value_name="score")
+        tables.append(tidy.reset_index().assign(method=method, seed=0))
+    return pd.concat(tables), auc
+
+
+# --------------------------------------------------------------------------------------------- the verdict
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.01, 0.2, "higher"),
+        (0.001, 0.02, "higher"),  # small, but not 0
+        (-0.2, -0.01, "lower"),
+        (-0.03, 0.03, "practically equal"),
+        (-0.01, 0.04, "not clear"),
+        (0.0, 0.2, "not clear"),
+        (0.0, 0.0, "practically equal"),
+        (np.nan, np.nan, "cannot be tested"),
+    ],
+)
+def test_a_verdict_follows_from_the_interval_alone(low, high, verdict):
+    assert compare.decide(low, high, 0.03) == verdict
+
+
+# ------------------------------------------------------------------------------------------------ the draws
+
+
+def test_draws_are_of_whole_lines_and_the_first_is_all_rows():
+    weight = inference.line_weights(["a", "b", "a", "c"], n_draws=200)
+    assert weight.shape == (201, 4) and weight[0].tolist() == [1, 1, 1, 1]
+    np.testing.assert_array_equal(weight[:, 0], weight[:, 2])
+    assert (weight[:, [0, 1, 3]].sum(axis=1) == 3).all() and weight[1:].std() > 0.5
+    assert inference.line_weights([], n_draws=3).shape == (4, 0)
+
+
+def test_a_draw_on_cells_is_the_metric_of_the_cells_that_it_holds():
+    cells, rng = made_up_cells(12), np.random.default_rng(1)
+    cells.obs.iloc[:6, 0] = np.nan  # a line that is not judged
+    scores = rng.random((2, cells.n_obs))
+    found = compare.on_cells(scored(cells, {"a": scores}), cells, n_draws=20)["auroc"]
+    judged = cells.obs["truth"].notna().to_numpy()
+    answer = cells.obs["truth"].to_numpy()[judged]
+    by_hand = [roc_auc_score(answer, s[judged]) for s in scores]
+    assert found.seeds["value"].tolist() == pytest.approx(by_hand)
+    assert found.value["a"] == pytest.approx(np.mean(by_hand))
+    weight = inference.line_weights(cells.obs["cell_line"][judged], n_draws=20).astype(int)
+    for draw in (0, 7):
+        rows = np.repeat(np.flatnonzero(judged), weight[draw + 1])
+        expected = [roc_auc_score(cells.obs["truth"].to_numpy()[rows], s[rows]) for s in scores]
+        assert found.draws["a"][draw] == pytest.approx(np.mean(expected))
+
+
+def test_levels_agree_with_the_judge():
+    cells, rng = made_up_cells(20), np.random.default_rng(2)
+    scores = scored(cells, {"a": rng.random((3, cells.n_obs)), "b": rng.random((1, cells.n_obs))})
+    draws = compare.on_cells(scores, cells, n_draws=300)
+    judged = evaluate.judge(scores, cells, n_draws=300)
+    for metric in ("auroc", "f1", "accuracy", "auprc"):
+        expected = judged[(judged["seed"] == -1) & (judged["metric"] == metric)]
+        found = compare.levels(draws[metric])
+        assert found["method"].tolist() == ["a", "b"]
+        columns = ["value", "low", "high"]
+        np.testing.assert_allclose(found[columns].to_numpy(), expected[columns].to_numpy(float))
+
+
+def test_weighted_spearman_is_scipys_of_repeated_lines_with_ties_and_gaps():
+    rng = np.random.default_rng(3)
+    sensitivity = rng.integers(0, 6, 15).astype(float)
+    scores = rng.integers(0, 5, (15, 3)).astype(float)
+    sensitivity[[2, 9]] = np.nan
+    weight = rng.integers(0, 4, (8, 15))
+    found = compare.weighted_spearman(scores, sensitivity, weight)
+    for w, row in zip(weight, found, strict=True):
+        kept = np.repeat(np.arange(15), w)
+        kept = kept[~np.isnan(sensitivity[kept])]
+        expected = [stats.spearmanr(score[kept], sensitivity[kept]).statistic for score in scores.T]
+        assert row == pytest.approx(expected)
+
+
+def test_a_constant_score_ranks_nothing_and_one_sensitivity_cannot_be_ranked():
+    constant = np.array([[0.3], [0.3 + 1e-15], [0.3], [0.3], [0.3]])
+    assert compare.weighted_spearman(constant, np.arange(5.0), np.ones((1, 5))) == 0
+    assert np.isnan(compare.weighted_spearman(np.arange(5.0)[:, None], np.ones(5), np.ones((1, 5))))
+
+
+def test_the_panels_mean_is_over_drugs_and_a_missing_score_is_named():
+    scores, auc = panel_of(20, {"good": 0.9, "none": 0.0})
+    auc.iloc[:5, 1] = np.nan
+    found = compare.on_panel(scores, auc, n_draws=10)
+    good = scores[scores["method"] == "good"].pivot(index="line", columns="drug", values="score")
+    expected = np.mean([stats.spearmanr(good[d], -auc[d], nan_policy="omit").statistic for d in auc])
+    assert found.value["good"] == pytest.approx(expected) and found.known.sizes == (18,)
+    lacking = scores[~((scores["method"] == "none") & (scores["line"] == "L007"))]
+    with pytest.raises(Bulk2scError, match="panel: none has no score of line L007 for D0"):
+        compare.on_panel(lacking, auc, n_draws=10)
+
+
+# -------------------------------------------------------------------------------------------- the intervals
+
+
+def draws_of(values, noise, sizes=()):
+    """Return draws of methods a, b, ...: their values and a noise."""
+    names = [chr(97 + i) for i in range(len(values))]
+    value = pd.Series(values, names, name="value")
+    seeds = value.rename_axis("method").reset_index().assign(seed=0)
+    return compare.Draws(
+        "auroc", value, seeds, pd.DataFrame(noise + values, columns=names), inference.Evidence(sizes=sizes)
+    )
+
+
+def test_one_difference_of_many_lines_has_the_usual_interval_and_many_have_wider_ones():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(100_000, 5)) * 0.1
+    noise[:, 0] = 0
+    one = compare.differences(draws_of([0, 0.5], noise[:, :2]), "a").iloc[0]
+    assert one["high"] - one["difference"] == pytest.approx(0.1 * stats.norm.isf(0.025), rel=0.02)
+    four = compare.differences(draws_of([0, 0.5, 0.5, 0.5, 0.5], noise), "a")
+    sidak = stats.norm.isf((1 - 0.95 ** (1 / 4)) / 2)  # four independent differences
+    np.testing.assert_allclose(four["high"] - four["difference"], 0.1 * sidak, rtol=0.02)
+
+
+def test_a_family_over_several_drugs_is_one_family():
+    rng = np.random.default_rng(0)
+    first, second = (draws_of([0, 0.5], np.c_[np.zeros(50_000), rng.normal(size=50_000)]) for _ in "ab")
+    table = compare.differences({"x": first, "y": second}, "a")
+    assert table["group"].tolist() == ["x", "y"]
+    sidak = stats.norm.isf((1 - 0.95**0.5) / 2)
+    np.testing.assert_allclose(table["high"] - table["difference"], sidak, rtol=0.02)
+    assert compare.levels({"x": first, "y": second})["group"].tolist() == ["x", "x", "y", "y"]
+
+
+def test_few_lines_widen_by_the_t_distribution_and_what_draws_lack():
+    noise = np.c_[np.zeros(100_000), np.random.default_rng(0).normal(size=100_000)]
+    n = 10
+    found = compare.differences(draws_of([0, 0], noise, sizes=(n,)), "a").iloc[0]
+    assert found["high"] == pytest.approx(stats.t.isf(0.025, n - 1) * np.sqrt(n / (n - 1)), rel=0.03)
+
+
+def test_degrees_of_freedom_are_welchs():
+    assert inference.Evidence(sizes=(10,)).df == pytest.approx(9)
+    assert inference.Evidence(sizes=(10, 10)).df == pytest.approx(18)
+    a, b = np.array([0.0, 1, 2, 3]), np.array([0.0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    b = (b - b.mean()) / b.std(ddof=1) * a.std(ddof=1)  # equal spreads
+    expected = stats.ttest_ind(a, b, equal_var=False).df
+    assert inference.Evidence(sizes=(4, 10)).df == pytest.approx(expected)
+    assert inference.Evidence().df == np.inf and inference.Evidence(sizes=(5, 1)).df == 0
+
+
+def test_pairs_are_compared_as_given_and_the_sign_is_method_minus_reference():
+    found = compare.differences(
+        draws_of([0.9, 0.5], np.random.default_rng(0).normal(size=(500, 2)) * 0.01), [("a", "b"), ("b", "a")]
+    )
+    assert found["method"].tolist() == ["a", "b"] and found["difference"].tolist() == pytest.approx(
+        [0.4, -0.4]
+    )
+    assert found["verdict"].tolist() == ["higher", "lower"]
+    none = compare.differences(draws_of([0.9], np.ones((5, 1))), "a")
+    assert none.empty and "verdict" in none
+
+
+def test_nothing_is_said_of_too_few_lines_or_of_draws_that_say_nothing():
+    noise = np.random.default_rng(0).normal(size=(500, 3))
+    few = compare.differences(draws_of([0.9, 0.5, 0.4], noise, sizes=(3, 20)), "a")
+    assert few["difference"].tolist() == pytest.approx([-0.4, -0.5])
+    assert few["low"].isna().all() and (few["verdict"] == "cannot be tested").all()
+    noise[:50, 2] = np.nan  # more than one draw in twenty
+    partly = compare.differences(draws_of([0.9, 0.5, 0.4], noise), "a")
+    assert partly["verdict"].tolist() == ["not clear", "cannot be tested"]
+
+
+def test_two_perfect_methods_are_not_called_equal_but_one_that_does_the_same_is():
+    stuck = np.zeros((100, 2))
+    assert compare.differences(draws_of([1, 1], stuck), "a")["verdict"].item() == "cannot be tested"
+    same = np.repeat(np.random.default_rng(0).random((100, 1)), 2, axis=1)
+    assert compare.differences(draws_of([0.7, 0.7], same), "a")["verdict"].item() == "practically equal"
+
+
+def test_no_answers_no_verdict():
+    cells = made_up_cells(10)
+    cells.obs["truth"] = np.nan
+    scores = scored(cells, {"a": np.full(60, 0.5), "b": np.full(60, 0.2)})
+    draws = compare.on_cells(scores, cells, n_draws=10)["auroc"]
+    assert compare.levels(draws)[["value", "low", "high"]].isna().all(axis=None)
+    assert compare.differences(draws, "a")["verdict"].tolist() == ["cannot be tested"]
+
+
+def test_more_cells_of_the_same_lines_narrow_nothing():
+    small, large = made_up_cells(20, per_line=2), made_up_cells(20, per_line=20)
+    score = np.random.default_rng(5).random((2, 20))
+    widths = []
+    for cells, per_line in ((small, 2), (large, 20)):
+        scores = scored(cells, {m: np.repeat(s, per_line) for m, s in zip("ab", score, strict=True)})
+        row = compare.differences(compare.on_cells(scores, cells, n_draws=200)["auroc"], "a").iloc[0]
+        widths.append(row["high"] - row["low"])
+    assert widths[0] == pytest.approx(widths[1])
+
+
+def test_a_large_panel_difference_is_found_and_equal_methods_are_not_told_apart():
+    scores, auc = panel_of(60, {"good": 0.8, "also good": 0.8, "poor": 0.1}, n_drugs=10)
+    found = compare.differences(compare.on_panel(scores, auc, n_draws=300), "good").set_index("method")
+    assert found.loc["poor", "verdict"] == "lower"
+    assert found.loc["also good", "verdict"] in ("practically equal", "not clear")
