@@ -14,6 +14,8 @@ import pytest
 import yaml
 from chromium import Visit, find_chromium, visit
 
+from bulk2sc import plan, workflow
+
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build" / "smoke"
 
@@ -27,13 +29,11 @@ class Book:
 
 
 @pytest.fixture(scope="session")
-def smoke_book() -> Book:
-    """Build the edition `smoke`; a build without change takes seconds."""
-    from bulk2sc import plan, workflow
-
-    first_page = workflow.build("smoke")
+def smoke_book(once) -> Book:
+    """Build the edition `smoke` in the checkout, once a run."""
+    once("smoke", lambda folder: workflow.build("smoke"))
     toc = yaml.safe_load((BUILD / "pages" / "_toc.yml").read_text())
-    return Book(first_page.parent, list(plan.toc_files(toc)))
+    return Book(BUILD / "html", list(plan.toc_files(toc)))
 
 
 class Quiet(SimpleHTTPRequestHandler):

@@ -1,9 +1,10 @@
 """Data and a web server that several tests share."""
 
+import fcntl
 import gc
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,10 +17,46 @@ from bulk2sc import datasets
 from bulk2sc.errors import Bulk2scError
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is marked `verify` runs only where it is asked for, with ``-m verify``."""
+    if "verify" not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker("verify")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("verify")]
+
+
+def standing_for(every: Iterable[str], *chosen: str) -> list:
+    """Return parameters of a test: those chosen stand for the rest, which `make verify` runs."""
+    marks = {True: pytest.mark.slow, False: pytest.mark.verify}
+    return [pytest.param(one, marks=marks[one in chosen]) for one in every]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def imports_are_not_garbage() -> None:
     """Spare the collections that statsmodels asks for, at each correction, the walk through all modules."""
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory, worker_id) -> Callable[[str, Callable], Path]:
+    """Return a function that lets one worker of a run do what all need: the others wait for it.
+
+    It takes a name and what is to be done with a new folder of that name, and returns the folder.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker_id == "master" else own.parent
+
+    def do(name: str, work: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                folder.mkdir(exist_ok=True)
+                work(folder)
+                done.touch()
+        return folder
+
+    return do
 
 
 @pytest.fixture(scope="session")

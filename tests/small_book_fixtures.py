@@ -3,17 +3,18 @@
 from pathlib import Path
 
 import pytest
+import small_book
+
+from bulk2sc import workflow
+from bulk2sc.notebook import environ
 
 
 @pytest.fixture(scope="session")
-def small_book_built(tmp_path_factory) -> Path:
+def small_book_built(once) -> Path:
     """Return the root of a small book that is built. Do not change it: copy."""
-    import small_book
 
-    from bulk2sc import workflow
-    from bulk2sc.notebook import environ
+    def build(folder: Path) -> None:
+        with environ({"BULK2SC_ROOT": str(small_book.write_book(folder))}):
+            workflow.build("small")
 
-    root = small_book.write_book(tmp_path_factory.mktemp("small_book"))
-    with environ({"BULK2SC_ROOT": str(root)}):
-        workflow.build("small")
-    return root
+    return once("small_book", build)

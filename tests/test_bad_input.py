@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import small_book
 import yaml
+from conftest import standing_for
 
 from bulk2sc import cli, datasets, evaluate, makers, models, notebook, plan, prose, workflow
 from bulk2sc.errors import Bulk2scError
@@ -196,8 +197,7 @@ def printed(executed: Path) -> str:
     return "\n".join(texts + [data[kind] for data in shown for kind in data if kind.startswith("text")])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("slug", OWN_RUNS)
+@pytest.mark.parametrize("slug", standing_for(OWN_RUNS, "your-cells"))
 def test_a_page_of_cells_without_answers_says_why_it_has_no_metrics(slug, root, tmp_path, monkeypatch):
     given, takes_file, reason = OWN_RUNS[slug]
     for name in ("notebooks", "benchmarks", "editions", "_toc.yml"):
@@ -246,8 +246,7 @@ def bare(book):
     return folder
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("slug", OWN_CHAPTERS)
+@pytest.mark.parametrize("slug", standing_for(OWN_CHAPTERS, "calibration"))
 def test_a_chapter_of_cells_without_answers_scores_them_and_says_why_no_more(slug, bare, monkeypatch):
     artefact, table, reason = OWN_CHAPTERS[slug]
     monkeypatch.setenv("BULK2SC_ROOT", str(bare))

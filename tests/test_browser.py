@@ -64,38 +64,6 @@ def test_every_local_request_is_answered(visits, smoke_book, address):
                 assert (smoke_book.html / path).exists(), f"{page} asks for {path}"
 
 
-def test_next_leads_through_the_whole_book_and_previous_back(smoke_book, address, chromium):
-    from selenium.webdriver.common.by import By
-
-    def walk(start: str, direction: str) -> list[str]:
-        chromium.get(f"{address}/{start}")
-        walked = [here()]
-        while links := chromium.find_elements(By.CSS_SELECTOR, f"a.{direction}"):
-            chromium.execute_script(
-                "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", links[0]
-            )
-            links[0].click()
-            chromium.wait_for_page()
-            assert here() not in walked, f"{direction} leads in a circle at {here()}"
-            walked.append(here())
-        return walked
-
-    def here() -> str:
-        return chromium.current_url.removeprefix(f"{address}/").partition("#")[0].removesuffix(".html")
-
-    assert walk("index.html", "right-next") == smoke_book.pages
-    assert walk(f"{smoke_book.pages[-1]}.html", "left-prev") == smoke_book.pages[::-1]
-
-
-def test_the_contents_in_the_margin_list_every_page(smoke_book, address, chromium):
-    chromium.get(f"{address}/{smoke_book.pages[0]}.html")
-    links = chromium.execute_script(
-        "return [...document.querySelectorAll('nav.bd-links a, .navbar-brand')].map(a => a.href)"
-    )
-    listed = {link.partition("#")[0].removeprefix(f"{address}/").removesuffix(".html") for link in links}
-    assert set(smoke_book.pages) - {smoke_book.pages[0]} <= listed
-
-
 def test_search_finds_a_term_in_the_page_that_explains_it(smoke_book, address, chromium):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys

@@ -156,7 +156,7 @@ def test_held_out_lines_are_lines_of_gdsc(gdsc):
     assert set(LINES) <= set(gdsc.obs_names) and "PC9" not in gdsc.obs_names
 
 
-@pytest.mark.slow
+@pytest.mark.verify
 @pytest.mark.skipif(not at_hand("GSE149383"), reason="GSE149383 is not here: set BULK2SC_MIRROR or fetch it")
 def test_pc9():
     cells = datasets.pc9_day11()

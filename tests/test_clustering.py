@@ -191,7 +191,7 @@ def test_the_artefact_of_cells_without_counts_is_made_on_a_stand_in_that_does_no
         data.clustered(cells, clustering_method="louvain")
 
 
-@pytest.mark.slow
+@pytest.mark.verify
 def test_more_cells_than_scanpy_searches_exactly():
     code = np.random.default_rng(0).normal(size=(8200, 3)).astype("float32")
     code[4100:] += 20

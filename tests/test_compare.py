@@ -300,7 +300,7 @@ def test_an_unknown_attention_is_refused(groups):
         data.clustered(groups, clustering_method="attention_ae", clustering_attention="landmark")
 
 
-@pytest.mark.slow
+@pytest.mark.verify
 def test_five_lines_are_recovered_sample_by_sample_and_not_pooled(mixology):
     cells = pp.normalise(pp.resolve_symbols(mixology.copy()))
     run = partial(attention_ae, n_hvg=1000, max_epochs=60, max_cluster_epochs=20)

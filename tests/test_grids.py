@@ -41,7 +41,7 @@ def test_every_collection_of_table_2_has_random_sets_of_its_sizes():
     assert (rows.groupby(["against", "method"])["seed"].nunique() == 5).all()
 
 
-@pytest.mark.slow
+@pytest.mark.verify
 @pytest.mark.parametrize(
     ("name", "chapter"), [("sweep", "hyperparameters"), ("resources", "pathway-resources")]
 )

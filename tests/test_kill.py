@@ -16,7 +16,6 @@ import small_book
 from bulk2sc import settings, workflow
 
 pytest_plugins = ["small_book_fixtures"]
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -80,6 +79,7 @@ def assert_equal_to(root, undisturbed):
     assert not list(one.rglob(f"{settings.UNFINISHED}*"))
 
 
+@pytest.mark.slow
 def test_the_whole_build_is_killed(interrupted, small_book_built):
     root, build, gate = interrupted
     assert not list(root.rglob("_build/small/notebooks/first/beta.ipynb"))
@@ -93,6 +93,7 @@ def test_the_whole_build_is_killed(interrupted, small_book_built):
     assert_equal_to(root, small_book_built)
 
 
+@pytest.mark.verify
 def test_only_the_command_is_killed(interrupted, small_book_built, capfd):
     root, build, gate = interrupted
     orphans = family(build)[1:]
@@ -106,6 +107,7 @@ def test_only_the_command_is_killed(interrupted, small_book_built, capfd):
     assert_equal_to(root, small_book_built)
 
 
+@pytest.mark.slow
 def test_the_kernel_is_killed(interrupted, small_book_built, tmp_path):
     root, build, gate = interrupted
     next(filter(is_kernel, family(build))).kill()
@@ -116,6 +118,7 @@ def test_the_kernel_is_killed(interrupted, small_book_built, tmp_path):
     assert_equal_to(root, small_book_built)
 
 
+@pytest.mark.verify
 def test_ctrl_c_ends_everything(interrupted, small_book_built, tmp_path):
     root, build, gate = interrupted
     members = family(build)
@@ -130,6 +133,7 @@ def test_ctrl_c_ends_everything(interrupted, small_book_built, tmp_path):
     assert_equal_to(root, small_book_built)
 
 
+@pytest.mark.slow
 def test_killed_between_a_notebook_and_its_provenance(small_book_built, tmp_path, monkeypatch):
     root = shutil.copytree(small_book_built, tmp_path / "copy")
     monkeypatch.setenv("BULK2SC_ROOT", str(root))

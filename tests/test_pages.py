@@ -1,6 +1,7 @@
 """The sources of the book, and its rendered pages as files."""
 
 import ast
+import os
 import re
 from pathlib import Path
 
@@ -230,3 +231,16 @@ def test_simulated_cells_are_named_so(soups):
     for page in soups:
         if page.startswith("notebooks/data/single-cells"):
             assert "simulated" in soups[page].select_one("article").get_text().lower()
+
+
+@pytest.mark.slow
+def test_next_leads_through_the_whole_book_and_previous_back(soups, smoke_book):
+    def linked(page: str, selector: str) -> list[str]:
+        found = [(smoke_book.html / page).parent / link["href"] for link in soups[page].select(selector)]
+        return [os.path.relpath(path, smoke_book.html).removesuffix(".html") for path in found]
+
+    pages = smoke_book.pages
+    assert [linked(page, "a.right-next") for page in pages] == [*([page] for page in pages[1:]), []]
+    assert [linked(page, "a.left-prev") for page in pages] == [[], *([page] for page in pages[:-1])]
+    in_margin = soups[pages[0]].select("nav.bd-links a")
+    assert {link["href"].partition("#")[0].removesuffix(".html") for link in in_margin} >= set(pages[1:])

@@ -290,7 +290,7 @@ def test_the_kept_panel_of_real_cells_is_whole():
     assert (seeds[["shared AE", "tuned XGBoost"]] == 3).all() and seeds["ridge CV"] == 1
 
 
-@pytest.mark.slow
+@pytest.mark.verify
 def test_what_is_kept_of_a_panel_is_what_its_chapter_wrote(smoke_book, tmp_path):
     out = tmp_path / "panel.csv"
     script = [sys.executable, ROOT / "benchmarks" / "panel.py", "--edition", "smoke", "--out", out]

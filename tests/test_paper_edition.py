@@ -124,7 +124,7 @@ def said(notebook: Path) -> str:
     return text
 
 
-@pytest.mark.slow
+@pytest.mark.verify
 def test_the_whole_edition_on_made_up_files_of_geo(book):
     """Every chapter, source and data set of the edition."""
     notebooks = book(formats.write_cells)
@@ -135,7 +135,7 @@ def test_the_whole_edition_on_made_up_files_of_geo(book):
         assert f"**{key}**: " in text["labelling"] and "in the paper" in text["labelling"]
 
 
-@pytest.mark.slow
+@pytest.mark.verify
 def test_chapters_that_read_cells_on_made_up_files_of_the_study(book):
     """The first choice of the registry: log values with a label for each cell, all of one sample."""
     notebooks = book(formats.write_study_cells, chapters=STUDY_CHAPTERS)
