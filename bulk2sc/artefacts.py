@@ -14,7 +14,7 @@ from types import CodeType
 from typing import Any
 
 from bulk2sc.errors import Bulk2scError, did_you_mean
-from bulk2sc.settings import digest, file_digest, precision, versions
+from bulk2sc.settings import COMPUTING, digest, file_digest, precision, type_name, versions
 
 # The order in which data flow: no module imports one on its right.
 FLOW = (
@@ -38,11 +38,6 @@ FLOW = (
 )
 # What runs chapters and shows them cannot change their outcome.
 RUNNERS = {"cli.py", "pages.py", "plan.py", "shortened.py", "workflow.py"}
-# Packages whose versions may change numbers; xgboost comes under one of its two names.
-COMPUTING = (
-    *("anndata", "captum", "igraph", "numba", "numpy", "pandas", "pynndescent", "scanpy", "scikit-learn"),
-    *("scipy", "statsmodels", "torch", "umap-learn", "xgboost", "xgboost-cpu"),
-)
 PART = "part"  # the argument of a maker that makes an artefact part by part
 
 
@@ -134,11 +129,6 @@ def setting_types() -> dict[str, str]:
 def default_settings() -> dict[str, Any]:
     """Return the default of every setting of every maker, by name."""
     return {name: s.default for a in ARTEFACTS.values() for name, s in a.settings.items()}
-
-
-def type_name(annotation: Any) -> str:
-    """Return ``"int"`` for `int` and ``"list[str]"`` for `list[str]`."""
-    return annotation.__name__ if type(annotation) is type else str(annotation)
 
 
 def closure(names: list[str]) -> list[str]:

@@ -15,6 +15,7 @@ from bulk2sc.artefacts import (
     part_name,
     setting_types,
 )
+from bulk2sc.book.study import input_files
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.settings import (
     Edition,
@@ -27,7 +28,6 @@ from bulk2sc.settings import (
     read_json,
     read_yaml,
 )
-from bulk2sc.study import input_files
 
 NEEDS = "needs"  # the step that makes what parts and other chapters wait for
 
