@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
+from bulk2sc.book.store import globals_of
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.settings import COMPUTING, digest, file_digest, precision, type_name, versions
 
@@ -162,17 +162,14 @@ def _calls(function: Callable, found: list[Callable]) -> list[Callable]:
     """Add a function to those found, and after it the functions of its package that it names."""
     found.append(function)
     package = function.__module__.rpartition(".")[0]
-    for name in sorted(_names(function.__code__)):
+    for name in sorted(globals_of(function.__code__)):
         called = function.__globals__.get(name)
-        beside = inspect.isfunction(called) and called.__module__.rpartition(".")[0] == package
+        beside = inspect.isfunction(called) and (
+            called.__module__.rpartition(".")[0] == package or called.__module__ == "bulk2sc.steps"
+        )
         if beside and called not in found:
             _calls(called, found)
     return found
-
-
-def _names(code: CodeType) -> set[str]:
-    """Return the names that code uses, inside its functions too."""
-    return {*code.co_names}.union(*(_names(inner) for inner in code.co_consts if inspect.iscode(inner)))
 
 
 @cache

@@ -291,7 +291,8 @@ def test_cells_of_any_number_may_be_clustered_by_landmarks(groups, name, monkeyp
     monkeypatch.setattr(compare, "methods", lambda **s: {"AttentionAE-sc": every(**s)["AttentionAE-sc"]})
     options = {"clustered": {"clustering_method": "attention_ae"}}
     options["clusterings"] = {"clustering_seeds": 1, "clustering_nulls": 1}
-    getattr(data, name)(groups, clustering_attention="landmarks", **options[name])
+    make = {"clustered": steps.clustered, "clusterings": data.clusterings}[name]
+    make(groups, clustering_attention="landmarks", **options[name])
     assert set(asked) == {"landmarks"}
 
 

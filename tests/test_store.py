@@ -129,7 +129,7 @@ def test_the_steps_of_the_book_are_at_most_twelve_and_each_has_its_settings():
     assert len(found) <= 12 and {"bulk", "pair", "model"} <= found.keys()
     types = {}
     for step in found.values():
-        assert set(book_study._needs(step)) <= found.keys()
+        assert set(book_study.needs_of(step)) <= found.keys()
         for name, setting in book_study._settings(step).items():
             assert setting.default is not setting.empty, name
             assert types.setdefault(name, (setting.annotation, setting.default)) == (

@@ -31,6 +31,7 @@ from bulk2sc.errors import Bulk2scError
 from bulk2sc.settings import COMPUTING, data_digest, digest, precision, project_root, versions, write_json
 
 PACKAGE = Path(__file__).parents[1]
+STORE = Path("_build", "store")  # in the project
 RUNNER = __package__  # what runs the book cannot change what a step makes
 
 
@@ -119,15 +120,16 @@ def code_of(function: Callable) -> dict[str, Any]:
 
 def _outside(function: FunctionType) -> Iterator[tuple[str, Any]]:
     """Yield what a function uses that is neither an argument nor built in: globals, and names around it."""
-    for name in sorted(_globals(function.__code__) & function.__globals__.keys()):
+    for name in sorted(globals_of(function.__code__) & function.__globals__.keys()):
         yield name, function.__globals__[name]
     around = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     yield from ((name, cell.cell_contents) for name, cell in around)
 
 
-def _globals(code: CodeType) -> set[str]:
+def globals_of(code: CodeType) -> set[str]:
+    """Return the global names that code reads, inside its functions too."""
     used = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
-    return used.union(*(_globals(inner) for inner in code.co_consts if inspect.iscode(inner)))
+    return used.union(*(globals_of(inner) for inner in code.co_consts if inspect.iscode(inner)))
 
 
 def surroundings(modules: dict[str, str]) -> dict[str, Any]:
@@ -279,7 +281,7 @@ class Task:
     @cached_property
     def path(self) -> Path:
         """Address of the result."""
-        return project_root() / "_build" / "store" / f"{self.name}-{self.key}"
+        return project_root() / STORE / f"{self.name}-{self.key}"
 
     @property
     def made(self) -> bool:

@@ -3,6 +3,7 @@
 import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -14,6 +15,7 @@ import pandas as pd
 from bulk2sc import steps
 from bulk2sc.book.store import Task, code_of, say, writing
 from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.notebook import commit
 from bulk2sc.settings import (
     atomic,
     conform,
@@ -23,6 +25,7 @@ from bulk2sc.settings import (
     load_edition,
     project_root,
     type_name,
+    write_json,
 )
 
 _code_of_step = cache(code_of)  # a step stays as it is while a process runs; a cell may be run again
@@ -60,6 +63,7 @@ class Study:
         known = {name for step in all_steps().values() for name in _settings(step)}
         _refuse_unknown("Study", settings, known)
         self.edition = edition
+        self.given = settings
         self.settings = load_edition(edition).parameters | settings
         results = os.environ.get("BULK2SC_RESULTS")
         self.results = Path(results or project_root() / "_build" / "interactive" / "results")
@@ -107,7 +111,7 @@ class Study:
             If a name of the grid is no setting of the fit or of what it reads.
         """
         points = list(_combinations(grid) if isinstance(grid, Mapping) else grid)
-        code = code_of(fit if callable(fit) else _known(fit))
+        code = code_of(fit if callable(fit) else step_of(fit))
         tasks = [self._ready(fit, point, code) for point in points]
         missing = list({task.key: task for task in tasks if not task.made}.values())
         if missing:
@@ -124,14 +128,28 @@ class Study:
             table.to_csv(partial, index=False)
         return table
 
+    def keep(self, name: str, table: pd.DataFrame, reads: Sequence[str]) -> None:
+        """Keep the results of a long run as ``benchmarks/<name>.csv``, with the keys of the steps it read."""
+        folder, keys = project_root() / "benchmarks", {step: self.task(step, {}).key for step in reads}
+        note = {"edition": self.edition, "settings": self.given, "keys": keys}
+        note |= {"commit": commit(), "date": f"{date.today()}"}
+        table.to_csv(folder / f"{name}.csv", index=False)
+        write_json(folder / f"{name}.json", note)
+
+    def kept(self, name: str) -> pd.DataFrame:
+        """Return results that `keep` kept; columns of text stay text."""
+        return pd.read_csv(
+            project_root() / "benchmarks" / f"{name}.csv", keep_default_na=False, na_values=[""]
+        )
+
     def task(self, step: Callable | str, settings: Mapping[str, Any], code: dict | None = None) -> Task:
         """Return a step or fit under these settings, not made yet."""
-        function = step if callable(step) else _known(step)
-        _refuse_unknown(function.__name__, settings, _all_settings(function))
+        function = step if callable(step) else step_of(step)
+        _refuse_unknown(function.__name__, settings, all_settings(function))
         return self._task(function, self.settings | settings, code)
 
     def _task(self, function: Callable, settings: dict[str, Any], code: dict | None = None) -> Task:
-        needs = tuple(self._task(_known(name), settings) for name in _needs(function))
+        needs = tuple(self._task(step_of(name), settings) for name in needs_of(function))
         chosen = {}
         for name, setting in _settings(function).items():
             what = f"{function.__name__}: setting '{name}'"
@@ -161,7 +179,8 @@ def all_steps() -> dict[str, Callable]:
     return {n: f for n, f in functions if f.__module__ == steps.__name__ and not n.startswith("_")}
 
 
-def _known(name: str) -> Callable:
+def step_of(name: str) -> Callable:
+    """Return a step by its name, or raise with the nearest names."""
     _refuse_unknown("study", [name], all_steps(), "step")
     return all_steps()[name]
 
@@ -172,7 +191,8 @@ def _refuse_unknown(where: str, names: Sequence | Mapping, known: Sequence, what
             raise Bulk2scError(f"{where}: {what} '{name}' is unknown.{did_you_mean(name, known)}")
 
 
-def _needs(function: Callable) -> list[str]:
+def needs_of(function: Callable) -> list[str]:
+    """Return the names of the steps that a step or fit reads."""
     arguments = inspect.signature(function).parameters.values()
     return [argument.name for argument in arguments if argument.kind is not argument.KEYWORD_ONLY]
 
@@ -182,9 +202,9 @@ def _settings(function: Callable) -> dict[str, inspect.Parameter]:
     return {argument.name: argument for argument in arguments if argument.kind is argument.KEYWORD_ONLY}
 
 
-def _all_settings(function: Callable) -> set[str]:
+def all_settings(function: Callable) -> set[str]:
     """Return the names of the settings of a step or fit and of all that it reads."""
-    return {*_settings(function)}.union(*(_all_settings(_known(name)) for name in _needs(function)))
+    return {*_settings(function)}.union(*(all_settings(step_of(name)) for name in needs_of(function)))
 
 
 def with_needs(task: Task) -> Iterator[Task]:
@@ -207,6 +227,12 @@ def _joined(points: list[Mapping], values: list) -> pd.DataFrame:
             table.insert(0, name, [point[name]] * len(table))
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def made_with_other_code(note: dict[str, Any]) -> bool:
+    """Tell whether the steps that kept results have read would be made otherwise today."""
+    study = Study(note["edition"], **note["settings"])
+    return any(study.task(step, {}).key != key for step, key in note["keys"].items())
 
 
 def own_file(value: Any) -> Path | None:
