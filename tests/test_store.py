@@ -455,6 +455,24 @@ def test_a_grid_must_name_settings(root):
         Study("tiny").each(mean, {"start": [0]})
 
 
+def test_what_cannot_be_part_of_an_address_is_refused(root):
+    study = Study("tiny")
+
+    def reads(*, seed):
+        return {"mean": study.read("numbers")["value"].mean()}
+
+    def square(*, seed):
+        return {"square": seed**2}
+
+    with pytest.raises(Bulk2scError, match="a fit takes the steps it reads as arguments"):
+        study.each(reads, {"seed": [0]})
+    with pytest.raises(Bulk2scError, match="square: setting 'seed' must be a plain value"):
+        study.each(square, {"seed": [{"a": object()}]})
+    with pytest.raises(Bulk2scError, match="the grid is empty"):
+        study.each(square, {"seed": []})
+    assert list(study.each(square, {"seed": np.arange(3)})["square"]) == [0, 1, 4]
+
+
 FITS = """
 import os, time
 def fit(numbers, *, seed):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 import pandas as pd
 
 from bulk2sc import steps
@@ -68,6 +69,9 @@ class Study:
         results = os.environ.get("BULK2SC_RESULTS")
         self.results = Path(results or project_root() / "_build" / "interactive" / "results")
 
+    def __reduce__(self):
+        raise Bulk2scError("a fit takes the steps it reads as arguments, `def fit(pair, …)`, and no `study`")
+
     def read(self, step: str, **settings) -> Any:
         """Return what a step makes, from the store; made first, with what it reads, where it is missing.
 
@@ -108,9 +112,12 @@ class Study:
         Raises
         ------
         Bulk2scError
-            If a name of the grid is no setting of the fit or of what it reads.
+            If the grid is empty, a name of it is no setting of the fit or of what it reads, a value is not
+            plain, or the function uses `study` itself, so that what it reads cannot be seen.
         """
         points = list(_combinations(grid) if isinstance(grid, Mapping) else grid)
+        if not points:
+            raise Bulk2scError("study.each: the grid is empty; give each name at least one value")
         code = code_of(fit if callable(fit) else step_of(fit))
         tasks = [self._ready(fit, point, code) for point in points]
         missing = list({task.key: task for task in tasks if not task.made}.values())
@@ -137,7 +144,7 @@ class Study:
         write_json(folder / f"{name}.json", note)
 
     def kept(self, name: str) -> pd.DataFrame:
-        """Return results that `keep` kept; columns of text stay text."""
+        """Return results that `keep` kept; NA and None are names."""
         return pd.read_csv(
             project_root() / "benchmarks" / f"{name}.csv", keep_default_na=False, na_values=[""]
         )
@@ -156,8 +163,13 @@ class Study:
             if name not in settings and setting.default is setting.empty:
                 raise Bulk2scError(f"{what} has no value; give it one, or put it in the grid")
             value = settings.get(name, setting.default)
+            value = value.item() if isinstance(value, np.generic) else value
             typed = setting.annotation is not setting.empty
             chosen[name] = conform(value, type_name(setting.annotation), what) if typed else value
+            if not _plain(chosen[name]):
+                raise Bulk2scError(
+                    f"{what} must be a plain value (text, number, list, dict), found {value!r}"
+                )
         code = code or _code_of_step(function)
         return Task(function.__name__, function, chosen, needs, input_files(chosen), code)
 
@@ -205,6 +217,12 @@ def _settings(function: Callable) -> dict[str, inspect.Parameter]:
 def all_settings(function: Callable) -> set[str]:
     """Return the names of the settings of a step or fit and of all that it reads."""
     return {*_settings(function)}.union(*(all_settings(step_of(name)) for name in needs_of(function)))
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, list | dict):
+        return all(map(_plain, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str | int | float | None)
 
 
 def with_needs(task: Task) -> Iterator[Task]:
