@@ -272,12 +272,14 @@ def test_kept_results_of_other_code_are_marked(root, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def built_once(tmp_path_factory):
+def built_once(once):
     """Return the root of a book that is built. Do not change it: copy."""
-    root = write_book(tmp_path_factory.mktemp("new_form") / "book_root")
-    with notebook.environ({"BULK2SC_ROOT": str(root), "COUNT": str(root / "count")}):
-        workflow.build("small", 2)
-    return root
+
+    def build(folder):
+        with notebook.environ({"BULK2SC_ROOT": str(write_book(folder)), "COUNT": str(folder / "count")}):
+            workflow.build("small", 2)
+
+    return once("new_form", build)
 
 
 @pytest.fixture

@@ -45,7 +45,6 @@ LONG_CELLS = {
         "drug-panel",
         "hyperparameters",
         "pathway-resources",
-        "what-accuracy-hides",
         "shared-encoder",
         "your-cells",
     ),

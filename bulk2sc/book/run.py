@@ -22,7 +22,7 @@ from bulk2sc import notebook
 from bulk2sc.book.store import STORE, Task, closure, making, modules, surroundings
 from bulk2sc.book.study import Study, all_settings, all_steps, input_files, needs_of, step_of
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.settings import digest, file_digest, project_root
+from bulk2sc.settings import digest, file_digest, project_root, show_any_text
 
 
 @dataclass(frozen=True)
@@ -228,6 +228,7 @@ def note_of(what: Run | Task) -> Path:
 
 def main(asked: dict[str, Any]) -> int:
     """Do one job; what goes wrong is left where the build finds it."""
+    show_any_text()
     started = time.monotonic()
     try:
         if "step" in asked:
@@ -243,9 +244,8 @@ def main(asked: dict[str, Any]) -> int:
         known = isinstance(error, Bulk2scError)
         errors = project_root() / "_build" / asked["edition"] / "errors"
         errors.mkdir(parents=True, exist_ok=True)
-        (errors / asked["name"]).write_text(
-            str(error) if known else f"{asked['name']}: {type(error).__name__}: {error}"
-        )
+        said = str(error) if known else f"{asked['name']}: {type(error).__name__}: {error}"
+        (errors / asked["name"]).write_text(said, encoding="utf-8")
         traceback.print_exc()
         return 1
     print(f"{asked['name']} … {time.monotonic() - started:.0f} s", flush=True)
