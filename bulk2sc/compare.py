@@ -44,12 +44,17 @@ class Draws(NamedTuple):
     known: Evidence
 
 
-def _collected(metric: str, found: Mapping[str, pd.DataFrame], known: Evidence) -> Draws:
-    """Collect by method the values of a metric, (1 + n_draws, n_seeds), first on all lines."""
-    seeds = pd.concat({method: values.iloc[0] for method, values in found.items()}, names=["method", "seed"])
-    means = pd.DataFrame({method: values.mean(axis=1) for method, values in found.items()})
+def _collected(metric: str, found: Mapping[str, tuple[pd.Index, np.ndarray]], known: Evidence) -> Draws:
+    """Collect by method the seeds and the values of a metric, (1 + n_draws, n_seeds), first on all lines."""
+    single = [
+        (method, seed, value)
+        for method, (seeds, values) in found.items()
+        for seed, value in zip(seeds, values[0], strict=True)
+    ]
+    means = pd.DataFrame({method: values.mean(axis=1) for method, (_, values) in found.items()})
     draws = means.iloc[1:].reset_index(drop=True)
-    return Draws(metric, means.iloc[0].rename("value"), seeds.rename("value").reset_index(), draws, known)
+    seeds = pd.DataFrame(single, columns=["method", "seed", "value"])
+    return Draws(metric, means.iloc[0].rename("value"), seeds, draws, known)
 
 
 def on_cells(
@@ -80,14 +85,14 @@ def on_cells(
     sensitive = weight @ answer
     one_class = (sensitive == 0) | (sensitive == weight.sum(axis=1))
     one_class[0] = False
-    found: dict[str, dict[str, pd.DataFrame]] = {}
+    found: dict[str, dict[str, tuple[pd.Index, np.ndarray]]] = {}
     for method, table in scores.groupby("method", sort=False):
         wide = table.pivot(index="seed", columns="cell", values="score")[cells.obs_names[judged]]
         by_seed = [evaluate.weighted_metrics(answer, score, weight) for score in wide.to_numpy()]
         for metric in by_seed[0]:
             values = np.stack([metrics[metric] for metrics in by_seed], axis=1)
             values[one_class] = np.nan
-            found.setdefault(metric, {})[method] = pd.DataFrame(values, columns=wide.index)
+            found.setdefault(metric, {})[method] = (wide.index, values)
     return {metric: _collected(metric, values, known) for metric, values in found.items()}
 
 
@@ -122,7 +127,7 @@ def on_panel(scores: pd.DataFrame, auc: pd.DataFrame, *, n_draws: int = 2000, se
         rho = np.stack(
             [weighted_spearman(v, s, weight) for v, s in zip(values.T, sensitivity.T, strict=True)]
         )
-        found[method] = pd.DataFrame(np.nanmean(rho, axis=0), columns=wide.index)
+        found[method] = (wide.index, np.nanmean(rho, axis=0))
     tested = (~np.isnan(sensitivity)).sum(axis=0)
     return _collected("rho", found, Evidence(sizes=(int(tested.mean()),)))
 

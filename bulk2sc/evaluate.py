@@ -182,7 +182,7 @@ def evidence(answer: np.ndarray, groups: Iterable[str]) -> Evidence:
     """
     classes = class_of_lines(answer, groups)
     sensitive, resistant, both = (int(n.sum()) for n in (classes == 1, classes == 0, classes.isna()))
-    floor = min(2 / (comb(sensitive + resistant, sensitive) * 2.0**both), 1.0)
+    floor = min(2 / (comb(sensitive + resistant, sensitive) << both), 1.0)
     return Evidence(floor, (min(sensitive, resistant) + both,) if both else (sensitive, resistant))
 
 

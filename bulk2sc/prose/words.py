@@ -69,8 +69,8 @@ def percent(value: float) -> str:
 
 
 def share_with_interval(row: Mapping[str, float]) -> str:
-    """Format a share (value, low, high): ``86 % (95 % interval 75 % to 93 %)``, of one line ``86 %``."""
-    if row["low"] == row["high"]:
+    """Format a share (value, low, high): ``86 % (95 % interval 75 % to 93 %)``, of few lines ``86 %``."""
+    if pd.isna(row["low"]) or row["low"] == row["high"]:
         return percent(row["value"])
     return f"{percent(row['value'])} (95 % interval {percent(row['low'])} to {percent(row['high'])})"
 

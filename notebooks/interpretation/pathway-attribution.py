@@ -101,17 +101,17 @@ _ = pl.pathway_ranking(ranking, top=top)
 # `kept` is the share of draws in which a dimension stays in the list, and the last two columns hold 95 % of its ranks.
 
 # %% tags=["hide-input"]
-by_line = values.abs().groupby(cells.obs["cell_line"].astype(str).to_numpy())
-total, count = by_line.sum().to_numpy(), by_line.size().to_numpy()
-times = np.random.default_rng(0).multinomial(len(count), np.full(len(count), 1 / len(count)), n_draws)
-drawn = pd.DataFrame(times @ total / (times @ count)[:, None], columns=values.columns)
+lines = cells.obs["cell_line"].astype(str)
+weight = inference.line_weights(lines, n_draws=n_draws)[1:]
+drawn = pd.DataFrame(weight @ values.abs().to_numpy() / weight.sum(axis=1)[:, None], columns=values.columns)
 ranks = drawn.rank(axis=1, ascending=False)
-firmness = pd.DataFrame(
-    {"kept": (ranks <= top).mean(), "rank, low": ranks.quantile(0.025), "rank, high": ranks.quantile(0.975)}
-)
+known = inference.Evidence(sizes=(lines.nunique(),))
+ends = [inference.bootstrap_interval(ranks[name], known) for name in ranks]
+firmness = pd.DataFrame(ends, ranks.columns, ["rank, low", "rank, high"])
+firmness.insert(0, "kept", (ranks <= top).mean())
 shown = ranking.head(top)[["mean_abs", "mean", "n_genes", "free"]].join(firmness)
 shown = shown.round({"mean_abs": 3, "mean": 3, "kept": 2, "rank, low": 0, "rank, high": 0})
-shown = shown.astype({"rank, low": int, "rank, high": int})
+shown = shown.astype({"rank, low": "Int64", "rank, high": "Int64"})
 shown = shown.assign(free=shown["free"].map({True: "yes", False: "no"})).rename(index=pl.short)
 shown.rename(columns={"mean_abs": "mean absolute", "n_genes": "genes"})
 
