@@ -450,7 +450,8 @@ def pair(
     cells
         (n_cells, n_genes) normalised cells, or z-scores.
     n_hvg
-        Number of highly variable genes, chosen on the cells without any label; 0 for all shared genes.
+        Number of highly variable genes, chosen on the cells without any label; 0, or cells that are z-scores
+        and so do not show which genes vary: all shared genes.
     min_shared
         Fewest shared genes that are accepted.
 
@@ -472,11 +473,8 @@ def pair(
         raise Bulk2scError("cells: X holds counts; pair needs log values (pp.normalise) or z-scores.")
     numbers = {"bulk": bulk.n_vars, "cells": cells.n_vars, "shared": len(shared)}
     bulk, cells = bulk[:, shared].copy(), cells[:, shared].copy()
-    if 0 < n_hvg < len(shared):
-        # Cells that are z-scores all vary alike, so variability is then taken from the lines.
-        variable = (
-            _variable_in_lines(bulk, n_hvg) if scale == "z-scores" else _variable_in_cells(cells, n_hvg)
-        )
+    if 0 < n_hvg < len(shared) and scale != "z-scores":  # which all vary alike
+        variable = _variable_in_cells(cells, n_hvg)
         bulk, cells = bulk[:, variable].copy(), cells[:, variable].copy()
     bulk.layers["scaled"] = zscore(bulk.X)
     as_it_is = {"mean": np.zeros(cells.n_vars), "std": np.ones(cells.n_vars)} if scale == "z-scores" else {}
@@ -532,8 +530,3 @@ def _variable_in_cells(cells: AnnData, n: int) -> list[str]:
 
     table = sc.pp.highly_variable_genes(cells, n_top_genes=n, flavor="seurat", inplace=False)
     return sorted(cells.var_names[table["highly_variable"].to_numpy()])
-
-
-def _variable_in_lines(bulk: AnnData, n: int) -> list[str]:
-    variance = pd.Series(np.var(bulk.X, axis=0, dtype="float64"), index=bulk.var_names)
-    return sorted(variance.sort_values(ascending=False, kind="stable").index[:n])

@@ -144,6 +144,10 @@ def predict_cells(
         "genes_used": cells.n_vars,
         "genes_shared": cells.uns["pair"]["shared"],
     }
+    if facts["input"] == "z-scores":
+        told.append(
+            "warning: z-scores do not show which genes vary, so all are used; counts give other scores"
+        )
     told += [f"warning: {text}" for text in dict.fromkeys(str(one.message) for one in warned)]
     notes = [*found, *_notes(facts, lines, scores), *told, *_own_lines(given, lines)]
     return Prediction(_with_scores(given, enough, scores, code, facts), notes)

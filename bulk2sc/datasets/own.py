@@ -271,11 +271,11 @@ def _human_genes(var: pd.DataFrame, name: str) -> tuple[np.ndarray, pd.DataFrame
         kinds = var[column].astype(str).reset_index(drop=True)
         if kinds.str.lower().isin(GENES).any():
             what = kinds.mask(kinds.str.lower().isin(GENES), "")
-    foreign = names.str.match(FOREIGN)
-    if "genome" in var:
-        foreign |= (var["genome"].astype(str).reset_index(drop=True) + "_").str.match(GENOME)
     plain = names.str.replace(HUMAN, "", regex=True)
     known, upper = to_symbols(plain).notna().to_numpy(), plain.str.upper()
+    foreign = names.str.match(FOREIGN) & ~known
+    if "genome" in var:
+        foreign |= (var["genome"].astype(str).reset_index(drop=True) + "_").str.match(GENOME)
     mouse = names.str.match(MOUSE) & ~known
     if (mouse & upper.isin(plain[known])).sum() > 0.05 * len(
         names
