@@ -17,10 +17,9 @@ test: .venv/installed ## check style and run all tests, the fast ones first
 	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile --cov=bulk2sc --cov-report=
 	$(BIN)/pytest -m slow -n 2 --dist loadfile --cov=bulk2sc --cov-append --cov-report=term:skip-covered --cov-fail-under=90
 
-bench: .venv/installed ## measure time and memory of an edition and the speed of training many seeds and drugs
+bench: .venv/installed ## measure time and memory of an edition and the speed of training many seeds
 	$(BIN)/python benchmarks/editions.py $(EDITION)
 	$(BIN)/python benchmarks/training_throughput.py
-	$(BIN)/python benchmarks/heads.py
 
 serve: ## show a built edition at http://127.0.0.1:8000
 	$(PYTHON) -m http.server --bind 127.0.0.1 --directory _build/$(EDITION)/html

@@ -141,7 +141,7 @@ def one_cost(folder: Path, form: str, epochs: int) -> dict:
             losses.append(values["total"])
             last = now
 
-        train.descend(model, model.loss, max_epochs=epochs + 1, until=watch)
+        train.fit_full_batch(model, model.loss, max_epochs=epochs + 1, until=watch)
     return {
         "form": form,
         "cells": len(x),

@@ -35,8 +35,7 @@ from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
 from bulk2sc import train
 from bulk2sc.models import SharedAutoencoder
-from bulk2sc.models.losses import WEIGHTS
-from bulk2sc.models.shared_autoencoder import Autoencoder
+from bulk2sc.models.autoencoder import WEIGHTS, Autoencoder
 
 TOLERANCE = 0.02  # relative, of the mean loss over seeds on rows held out
 
@@ -77,9 +76,8 @@ def plain_loss(net: Autoencoder, bulk: Tensor, cells: Tensor) -> tuple[Tensor, T
 def plain_pretrain(bulk: AnnData, cells: AnnData, mask: pd.DataFrame, epochs: int, seed: int) -> float:
     """Train, and return the reconstruction loss of the rows held out."""
     torch.manual_seed(seed)
-    net = Autoencoder(
-        torch.from_numpy(mask.to_numpy()), hidden=512, dropout=0.1, batch_norm=False, sparse_relu=False
-    )
+    parts = {"private": True, "sparse": True, "sparse_relu": False}
+    net = Autoencoder(torch.from_numpy(mask.to_numpy()), hidden=512, dropout=0.1, batch_norm=False, **parts)
     fitting, held_out = [], []
     for adata in (bulk, cells):
         X = torch.from_numpy(adata.layers["scaled"])

@@ -143,7 +143,7 @@ def _one_epoch(module: nn.Module, batches: Iterable, loss: Callable, optimiser) 
     return {term: torch.stack(values).mean().item() for term, values in collected.items()}
 
 
-def descend(
+def fit_full_batch(
     module: nn.Module,
     loss: Callable[[], dict[str, Tensor]],
     *,

@@ -1,10 +1,13 @@
 import json
+import pickle
 from concurrent.futures import ThreadPoolExecutor
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
 import pytest
 import sklearn.linear_model
+import skops.io
 from anndata import AnnData
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -16,11 +19,12 @@ from xgboost import XGBClassifier
 
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.models import LADDER, METHODS, base, described, learns_from_cells, load_model, make, makers
+from bulk2sc.models.baselines import BASELINES, GRID
 from bulk2sc.models.regressions import PENALTIES, CorrelationWeights, calibrate
-from bulk2sc.models.trees import GRID, stacked, sum_of_leaves
 
 CONSTANT = ["mean effect", "all sensitive", "all resistant"]
 LEARNERS = [name for name in METHODS if name not in CONSTANT]
+WITH_ARRAYS = [name for name, method in METHODS.items() if method not in BASELINES.values()]
 SETTINGS = {
     "hidden": 32,
     "schedule": "joint",
@@ -160,17 +164,6 @@ def test_trees_are_those_of_sklearn_after_loading_too(data, fitted, name, expect
     assert len(np.unique(expected)) > 3
 
 
-def test_a_value_on_the_threshold_goes_left():
-    tree = {"left": [1, -1, -1], "right": [2, -1, -1], "feature": [1, -2, -2]}
-    tree |= {"threshold": [0.5, -2, -2], "value": [9.0, 1.0, 2.0]}
-    other = {"left": [-1], "right": [-1], "feature": [-2], "threshold": [-2.0], "value": [10.0]}
-    forest = stacked(
-        [{field: np.array(value) for field, value in one.items()} for one in (other, tree, tree)]
-    )
-    X = np.array([[7, 0.4], [7, 0.5], [0, 0.6]], dtype=np.float32)
-    assert sum_of_leaves(forest, X).tolist() == [12, 12, 14]
-
-
 def test_trees_are_tuned_on_bulk_by_cross_validation(data, fitted):
     bulk, cells, _ = data
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
@@ -295,7 +288,7 @@ def test_a_saved_model_scores_the_same_without_pickle(data, fitted, name, tmp_pa
     assert np.array_equal(loaded.score_cells(data[1]), fitted[name].score_cells(data[1]))
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
     for file in (tmp_path / "model").iterdir():
-        assert file.suffix in {".json", ".csv", ".npz"}
+        assert file.suffix in {".json", ".csv", ".npz", ".skops"}
         if file.suffix == ".json":
             json.loads(file.read_text())
         if file.suffix == ".npz":
@@ -324,7 +317,7 @@ def test_loading_what_is_no_model(data, fitted, tmp_path):
 @pytest.mark.parametrize("damage", ["truncated", "missing"])
 def test_loading_a_damaged_model(fitted, name, damage, tmp_path):
     fitted[name].save(tmp_path / "model")
-    file = tmp_path / "model" / ("trees.json" if "XGBoost" in name else "arrays.npz")
+    (file,) = (tmp_path / "model").glob("arrays.npz" if name in WITH_ARRAYS else "*.skops")
     if damage == "missing":
         file.unlink()
     else:
@@ -334,10 +327,30 @@ def test_loading_a_damaged_model(fitted, name, damage, tmp_path):
 
 
 def test_a_pickle_in_a_model_is_refused(fitted, tmp_path):
-    fitted["LR"].save(tmp_path / "model")
+    fitted["ridge"].save(tmp_path / "model")
     np.savez(tmp_path / "model" / "arrays.npz", coef=np.array([{}], dtype=object))
     with pytest.raises(Bulk2scError, match=r"damaged.*allow_pickle=False"):
         load_model(tmp_path / "model")
+
+
+class Harm:
+    def __reduce__(self):
+        return print, ("harm",)
+
+
+def test_code_in_a_saved_classifier_is_refused(fitted, tmp_path, capsys):
+    fitted["RF"].save(tmp_path / "model")
+    file = tmp_path / "model" / "classifier.skops"
+    with ZipFile(file) as archive:
+        assert all(name == "schema.json" or name.endswith(".npy") for name in archive.namelist())
+    for harmful in (Harm(), print, {"a": Harm}):
+        skops.io.dump(harmful, file)
+        with pytest.raises(Bulk2scError, match=r"damaged.*[Uu]ntrusted"):
+            load_model(tmp_path / "model")
+    file.write_bytes(pickle.dumps(Harm()))
+    with pytest.raises(Bulk2scError, match="damaged"):
+        load_model(tmp_path / "model")
+    assert capsys.readouterr().out == ""
 
 
 def test_saving_spares_other_folders_and_leaves_nothing_half_written(fitted, tmp_path, monkeypatch):
@@ -345,22 +358,22 @@ def test_saving_spares_other_folders_and_leaves_nothing_half_written(fitted, tmp
     (tmp_path / "notes" / "mine.txt").write_text("keep")
     for taken in ("notes", "notes/mine.txt"):
         with pytest.raises(Bulk2scError, match="not a saved model"):
-            fitted["LR"].save(tmp_path / taken)
-    fitted["LR"].save(tmp_path / "model")
+            fitted["ridge"].save(tmp_path / taken)
+    fitted["ridge"].save(tmp_path / "model")
     before = (tmp_path / "model" / "arrays.npz").read_bytes()
     monkeypatch.setattr(
-        METHODS["LR"], "_write", lambda self, folder: (folder / "part").write_text("x") + None
+        METHODS["ridge"], "_write", lambda self, folder: (folder / "part").write_text("x") + None
     )
     with pytest.raises(TypeError):
-        fitted["LR"].save(tmp_path / "model")
+        fitted["ridge"].save(tmp_path / "model")
     assert (tmp_path / "model" / "arrays.npz").read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "notes"]
 
 
 def test_models_saved_at_once_do_not_disturb_each_other(data, fitted, tmp_path):
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: fitted["LR"].save(tmp_path / "model"), range(80)))
-    expected = fitted["LR"].score_cells(data[1])
+        list(pool.map(lambda _: fitted["ridge"].save(tmp_path / "model"), range(80)))
+    expected = fitted["ridge"].score_cells(data[1])
     assert np.array_equal(load_model(tmp_path / "model").score_cells(data[1]), expected)
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
 

@@ -8,7 +8,7 @@ from sklearn import metrics as sk
 
 from bulk2sc import evaluate
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.models import AllResistant, AllSensitive, Ridge
+from bulk2sc.models import Ridge, make
 
 
 @pytest.fixture
@@ -130,8 +130,8 @@ def planted():
 
 METHODS = {
     "ridge": lambda seed: Ridge(alpha=10.0, seed=seed),
-    "all sensitive": lambda seed: AllSensitive(),
-    "all resistant": lambda seed: AllResistant(),
+    "all sensitive": lambda seed: make("all sensitive"),
+    "all resistant": lambda seed: make("all resistant"),
 }
 
 

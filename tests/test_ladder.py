@@ -13,8 +13,8 @@ from torch import nn
 from bulk2sc import train
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.models import LADDER, METHODS, adversarial, load_model, make
-from bulk2sc.models.networks import PlainAutoencoder, ShareAutoencoder, new_critic
-from bulk2sc.models.transfer import Task
+from bulk2sc.models.adversarial import new_critic
+from bulk2sc.models.autoencoder import Autoencoder, Task
 
 RUNGS = ["base AE", "adv AE", "base share AE", "adv share AE", "domain-classifier share AE"]
 ADVERSARIAL = ["adv AE", "adv share AE", "domain-classifier share AE"]
@@ -53,17 +53,17 @@ def test_every_row_of_table_3_can_be_made(data):
 
 def test_rungs_have_the_parts_that_their_names_say(data):
     bulk, cells, _, mask = data
-    parts = {"base AE": PlainAutoencoder, "adv AE": PlainAutoencoder}
     for name in RUNGS:
         network = make(name, mask=mask, **QUICK | {"max_epochs": 0}).fit(bulk, cells).autoencoder_
-        assert type(network) is parts.get(name, ShareAutoencoder)
-        assert network.shared[-1].out_features == len(mask) and not hasattr(network, "sparse")
+        private = {"private_bulk", "private_cells"} if "share" in name else set()
+        assert {part for part, _ in network.named_children()} == {"shared", "dense"} | private
+        assert network.shared[-1].out_features == len(mask)
 
 
 def test_without_private_code_a_reconstruction_comes_from_the_shared_one_alone():
-    shape = {"hidden": 8, "dropout": 0.0, "batch_norm": False}
-    x = torch.randn(6, 20)
-    plain, share = PlainAutoencoder(20, 3, **shape), ShareAutoencoder(20, 3, **shape)
+    shape = {"hidden": 8, "dropout": 0.0, "batch_norm": False, "sparse": False, "sparse_relu": False}
+    mask, x = torch.ones(3, 20), torch.randn(6, 20)
+    plain, share = (Autoencoder(mask, private=private, **shape) for private in (False, True))
     out = plain(x, 2)
     assert out.private is None and torch.equal(out.dense, plain.dense(plain.shared(x)))
     private = torch.cat([share.private_bulk(x[:2]), share.private_cells(x[2:])])
@@ -227,7 +227,7 @@ def test_the_encoder_closes_the_gap_between_two_gaussians():
     task = two_gaussians()
     with train.seeded(0):
         play = adversarial.against_critic(task, 2, 5e-3)
-        history = adversarial.compete(task, play, epochs=60, lr=0.05, progress="test")
+        history = adversarial.train_adversarial(task, play, epochs=60, lr=0.05, progress="test")
     with torch.no_grad():
         z = task.encoder(task.x)
     gap = (z[:200].mean(0) - z[200:].mean(0)).norm().item()
@@ -240,7 +240,7 @@ def test_an_adversary_that_diverges_stops_with_what_to_lower(against):
     task = two_gaussians()
     message = r"^against it: the loss was \S+ in epoch \d+;"
     with train.seeded(0), pytest.raises(Bulk2scError, match=message) as e:
-        adversarial.compete(task, against(task, 2, 1e30), epochs=20, lr=1e30, progress="against it")
+        adversarial.train_adversarial(task, against(task, 2, 1e30), epochs=20, lr=1e30, progress="against it")
     assert "lower the learning rate lr (now 1e+30)" in str(e.value) and "\n" not in str(e.value)
     assert not task.module.training
 

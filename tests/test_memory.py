@@ -59,7 +59,7 @@ def test_the_least_limit_counts(limit, limits, expected):
 )
 def test_more_cells_than_memory_allows_are_refused_before_training(limit, monkeypatch, name, method):
     monkeypatch.setattr("bulk2sc.train.minimise", lambda *_, **__: pytest.fail("trained"))
-    monkeypatch.setattr("bulk2sc.train.descend", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr("bulk2sc.train.fit_full_batch", lambda *_, **__: pytest.fail("trained"))
     limit(job=100_000)
     with pytest.raises(Bulk2scError) as error:
         method(planted_groups.cells(), n_hvg=60)

@@ -148,7 +148,7 @@ def test_numba_does_not_change_the_number_of_threads(monkeypatch):
         torch.set_num_threads(before)
 
 
-def test_descend_is_adam_with_clipping_and_halving_and_stops_when_told():
+def test_full_batches_are_adam_with_clipping_and_halving_and_stops_when_told():
     module = nn.Linear(1, 1, bias=False)
     weight, losses = module.weight, []
 
@@ -159,7 +159,7 @@ def test_descend_is_adam_with_clipping_and_halving_and_stops_when_told():
     with torch.no_grad():
         weight.zero_()
     twin = nn.Parameter(torch.zeros(1, 1))
-    history = train.descend(
+    history = train.fit_full_batch(
         module, loss, lr=0.1, max_epochs=50, halve_every=4, until=lambda v: len(losses) == 9
     )
     optimiser = torch.optim.Adam([twin], lr=0.1)
@@ -175,10 +175,10 @@ def test_descend_is_adam_with_clipping_and_halving_and_stops_when_told():
     np.testing.assert_allclose(twice["twice"], 2 * twice["total"])
 
 
-def test_descend_names_a_loss_that_is_no_number():
+def test_full_batches_name_a_loss_that_is_no_number():
     module = nn.Linear(1, 1)
     with pytest.raises(Bulk2scError, match=r"^x: the loss was nan in epoch 1; lower the learning rate"):
-        train.descend(module, lambda: {"total": module.weight.sum() * float("nan")}, progress="x")
+        train.fit_full_batch(module, lambda: {"total": module.weight.sum() * float("nan")}, progress="x")
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def attention_ae(
         model = AttentionAE(
             torch.from_numpy(x), counts, similarity, n_heads=n_heads, n_latent=n_latent, attention=attention
         ).to(train.device())
-        first = train.descend(
+        first = train.fit_full_batch(
             model, model.loss, max_epochs=max_epochs, halve_every=40, progress=f"{NAME} stage 1"
         )
         code = model.code()

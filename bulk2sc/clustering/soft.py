@@ -159,7 +159,9 @@ def sharpen(
     def settled(values: dict[str, float]) -> bool:
         return epoch >= MIN_EPOCHS and values["changed"] < tolerance
 
-    history = train.descend(module, loss, lr=lr, max_epochs=max_epochs, until=settled, progress=progress)
+    history = train.fit_full_batch(
+        module, loss, lr=lr, max_epochs=max_epochs, until=settled, progress=progress
+    )
     with torch.no_grad():
         nearest = assignment(encode()[0], module.centres).argmax(dim=1).cpu().numpy()
     return np.unique(nearest, return_inverse=True)[1], history

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+import torch
 from anndata import AnnData
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics.pairwise import euclidean_distances
@@ -25,7 +26,7 @@ from bulk2sc.models.regressions import PENALTIES, CorrelationWeights
 CHEAPER = {"GB": {"bins": 32}, "XGBoost": {"bins": 32}, "RF": {"n_estimators": 200}}
 JOINT = " (joint)"  # after the name of a network: all of it is trained for each drug, in the joint schedule
 ONE_PENALTY = "ridge CV, one penalty"
-CONSTANT = (models.MeanEffect.name, models.AllSensitive.name, models.AllResistant.name)
+CONSTANT = ("mean effect", "all sensitive", "all resistant")
 CHOSEN = ["drug", "setting", "value", "validation"]
 
 
@@ -56,10 +57,6 @@ class Inputs:
     k: float = 0.3
     settings: dict = field(default_factory=dict)
 
-    def auc(self, drug: str) -> np.ndarray:
-        """Return the AUC of the training lines (n_lines,), NaN where untested."""
-        return labels.response_of(self.bulk, drug).to_numpy(dtype=float)
-
     def labelled(self, drug: str) -> AnnData:
         """Return the training lines labelled by the tails of a drug."""
         return labels.label_bulk(self.bulk, drug=drug, k=self.k)
@@ -75,12 +72,13 @@ class Scored:
 
 def end_to_end(method: str) -> bool:
     """Tell whether a method trains so long for each drug that it runs on few of them."""
-    return method.endswith(JOINT) or method == models.TunedXGBoost.name
+    slow = models.learns_from_cells(method.removesuffix(JOINT)) and not is_network(method)
+    return slow or method.endswith(JOINT) or method == "tuned XGBoost"
 
 
 def is_network(method: str) -> bool:
     """Tell whether a method learns a code from lines and cells."""
-    return models.learns_from_cells(method.removesuffix(JOINT))
+    return models.takes(method.removesuffix(JOINT), "schedule")
 
 
 def all_seeds(method: str, inputs: Inputs, *, n_seeds: int) -> dict[str, pd.DataFrame]:
@@ -119,7 +117,7 @@ def score(method: str, inputs: Inputs, *, seed: int = 0) -> Iterator[tuple[str, 
         yield from _swept(inputs, seed)
     elif method in LINEAR:
         yield method, Scored(_linear(inputs, LINEAR[method](inputs.bulk, inputs.drugs)))
-    elif method == models.SVM.name:
+    elif method == "SVM":
         yield method, Scored(svm_scores(inputs, seed=seed))
     elif is_network(method) and not end_to_end(method):
         yield method, Scored(encoder_scores(inputs, method, seed=seed))
@@ -146,18 +144,18 @@ def drug_by_drug(inputs: Inputs, method: str, *, seed: int = 0) -> Scored:
 def encoder_scores(inputs: Inputs, method: str, *, seed: int = 0) -> pd.DataFrame:
     """Pretrain one encoder without labels, then train a classifier for each drug on its code."""
     model = models.make(method, **inputs.settings, seed=seed).pretrain(inputs.bulk, inputs.cells)
-    tails = {}
-    for drug in inputs.drugs:
-        auc = inputs.auc(drug)
-        tails[drug] = labels.respond(auc, *labels.tails(auc, inputs.k, drug))
-    responses = pd.DataFrame(tails, index=inputs.bulk.obs_names)
-    return model.fit_classifiers(inputs.bulk, responses).score(inputs.samples)
+    of_lines, of_samples = model.encode(inputs.bulk), torch.from_numpy(model.encode(inputs.samples))
+    scores = {}
+    for drug in tqdm(inputs.drugs, desc=method, unit="drug", leave=False, disable=None):
+        logit = model.fit_classifier(inputs.labelled(drug), of_lines).code_logit(of_samples)
+        scores[drug] = torch.sigmoid(logit).detach().cpu().numpy()
+    return pd.DataFrame(scores, inputs.samples.obs_names)
 
 
 def svm_scores(inputs: Inputs, *, seed: int = 0) -> pd.DataFrame:
-    """Fit `models.SVM` for each drug on kernels that are cut from one matrix of distances.
+    """Fit the SVM of `models.baselines` for each drug on kernels that are cut from one matrix of distances.
 
-    The folds of the calibration share the kernel width of all the drug's lines, where `models.SVM` takes each
+    The folds of the calibration share the kernel width of all the drug's lines, where that SVM takes each
     fold's own: the order of the scores is the same, their values differ in the third decimal.
     """
     lines, samples = (scaled(adata).astype(float) for adata in (inputs.bulk, inputs.samples))
@@ -170,7 +168,7 @@ def svm_scores(inputs: Inputs, *, seed: int = 0) -> pd.DataFrame:
         chosen = np.flatnonzero(labelled.obs["response"].notna())
         gamma = 1 / (X.shape[1] * X.var())
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-        svc = SVC(kernel="precomputed", C=models.SVM().C)
+        svc = SVC(kernel="precomputed", C=models.make("SVM").get_params()["C"])
         platt = CalibratedClassifierCV(svc, method="sigmoid", cv=folds, ensemble=False)
         platt.fit(np.exp(-gamma * within[np.ix_(chosen, chosen)]), y)
         scores[drug] = platt.predict_proba(np.exp(-gamma * across[:, chosen]))[:, 1]

@@ -41,7 +41,7 @@ def scores(
     settings = autoencoder.set_params(schedule=schedule).get_params()
     fitted = [method for method in methods if part == 0 or models.takes(method, "seed")]
     makers = models.makers(fitted, **settings)
-    if autoencoder.name in fitted and models.Pretrained.serves(autoencoder, seed=part):
+    if autoencoder.name in fitted and autoencoder.seed == part and schedule != "joint":
         makers[autoencoder.name] = lambda seed: models.Pretrained(autoencoder)
     return evaluate.score_methods(*pair, methods=makers, seeds=[part])
 

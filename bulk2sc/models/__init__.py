@@ -5,21 +5,21 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
+from anndata import AnnData
 
 from bulk2sc.errors import Bulk2scError, did_you_mean
-from bulk2sc.models.base import Model, read_about
-from bulk2sc.models.classifiers import SVM, LogisticRegression
-from bulk2sc.models.constants import AllResistant, AllSensitive, MeanEffect
-from bulk2sc.models.ladder import (
+from bulk2sc.models.adversarial import (
     AdversarialAutoencoder,
     AdversarialShareAutoencoder,
     BaseAutoencoder,
     BaseShareAutoencoder,
     DomainClassifierShareAutoencoder,
 )
+from bulk2sc.models.autoencoder import SharedAutoencoder
+from bulk2sc.models.base import Model, read_about
+from bulk2sc.models.baselines import BASELINES
+from bulk2sc.models.own import own_method
 from bulk2sc.models.regressions import Ridge, RidgeCV, Signature
-from bulk2sc.models.shared_autoencoder import Pretrained, SharedAutoencoder
-from bulk2sc.models.trees import DecisionTree, GradientBoosting, RandomForest, TunedXGBoost, XGBoost
 
 METHODS: dict[str, type[Model]] = {
     method.name: method
@@ -30,19 +30,10 @@ METHODS: dict[str, type[Model]] = {
         BaseShareAutoencoder,
         AdversarialShareAutoencoder,
         DomainClassifierShareAutoencoder,
-        LogisticRegression,
-        SVM,
-        DecisionTree,
-        RandomForest,
-        GradientBoosting,
-        XGBoost,
-        TunedXGBoost,
         Ridge,
         RidgeCV,
         Signature,
-        MeanEffect,
-        AllSensitive,
-        AllResistant,
+        *BASELINES.values(),
     )
 }
 # The rows of Table 3, in its order; the last is the paper's name for the full model.
@@ -51,7 +42,7 @@ ALIASES = {"share AE + pathways": SharedAutoencoder.name}
 
 
 def make(name: str, **settings) -> Model:
-    """Return the method called `name`, not fitted.
+    """Return the method called `name`, or the one in the Python file of that path, not fitted.
 
     Settings that only other methods have (such as `mask`) are left out, so that one loop makes them all.
 
@@ -60,11 +51,14 @@ def make(name: str, **settings) -> Model:
     Bulk2scError
         If there is no such method, or no method has such a setting.
     """
-    known = set().union(*map(_settings_of, METHODS.values()))
+    method = _method(name)
+    known = set().union(*map(_settings_of, (*METHODS.values(), method)))
     for setting in settings:
         if setting not in known:
             raise Bulk2scError(f"no method has the setting '{setting}'." + did_you_mean(setting, known))
-    return _method(name)(**{setting: value for setting, value in settings.items() if takes(name, setting)})
+    return method(
+        **{setting: value for setting, value in settings.items() if setting in _settings_of(method)}
+    )
 
 
 def makers(names: Iterable[str], **settings) -> dict[str, Callable[[int], Model]]:
@@ -113,7 +107,18 @@ def described(names: Iterable[str], **settings) -> pd.DataFrame:
 
 def load_model(folder: str | Path) -> Model:
     """Read any saved model; raises `Bulk2scError` if `folder` holds none or a damaged one."""
-    return _method(read_about(Path(folder))["method"]).load(folder)
+    return _known(read_about(Path(folder))["method"]).load(folder)
+
+
+class Pretrained:
+    """A pretrained autoencoder in the place of a method that is to be fitted: its classifier alone is new."""
+
+    def __init__(self, model: SharedAutoencoder):
+        self.model = model
+
+    def fit(self, bulk: AnnData, cells: AnnData) -> SharedAutoencoder:
+        """Train the classifier; return the model."""
+        return self.model.fit_classifier(bulk)
 
 
 def _short(value: object) -> str:
@@ -125,9 +130,13 @@ def _settings_of(method: type[Model]) -> set[str]:
 
 
 def _method(name: str) -> type[Model]:
-    name = ALIASES.get(name, name)
+    return own_method(name) if name.endswith(".py") else _known(ALIASES.get(name, name))
+
+
+def _known(name: str) -> type[Model]:
     if name not in METHODS:
         raise Bulk2scError(
-            f"unknown method '{name}', use one of {', '.join(METHODS)}." + did_you_mean(name, METHODS)
+            f"unknown method '{name}', use one of {', '.join(METHODS)}, or the path of a Python file."
+            + did_you_mean(name, METHODS)
         )
     return METHODS[name]

@@ -1,7 +1,8 @@
 """What every method has in common: settings, blinded fitting and scoring, saving without pickle."""
 
+import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,7 +18,7 @@ from bulk2sc.settings import atomic
 
 MIN_LINES_PER_CLASS = 5
 FOLDS = 5  # of every cross-validation within a method
-FILES = {"model.json", "arrays.npz", "history.csv", "trees.json"}  # all that the methods here write
+FILES = {"model.json", "arrays.npz", "history.csv", "classifier.skops"}  # all that the methods here write
 
 
 class Model(BaseEstimator):
@@ -176,6 +177,31 @@ class ArrayModel(Model):
 
     def _read(self, folder: Path) -> None:
         self.arrays_ = read_arrays(folder)
+
+
+class BuiltModel(Model):
+    """A method whose settings are those of `build`, which returns what is fitted: see `built`."""
+
+    build: Callable
+
+    def __init__(self, **settings):
+        vars(self).update(settings)
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        return sorted(inspect.signature(cls).parameters)
+
+    def _built(self):
+        names = self._get_param_names()
+        return self.build(**{name: getattr(self, name) for name in names if hasattr(self, name)})
+
+
+def built(kind: type[BuiltModel], name: str, build: Callable, **facts) -> type[BuiltModel]:
+    """Return the method `name` as a class of its own, with the settings of `build` and their defaults."""
+    signature = inspect.signature(build)
+    defaults = {p.name: p.default for p in signature.parameters.values() if p.default is not p.empty}
+    facts |= {"name": name, "build": staticmethod(build), "__signature__": signature}
+    return type(kind.__name__, (kind,), defaults | facts)
 
 
 def _replaceable(folder: Path) -> bool:

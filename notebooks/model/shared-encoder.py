@@ -51,7 +51,7 @@ from IPython.display import Markdown
 from sklearn.decomposition import PCA
 
 from bulk2sc import evaluate, latent, pl, prose
-from bulk2sc.models import losses, shared_autoencoder
+from bulk2sc.models.autoencoder import WEIGHTS, Autoencoder, MaskedLinear, difference_loss
 from bulk2sc.study import Study
 
 # %%
@@ -99,8 +99,8 @@ Markdown(
 # The forward pass in full; a batch is a stack of lines above cells:
 
 # %% tags=["hide-input"]
-print(inspect.getsource(shared_autoencoder.MaskedLinear.forward))
-print(inspect.getsource(shared_autoencoder.Autoencoder.forward))
+print(inspect.getsource(MaskedLinear.forward))
+print(inspect.getsource(Autoencoder.forward))
 
 # %% [markdown]
 # ## Three losses
@@ -123,7 +123,7 @@ print(inspect.getsource(shared_autoencoder.Autoencoder.forward))
 # In code:
 
 # %% tags=["hide-input"]
-print(inspect.getsource(losses.difference_loss))
+print(inspect.getsource(difference_loss))
 
 # %% [markdown]
 # ## Where text and public code disagree
@@ -132,7 +132,7 @@ print(inspect.getsource(losses.difference_loss))
 # Both are offered, as {term}`text preset` and {term}`code preset`, and {doc}`/notebooks/model/classifier` compares them.
 
 # %% tags=["hide-input"]
-pd.DataFrame(losses.WEIGHTS).T.rename_axis("preset")
+pd.DataFrame(WEIGHTS).T.rename_axis("preset")
 
 # %% [markdown]
 # **A ReLU on the sparse decoder.** Equations 8 and 9 have one, the code does not.
@@ -167,7 +167,7 @@ with torch.no_grad():
 order = torch.from_numpy(np.random.default_rng(0).permutation(bulk.n_obs))
 sizes = [n for n in (25, 50, 100, 200, 400, 800) if n <= bulk.n_obs]
 S, P = torch.from_numpy(shared), torch.from_numpy(private)
-loss = [losses.difference_loss(S[order[:n]], P[order[:n]]).item() for n in sizes]
+loss = [difference_loss(S[order[:n]], P[order[:n]]).item() for n in sizes]
 growth = pd.DataFrame({"batch": sizes, "as in Eq. 6": np.multiply(loss, sizes), "divided by n": loss})
 growth.set_index("batch").mul(1e4).map("{:.2f}".format).add_suffix(" (× 10⁻⁴)")
 
@@ -199,7 +199,7 @@ axes[1, 1].set_yscale("log")
 curve = autoencoder.history_.query("stage == 'pretraining' and split == 'validation'")
 curve = curve.pivot(index="epoch", columns="term", values="value")
 best = curve.loc[curve["reconstruction"].idxmin()]
-part = {name: w * best[name] / best["total"] for name, w in losses.WEIGHTS[weights].items()}
+part = {name: w * best[name] / best["total"] for name, w in WEIGHTS[weights].items()}
 Markdown(
     f"Training ran for {len(curve)} epochs and kept the weights of epoch {best.name}. There, the preset "
     f"*{weights}* makes up the loss of the held-out rows from "
