@@ -147,6 +147,8 @@ def _run(parsed: argparse.Namespace) -> None:
 
 def _from_here(value: Any) -> Any:
     """Return the full path of a file that is in the working folder: elsewhere paths start in the project."""
+    if isinstance(value, list):
+        return [_from_here(item) for item in value]
     if not isinstance(value, str) or not value:
         return value
     path = Path(value)

@@ -24,7 +24,8 @@ from bulk2sc.errors import Bulk2scError, did_you_mean
 UTF8 = {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}  # of processes whose output is read
 PLAIN_TYPES = ("str", "int", "float", "bool")
 CELL_FILES = (".h5ad", ".h5", *(".mtx", ".csv", ".tsv", ".txt"))  # plain, or packed as .gz
-OWN_FILES = (".yml", *CELL_FILES, *(f"{ending}.gz" for ending in CELL_FILES))  # endings of what names a file
+# Endings of what names a file.
+OWN_FILES = (".yml", ".py", *CELL_FILES, *(f"{ending}.gz" for ending in CELL_FILES))
 # Packages whose versions may change numbers; xgboost comes under one of its two names.
 COMPUTING = (
     *("anndata", "captum", "igraph", "numba", "numpy", "pandas", "pynndescent", "scanpy", "scikit-learn"),
@@ -51,7 +52,7 @@ def in_project(source: str) -> str:
 
 
 def is_own(source: str) -> bool:
-    """Tell whether a source of cells, or a rule, is a file or folder of one's own."""
+    """Tell whether a source of cells, a rule or a method is a file or folder of one's own."""
     return source.endswith(OWN_FILES) or "/" in source
 
 

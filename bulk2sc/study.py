@@ -226,7 +226,7 @@ class Study:
             "code": digest([artefacts.code_digest(maker.upto), artefacts.maker_digest(maker.make)]),
             "made_with": artefacts.made_with(maker.upto),
             "data": data_digest(),
-            "files": input_files(settings),
+            "files": input_files(settings | which),
         }
 
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:

@@ -82,7 +82,7 @@ def test_correlations_of_the_sweep_are_those_of_held_out_lines(inputs):
 
     folds = KFold(5, shuffle=True, random_state=0).split(inputs.bulk)
     folds = [(fitting[fitting >= 17], left_out[left_out >= 17]) for fitting, left_out in folds]  # b's lines
-    data = inputs.bulk.layers["scaled"].astype(float), inputs.auc("b")
+    data = inputs.bulk.layers["scaled"].astype(float), labels.response_of(inputs.bulk, "b").to_numpy()
     expected = [
         cross_val_score(Ridge(alpha=a), *data, scoring=_correlation, cv=folds).mean() for a in PENALTIES
     ]

@@ -254,7 +254,7 @@ def made_with_other_code(note: dict[str, Any]) -> bool:
 
 
 def own_file(value: Any) -> Path | None:
-    """Return the file of one's own that a setting names, of cells or a rule, or None."""
+    """Return the file of one's own that a setting names, of cells, a rule or a method, or None."""
     path = Path(in_project(value)) if isinstance(value, str) and is_own(value) else None
     return path if path and path.exists() else None
 
@@ -263,6 +263,7 @@ def input_files(settings: dict[str, Any]) -> dict[str, str]:
     """Return a hash of each file that settings name, and of fetched data that the registry does not pin."""
     from bulk2sc.datasets import needed, noted
 
-    named = settings | {source: source for source in settings.get("studies", {})}
+    listed = [item for value in settings.values() if isinstance(value, list) for item in value]
+    named = settings | {item: item for item in (*settings.get("studies", {}), *listed)}
     own = {name: file_digest(path) for name, value in named.items() if (path := own_file(value))}
     return own | {key: note for key in needed(settings) if (note := noted(key))}

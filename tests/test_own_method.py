@@ -1,0 +1,119 @@
+"""A method in a file of one's own is a row like any other."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import AnnData
+from sklearn.metrics import roc_auc_score
+
+from bulk2sc import evaluate, models, panel
+from bulk2sc.cli import _from_here
+from bulk2sc.errors import Bulk2scError
+from bulk2sc.experiments import drug_panel
+from bulk2sc.study import Study
+
+PAGE = Path(__file__).resolve().parents[1] / "book" / "how-to" / "your-own-method.md"
+EXAMPLE = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL).group(1)
+
+
+def domain(n, seed):
+    """Rows whose first five genes follow a hidden activity, which is returned too."""
+    rng = np.random.default_rng(seed)
+    activity, X = rng.normal(size=n), rng.normal(size=(n, 30)).astype("float32")
+    X[:, :5] += activity[:, None]
+    adata = AnnData(X, pd.DataFrame(index=[f"r{seed}-{i}" for i in range(n)]), layers={"scaled": X})
+    return adata, activity
+
+
+@pytest.fixture(scope="module")
+def data():
+    (bulk, activity), (cells, hidden) = domain(120, 0), domain(80, 1)
+    low, high = np.quantile(activity, [0.3, 0.7])
+    bulk.obs["response"] = np.select([activity > high, activity < low], [1.0, 0.0], np.nan)
+    bulk.obs["auc"] = 0.7 - 0.1 * activity
+    bulk.obsm["auc"], bulk.uns["drugs"] = bulk.obs[["auc"]].to_numpy(), np.array(["a"])
+    cells.obs["truth"], cells.obs["cell_line"] = (hidden > 0).astype(float), np.tile(["X", "Y"], 40)
+    return bulk, cells
+
+
+def written(folder, text=EXAMPLE):
+    (folder / "mine.py").write_text(text)
+    return str(folder / "mine.py")
+
+
+def test_the_example_of_the_page_is_a_row_of_the_comparison_and_of_the_panel(data, tmp_path):
+    bulk, cells = data
+    name = written(tmp_path)
+    methods = models.makers(["ridge", name, "all sensitive"], mask=None, hidden=8)
+    table = evaluate.score_methods(bulk, cells, methods=methods, seeds=[0, 1])
+    assert list(table["method"].unique()) == ["ridge", name, "all sensitive"]
+    mine = table[(table["method"] == name) & (table["seed"] == 1)]
+    assert roc_auc_score(cells.obs["truth"], mine["score"]) > 0.9
+    inputs = drug_panel.Inputs(bulk, cells, panel.samples(cells, bulk[:3].copy()), ["a"])
+    scores = drug_panel.all_seeds(name, inputs, n_seeds=2)["scores"]
+    assert set(scores["method"]) == {name} and set(scores["line"]) >= {"X", "Y"}
+    row = models.described([name]).loc[name]
+    assert row["what it is"].startswith("A cell is sensitive where") and models.takes(name, "seed")
+
+
+def test_it_sees_expression_only_and_cannot_change_what_others_learn_from(data, tmp_path):
+    bulk, cells = data
+    name = written(
+        tmp_path,
+        "class Spy:\n"
+        "    def fit(self, bulk, cells):\n"
+        "        assert list(cells.obs.columns) == [] and not cells.uns, 'answers'\n"
+        "        bulk.layers['scaled'][:] = 0\n"
+        "    def score_cells(self, cells):\n"
+        "        assert list(cells.obs.columns) == [] and 'r1-0' not in cells.obs_names\n"
+        "        return [0.5] * cells.n_obs\n",
+    )
+    assert (models.make(name, seed=3).fit(bulk, cells).score_cells(cells) == 0.5).all()
+    assert bulk.layers["scaled"].any() and not models.takes(name, "seed")
+    assert not models.learns_from_cells(name)
+
+
+VERBS = "    def fit(self, bulk, cells): pass\n    def score_cells(self, cells): return "
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("class A:\n    def fit(self, bulk, cells): pass\n", "must have one class with .*; it has none"),
+        (f"class A:\n{VERBS}0\nclass B(A): pass\n", "it has A, B"),
+        ("class A:\n    def fit(self", r"mine.py fails with SyntaxError"),
+        ("import no_such_package", "fails with ModuleNotFoundError: No module named 'no_such_package'"),
+        (f"class A:\n{VERBS}0.5", "must return 80 numbers from 0 to 1.*found float64 of shape \\(\\)"),
+        (f"class A:\n{VERBS}range(cells.n_obs)", "found int64 of shape \\(80,\\) from 0 to 79"),
+        (f"class A:\n{VERBS}['a'] * cells.n_obs", "found <U1 of shape"),
+        (f"class A:\n{VERBS}1 / 0", "mine.py: score_cells fails with ZeroDivisionError: division by zero"),
+        (f"class A:\n    def __init__(self, depth): pass\n{VERBS}0", "fit fails with TypeError: .*'depth'"),
+    ],
+)
+def test_what_is_wrong_with_it_is_one_line(data, tmp_path, text, words):
+    with pytest.raises(Bulk2scError, match=words) as error:
+        models.make(written(tmp_path, text), seed=1).fit(*data).score_cells(data[1])
+    assert "\n" not in str(error.value) and "mine.py" in str(error.value)
+
+
+def test_a_file_that_is_not_there_and_one_that_a_saved_model_names(tmp_path):
+    with pytest.raises(Bulk2scError, match=r"method 'none.py': there is no file \S+none.py"):
+        models.make("none.py")
+    name = written(tmp_path, f"raise SystemExit('it ran')\nclass A:\n{VERBS}0")
+    (tmp_path / "model.json").write_text(f'{{"method": "{name}", "settings": {{}}, "genes": []}}')
+    with pytest.raises(Bulk2scError, match="unknown method"):
+        models.load_model(tmp_path)
+
+
+def test_another_version_of_the_file_is_another_method(tmp_path, monkeypatch):
+    name = written(tmp_path)
+    study = Study("smoke", methods=["ridge", name], panel_methods=[name, "ridge"])
+    asked = [("scores", 0), ("left_out_lines", 0), ("panel_scores", name), ("panel_scores", "ridge")]
+    before = [study.stamp(*one) for one in asked]
+    written(tmp_path, EXAMPLE.replace("0.5", "0.4").replace("mean(axis=0)", "sum(axis=0)"))
+    assert [study.stamp(*one) == was for one, was in zip(asked, before, strict=True)] == [False] * 3 + [True]
+    monkeypatch.chdir(tmp_path)
+    assert _from_here(["ridge", "mine.py"]) == ["ridge", name]
