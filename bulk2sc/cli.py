@@ -142,7 +142,19 @@ def _run(parsed: argparse.Namespace) -> None:
     }
     print(f"{parsed.chapter} …", flush=True)
     notebook = run_own(planned, parsed.chapter, given, cores)
+    if any(isinstance(value, str) and is_own(value) for value in given.values()):
+        print(*_notes(notebook.parent / "results" / "raw_cells.h5ad"), sep="\n")
     print(f"notebook: {notebook}\nresults: {notebook.parent / 'results'}")
+
+
+def _notes(cells: Path) -> list[str]:
+    """Return what was found in one's own cells, where a run has read some."""
+    if not cells.is_file():
+        return []
+    import h5py
+
+    with h5py.File(cells) as file:
+        return list(file["uns/notes"].asstr()) if "uns/notes" in file else []
 
 
 def _from_here(value: Any) -> Any:

@@ -135,7 +135,7 @@ def read_yaml(path: Path) -> dict:
         raise Bulk2scError(f"{path}: is not text in UTF-8 ({error.reason}); save it as UTF-8") from error
     except OSError as error:
         raise Bulk2scError(f"{path}: cannot be read ({error.strerror})") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise Bulk2scError(f"{path}: is not valid YAML ({' '.join(str(error).split())})") from error
     if not isinstance(content, dict):
         raise Bulk2scError(f"{path}: must hold 'name: value' lines, found {type(content).__name__}")
@@ -201,18 +201,30 @@ def from_text(text: str, type_name: str, what: str) -> Any:
         return text
     try:
         value = yaml.load(text, _Plain)  # noqa: S506  (a safe loader)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         value = text
     return conform(value, type_name, what)
 
 
 class _Plain(yaml.SafeLoader):
-    """YAML whose whole numbers are decimal: 010 is 10, and 1:30 is no number."""
+    """YAML whose whole numbers are decimal (010 is 10), without aliases and names that stand there twice."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012
         first: [(tag, regexp) for tag, regexp in resolvers if tag.rpartition(":")[2] not in ("int", "float")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):  # a few lines of them can stand for gigabytes
+            raise yaml.YAMLError(f"aliases are not understood: *{self.peek_event().anchor}")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict:
+        mapping = super().construct_mapping(node, deep)
+        names = [key.value for key, _ in node.value]
+        if repeated := {name for name in names if names.count(name) > 1}:
+            raise yaml.YAMLError(f"'{min(map(str, repeated))}' stands there twice")
+        return mapping
 
 
 _Plain.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?\d+$"), list("-+0123456789"))

@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 import pandas as pd
 from anndata import AnnData
+from scipy import sparse
 
 from bulk2sc.datasets.matrices import MATRIX, read_10x, read_matrix, share_known
 from bulk2sc.datasets.safe import check_hdf5
@@ -99,9 +100,9 @@ def _read_hdf5(path: Path) -> AnnData:
             # Repeated names are refused by `check_cells`, which says what to do.
             warnings.filterwarnings("ignore", message=".* names are not unique")
             if keys & {"obs", "X"}:
-                return ad.read_h5ad(path)
+                return _sound(ad.read_h5ad(path))
             if "matrix" in keys or barcodes:
-                return _named_once(_read_10x_h5(path))
+                return _sound(_named_once(_read_10x_h5(path)))
     except Bulk2scError:
         raise
     except MemoryError as error:
@@ -110,6 +111,14 @@ def _read_hdf5(path: Path) -> AnnData:
         raise _unreadable(path, error) from error
     found = ", ".join(f"'{key}'" for key in sorted(keys)[:5]) or "nothing"
     raise Bulk2scError(f"{path}: is HDF5, but holds neither an AnnData nor a 10x matrix ({found}).")
+
+
+def _sound(cells: AnnData) -> AnnData:
+    """Return the cells; raise if a sparse matrix points outside of itself, at which scipy may crash."""
+    for matrix in (cells.X, cells.raw.X if cells.raw else None, *cells.layers.values()):
+        if sparse.issparse(matrix):
+            matrix.check_format(full_check=True)
+    return cells
 
 
 def _read_10x_h5(path: Path) -> AnnData:
@@ -235,7 +244,9 @@ def _mended_table(table: pd.DataFrame, part: str, notes: list[str]) -> pd.DataFr
     for name in names:
         column = table[name].infer_objects()
         kinds = set(column.dropna().map(type)) if column.dtype == object else set()
-        if kinds - {str}:
+        if column.dtype == object and not kinds:
+            column = column.astype(float)  # nothing but None
+        elif kinds - {str}:
             notes.append(f'{part}["{name}"]: written as text, as it holds values of several kinds')
         if kinds - {str} or isinstance(column.dtype, pd.StringDtype):
             column = column.astype(object).where(column.isna(), column.astype(str)).replace({pd.NA: None})

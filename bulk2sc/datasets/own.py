@@ -78,6 +78,7 @@ def check_cells(
     obs = _named_cells(cells.obs, name, sample)
     var = _named_genes(cells, var, name, gene_column)
     human, var, left_out = _human_genes(var, name)
+    everything = None if human.all() else matrix
     matrix, var = matrix[:, human], var[human]
     if not gene_column:  # of a column those that repeat are added up, as several ids of one symbol are
         _refuse_repeats(var.index, f"{name}: var_names", "keep one: adata[:, ~adata.var_names.duplicated()]")
@@ -88,7 +89,7 @@ def check_cells(
     if not (stored(matrix) != 0).any():
         raise Bulk2scError(f"{name}: every value is zero; give the measured expression.")
     told = values or ("log" if cells.uns.get("scale") == "log" else "")  # said by a published source
-    known, found = to_known_scale(matrix, f"{name}: {where}", told)
+    known, found = to_known_scale(matrix, f"{name}: {where}", told, everything)
     notes = [f"values of {where}: {found}", *left_out, *_hints(cells, matrix, where, layer)]
     notes += _unknown(known, var.index)
     used = np.asarray((known != 0).sum(axis=0)).ravel() > 0
@@ -100,6 +101,8 @@ def check_cells(
     noted = cells.uns.get("genes")  # anybody's file may hold anything here
     kept.uns["genes"] = {**(noted if isinstance(noted, Mapping) else {}), "all_zero": int((~used).sum())}
     kept.uns["notes"] = notes
+    if scale_of(known) == "log":
+        kept.uns.setdefault("scale", "log")  # so that checked cells need not be told again
     return kept
 
 

@@ -127,7 +127,8 @@ def extract(archive: Path, folder: Path) -> list[Path]:
         except Bulk2scError:
             raise
         except Exception as error:  # each compression has its own for a damaged archive
-            raise Bulk2scError(f"{archive}: cannot be unpacked into {folder}: {error}.") from error
+            said = " ".join(str(error).split())
+            raise Bulk2scError(f"{archive}: cannot be unpacked into {folder}: {said}.") from error
     return [folder / name for name in names]
 
 

@@ -35,7 +35,7 @@ def scale_of(matrix) -> str:
     return "counts" if (values == np.floor(values)).all() else "log"
 
 
-def to_known_scale(matrix, where: str, asked: str = ""):
+def to_known_scale(matrix, where: str, asked: str = "", everything=None):
     """
     Recognise values, and turn them into counts, log1p of amounts per 10,000, or z-scores.
 
@@ -49,6 +49,8 @@ def to_known_scale(matrix, where: str, asked: str = ""):
         ``counts``, ``log`` or ``z`` where the user says what they are; empty: told by the values. Counts and
         logarithms are told by whole numbers, by the same sum in every cell or by whole multiples of a cell's
         lowest value, before or after a logarithm is undone; z-scores by genes of mean 0 and spread 1.
+    everything
+        The same values beside those of other features, such as antibodies: sums may have been taken over all.
 
     Returns
     -------
@@ -70,7 +72,7 @@ def to_known_scale(matrix, where: str, asked: str = ""):
         matrix = _mapped(matrix, lambda x: np.maximum(x, 0))
     if asked == "z":
         raise Bulk2scError(f"{where} holds no negative value, so it holds no z-scores; try --values log.")
-    return _nonnegative(matrix, where, asked, largest)
+    return _nonnegative(matrix, where, asked, largest, everything)
 
 
 def _negative(matrix, values: np.ndarray, where: str, asked: str, lowest: float):
@@ -95,7 +97,7 @@ def _negative(matrix, values: np.ndarray, where: str, asked: str, lowest: float)
     return np.clip(scaled, -CLIP, CLIP).astype("float32"), found
 
 
-def _nonnegative(matrix, where: str, asked: str, largest: float):
+def _nonnegative(matrix, where: str, asked: str, largest: float, everything):
     """Go through the kinds of evidence, the strongest first."""
     cells = _sample(matrix)
     forms = {name: _Form(cells, undo) for name, undo in UNDO.items() if _fits(name, asked, largest)}
@@ -103,6 +105,10 @@ def _nonnegative(matrix, where: str, asked: str, largest: float):
     if whole:
         return _counted(matrix, whole)
     level = {name: form for name, form in forms.items() if form.uneven < 0.01}
+    if not level and everything is not None and stored(everything).min() >= 0:
+        cells = _sample(everything)
+        every = {name: _Form(cells, UNDO[name]) for name in forms}
+        level = {name: form for name, form in every.items() if form.uneven < 0.01}
     if level:
         name = min(level, key=lambda one: level[one].uneven)
         total = level[name].total

@@ -29,7 +29,8 @@
 # %% tags=["parameters"]
 edition: str = "demo"  # edition whose settings and results are used
 drug: str = "Cisplatin"  # drug, by its GDSC name
-cells_source: str = "simulated"  # cells: simulated, a data set, or the path of an .h5ad file
+cells_source: str = "simulated"  # cells: simulated, a data set, or the path of a file
+cells_reading: dict[str, str] = {}  # what must be told of a file, by gene_column, values, layer or sample
 methods: list[str] = [
     "shared AE",
     "LR",
@@ -67,7 +68,7 @@ pl.style()
 chosen = {"methods": methods, "n_seeds": n_seeds, "baseline_folds": baseline_folds}
 chosen |= {"studies": studies, "study_drugs": study_drugs}
 chosen |= {"study_cells": study_cells, "study_seeds": study_seeds}
-study = Study(edition=edition, drug=drug, cells_source=cells_source, **chosen)
+study = Study(edition=edition, drug=drug, cells_source=cells_source, cells_reading=cells_reading, **chosen)
 bulk, cells = study.read("pair")
 scores, lines_left_out = study.read("scores"), study.read("left_out_lines")
 

@@ -33,7 +33,8 @@
 # %% tags=["parameters"]
 edition: str = "demo"  # edition whose settings and results are used
 drug: str = "Cisplatin"  # drug, by its GDSC name
-cells_file: str = ""  # full path of your .h5ad file; empty takes the raw cells of this edition
+cells_file: str = ""  # full path of your cells, in a file or 10x folder; empty takes those of this edition
+cells_reading: dict[str, str] = {}  # what must be told of them, by gene_column, values, layer or sample
 model: str = "SVM"  # method, such as ridge or shared AE
 n_seeds: int = 1  # models whose scores are averaged
 exclude_lines: list[str] = []  # cell lines to leave out of training, beside those of this edition
@@ -48,7 +49,7 @@ from bulk2sc.study import Study
 
 pl.style()
 study = Study(edition=edition, drug=drug)
-raw = datasets.read_cells(cells_file) if cells_file else study.read("raw_cells")
+raw = datasets.mend(datasets.read_cells(cells_file))[0] if cells_file else study.read("raw_cells")
 bulk = datasets.load_bulk(study.settings["bulk_source"], seed=study.settings["data_seed"])
 
 # %% [markdown]
@@ -59,18 +60,20 @@ bulk = datasets.load_bulk(study.settings["bulk_source"], seed=study.settings["da
 # | | accepted |
 # |---|---|
 # | gene names | symbols (old ones too), Ensembl or Entrez ids |
-# | values | counts in `layers["counts"]` or in `X`; log values; z-scores |
+# | values | counts, in `layers["counts"]` or `X`; logarithms, shares, TPM; z-scores, residuals |
+# | files | `.h5ad`, a 10x `.h5` or folder, a table |
 # | anything else | ignored: labels and clusters never reach the model |
 #
-# What the values are is detected in a fixed order: a layer `counts`; non-negative whole numbers are counts; any negative fraction means z-scores; the rest is taken for log values.
-# Negative whole numbers are an error.
+# What the values are is told by the values: whole numbers are counts; the same sum in every cell, once a logarithm is undone, says which logarithm it was, and of what; genes of mean 0 and spread 1 are z-scores.
+# Where they do not tell, `cells_reading` must, such as `{values: log}`.
 
 # %%
 drawn = np.random.default_rng(0).permutation(raw.n_obs)[:1000]
 mine = raw[np.sort(drawn)].copy()
+checked = pp.check_cells(mine, cells_file or "the cells", **cells_reading)
 Markdown(
-    f"{mine.n_obs} of {raw.n_obs} cells are scored here, with {raw.n_vars} genes. "
-    f"The values are read as **{pp.detect_scale(mine)}**: {predict.SCALE_NOTE[pp.detect_scale(mine)]}."
+    f"{mine.n_obs} of {raw.n_obs} cells are scored here, with {checked.n_vars} genes. "
+    f"They were read as **{pp.detect_scale(checked)}** ({checked.uns['notes'][0]})."
     + (" The cells are *simulated*." if raw.uns.get("simulated") else "")
 )
 
@@ -89,6 +92,7 @@ prediction = predict.predict_cells(
     exclude_lines=held_out,
     seeds=n_seeds,
     model=model,
+    reading=cells_reading,
     bulk=bulk,
     name=cells_file or "the cells",
 )
@@ -128,10 +132,10 @@ _ = ax.set(xlabel="P(sensitive)", ylabel="density", xlim=(0, 1))
 #
 # The same cells are given once more as log values, once more as z-scores, and once with Entrez ids in place of symbols (where the cells above were log values already, the first of these is the same again).
 # The scores need not be identical, because the steps before a file was written differ, but log values and Entrez ids should leave the order of the cells as it is.
-# z-scores no longer show which genes vary among the cells, so for them the genes that vary most among the lines are taken, and the order may change somewhat.
+# z-scores no longer show which genes vary among the cells, so for them all shared genes are taken, and the order changes.
 
 # %%
-logged = pp.normalise(pp.resolve_symbols(pp.check_cells(mine)))
+logged = pp.normalise(pp.resolve_symbols(checked))
 forms = {"log values": logged.copy(), "z-scores": logged.copy(), "Entrez ids": logged.copy()}
 for form in ("log values", "z-scores"):
     forms[form].layers.pop("counts", None)
