@@ -2,7 +2,7 @@
 
 Of the drugs that were tested on all judged lines, and to which these respond differently, the one with the
 most lines in the smaller of the two tails comes first, ties by name. Tails are cut on the training lines.
-The first is the drug of an edition, the first three are its `study_drugs`.
+The first is the drug of an edition, and the first few are its `study_drugs`.
 Run: python benchmarks/choose_drug.py atlas mixology
 """
 

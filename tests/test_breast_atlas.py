@@ -270,7 +270,8 @@ def test_the_drugs_of_an_edition_are_those_of_the_rule(name, gdsc, ranked, reque
     cells = request.getfixturevalue(name)
     judged = sorted(set(cells.obs["cell_line"]) & set(gdsc.obs_names) - {"HCC1143"})
     found = ranked(gdsc, judged, cells.uns["held_out"])
-    assert [chosen["drug"], *chosen["study_drugs"][1:]] == list(found.index[:3])
+    assert chosen["study_drugs"] == list(found.index[: len(chosen["study_drugs"])])
+    assert chosen["drug"] == chosen["study_drugs"][0]
 
 
 def test_the_atlas_is_allotted_a_quarter_of_an_hour_on_two_cores():

@@ -96,9 +96,12 @@ Markdown(
 # A simulated cell takes its line's bulk profile as relative expression, changed a little by its clone and its phase of the cell cycle, and draws negative binomial counts at the depth of droplet sequencing.
 # No resistance programme is invented: what makes its line resistant in GDSC is all there is to find.
 
-# %% mystnb={"figure": {"caption": "Cells by sample before quality control. Where cells are simulated, colours say what each was made as; where they are real, its cell line.", "name": "fig-design"}, "image": {"alt": "Stacked bars, one for each sample, of the number of cells of each kind."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Cells by sample before quality control. Where cells are simulated, colours say what each was made as; where they are real, its cell line or, of more than ten lines, the truth of its line.", "name": "fig-design"}, "image": {"alt": "Stacked bars, one for each sample, of the number of cells of each kind."}} tags=["hide-input"]
 kind = "planted" if planted else "cell_line"
-ax = pl.composition(raw.obs["sample"], raw.obs[kind], palette=pl.PLANTED if planted else None)
+shown, palette = raw.obs[kind], pl.PLANTED if planted else None
+if not planted and shown.nunique() > 10:
+    shown, palette = pl.response_names(raw.obs["truth"]), pl.RESPONSE
+ax = pl.composition(raw.obs["sample"], shown, palette=palette)
 
 # %% tags=["remove-input"]
 lines_per_sample = raw.obs.groupby("sample", observed=True)["cell_line"].nunique()
@@ -179,7 +182,8 @@ flagged = judged if study.settings["remove_doublets"] else sound
 pd.Series(flagged.uns["qc"], name="here").rename_axis("rule").to_frame()
 
 # %% mystnb={"figure": {"caption": "Every cell before quality control: counts (genes detected, where values are no counts) against the share of mitochondrial counts. The dashed line is the largest share that is accepted.", "name": "fig-qc"}, "image": {"alt": "Scatter plot of mitochondrial percentage against counts; kept and removed cells have different colours."}} tags=["hide-input"]
-if "pct_counts_mt" in flagged.obs:
+mitochondrial = flagged.uns["qc"]["mitochondrial share"] == "applied"
+if mitochondrial:
     ax = pl.quality(flagged.obs)
     ax.axhline(max_mito, color="black", linestyle="--", linewidth=0.8)
 
@@ -188,6 +192,8 @@ if "pct_counts_mt" in flagged.obs:
 
 # %% mystnb={"figure": {"caption": "Genes detected in a cell, its counts and their mitochondrial share, as far as the data have them, by sample, before quality control (grey) and after (blue).", "name": "fig-qc-samples"}, "image": {"alt": "Up to three panels with pairs of box plots, one pair for each sample: number of detected genes, counts, and percentage of mitochondrial counts."}} tags=["hide-input"]
 stages = pd.concat({"before": flagged.obs, "after": flagged.obs[flagged.obs["qc_pass"]]}, names=["stage"])
+if not mitochondrial:
+    stages = stages.drop(columns="pct_counts_mt", errors="ignore")
 _ = pl.before_and_after(stages.reset_index("stage"))
 
 # %% [markdown]
