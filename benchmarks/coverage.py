@@ -5,7 +5,7 @@ own deviation (half of the variance), and the methods share six tenths of all de
 see the same expression. "equal": all have the same skill; "graded": their skills differ. Three ways to make
 intervals from the same draws: cells drawn as if each were a line, lines drawn and each difference by itself
 with plain percentiles, and the rule.
-Run: python benchmarks/coverage.py [--out table.csv]; about five minutes of one core.
+Run: python benchmarks/coverage.py [--out table.csv]; about four minutes of one core.
 """
 
 import argparse
@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData
 from scipy import stats
 
-from bulk2sc import compare
+from bulk2sc import compare, evaluate, inference
 
 SKILLS = {"auroc": {"equal": [0.75] * 5, "graded": [0.75, 0.77, 0.85, 0.65, 0.95]}}
 SKILLS["rho"] = {"equal": [0.3] * 5, "graded": [0.3, 0.33, 0.5, 0.1, 0.7]}
@@ -40,14 +39,18 @@ def of_cells(rng, n_lines, n_sensitive, skills, also_cells):
     line = np.repeat(np.arange(n_lines), rng.integers(5, 26, n_lines))
     noise = np.sqrt(0.5) * (deviations(rng, (n_lines,))[:, line] + deviations(rng, line.shape))
     distance = np.sqrt(2) * stats.norm.ppf(skills)[:, None]  # binormal: AUROC = Phi(distance / sqrt(2))
-    score = pd.DataFrame(stats.norm.cdf(noise + distance * answer[line]), METHODS)
-    obs = pd.DataFrame({"truth": answer[line], "cell_line": line.astype(str)})
-    cells = AnnData(obs=obs.set_axis(obs.index.astype(str)))
-    tidy = score.set_axis(cells.obs_names, axis=1).rename_axis("method").reset_index()
-    tidy = tidy.melt("method", var_name="cell", value_name="score").assign(seed=0)
-    by_line = compare.on_cells(tidy, cells, n_draws=N_DRAWS)["auroc"]
-    cells.obs["cell_line"] = cells.obs_names
-    return by_line, compare.on_cells(tidy, cells, n_draws=N_DRAWS)["auroc"] if also_cells else None
+    score = stats.norm.cdf(noise + distance * answer[line])
+    answer, cells = answer[line], np.arange(len(line))
+    return drawn(answer, score, line), drawn(answer, score, cells) if also_cells else None
+
+
+def drawn(answer, score, unit):
+    """Return what `compare.on_cells` does, of one seed and without a table of scores."""
+    weight = inference.line_weights(unit, n_draws=N_DRAWS)
+    metrics = [evaluate.weighted_metrics(answer, s, weight)["auroc"] for s in score]
+    values = pd.DataFrame(dict(zip(METHODS, metrics, strict=True)))
+    known = evaluate.evidence(answer, unit)
+    return compare.Draws("auroc", values.iloc[0], None, values.iloc[1:].reset_index(drop=True), known)
 
 
 def of_panel(rng, n_lines, n_sensitive, skills, also_cells):
@@ -87,7 +90,7 @@ def judged(table, true, margin):
     held = ((table["low"] - 1e-12 <= true) & (true <= table["high"] + 1e-12)).to_numpy()
     return {
         "tested": known.all(),
-        "all_hold": held.all() if known.all() else np.nan,
+        "all_hold": float(held.all()) if known.all() else np.nan,
         "false_side": ((sign != 0) & (sign != np.sign(true))).any(),
         "false_equal": (same & (np.abs(true) > margin + 1e-12)).any(),
         "found": (sign[true != 0] == np.sign(true[true != 0])).mean() if true.any() else np.nan,
@@ -112,7 +115,8 @@ def rows(metric, scenario, n_lines, n_sensitive, n_studies):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".csv"))
-    tables = []
+    out, tables = parser.parse_args().out, []
+    first = ["metric", "scenario", "lines", "sensitive", "studies", "way"]
     for metric, sizes in SIZES.items():
         for n_lines, n_sensitive, *studies in sizes:
             for scenario, n_studies in zip(SKILLS[metric], studies, strict=True):
@@ -121,9 +125,9 @@ def main():
                 about = {"metric": metric, "scenario": scenario, "lines": n_lines, "sensitive": n_sensitive}
                 tables.append(means.assign(**about, studies=n_studies))
                 print(tables[-1].round(3).to_string(), flush=True)
-    table = pd.concat(tables)
-    first = ["metric", "scenario", "lines", "sensitive", "studies", "way"]
-    table[first + [c for c in table if c not in first]].round(4).to_csv(parser.parse_args().out, index=False)
+                table = pd.concat(tables)
+                table = table[first + [column for column in table if column not in first]]
+                table.round(4).to_csv(out, index=False)
 
 
 if __name__ == "__main__":

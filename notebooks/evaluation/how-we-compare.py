@@ -54,8 +54,6 @@ from statsmodels.stats.proportion import proportion_confint
 from bulk2sc import compare, pl, say
 from bulk2sc.settings import project_root
 
-pl.style()
-
 # %% [markdown]
 # ## The rule at work
 #
@@ -75,6 +73,7 @@ scores = pd.concat(
 )
 
 # %%
+pl.style()
 draws = compare.on_cells(scores, cells, n_draws=n_draws)["auroc"]
 table = compare.differences(draws, reference="good")
 table.round(2)
