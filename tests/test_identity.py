@@ -88,12 +88,13 @@ def test_order_and_depth_of_cells_do_not_matter(simulated, gdsc):
 
 
 def test_cells_that_cannot_be_compared(simulated, gdsc):
-    line = simulated.obs["cell_line"].iloc[0]
-    one = simulated[simulated.obs["cell_line"] == line]
-    assert labels.identity(one, gdsc).empty
+    lines = sorted(simulated.obs["cell_line"].unique())
+    one, two, three = (simulated[simulated.obs["cell_line"].isin(lines[:n])] for n in (1, 2, 3))
+    assert labels.identity(one, gdsc).empty and labels.identity(two, gdsc).empty
+    assert list(labels.identity(three, gdsc).index) == lines[:3]
     foreign = renamed(simulated, {name: f"X{name}Y" for name in simulated.obs["cell_line"].unique()})
     assert labels.identity(foreign, gdsc).empty
-    assert (labels.leave_out_strangers(one, gdsc).obs["cell_line"] == line).all()
+    assert (labels.leave_out_strangers(one, gdsc).obs["cell_line"] == lines[0]).all()
 
 
 @pytest.mark.parametrize(

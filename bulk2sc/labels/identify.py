@@ -30,15 +30,15 @@ def identity(cells: AnnData, bulk: AnnData) -> pd.DataFrame:
     Returns
     -------
     By line: n_cells, rank of its own profile (1: the nearest of all), correlation with it, nearest (the line
-    of the nearest profile) and itself (rank at most `NEAREST`). Without rows where the cells are of one line
-    or of none in `bulk`.
+    of the nearest profile) and itself (rank at most `NEAREST`). Without rows where the cells are of fewer
+    than three lines, whose z-scores say little, or of none in `bulk`.
     """
     from scanpy import get
 
     lines = cells.obs["cell_line"].dropna().astype(str)
     own = [line for line in np.unique(lines) if line in bulk.obs_names]
     columns = ["n_cells", "rank", "correlation", "nearest", "itself"]
-    if not own or lines.nunique() < 2:
+    if not own or lines.nunique() < 3:
         return pd.DataFrame(columns=columns, index=pd.Index([], name="line"))
     shared = bulk.var_names[bulk.var_names.isin(cells.var_names)]
     log = pp.normalise(cells[lines.index])[:, shared]

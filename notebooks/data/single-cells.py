@@ -147,7 +147,7 @@ Markdown(
     f"Of {len(identity)} lines, {first} are nearest to their own profile among {bulk.n_obs}. "
     + (f"Not near themselves: **{prose.listing(strangers.index)}**." if len(strangers) else "All pass.")
     if len(identity)
-    else "Cells of two lines or more, some of them in the screen, are needed for this test; here there are none."
+    else "Cells of three lines or more, some of them in the screen, are needed for this test; here there are none."
 )
 
 # %% [markdown]
