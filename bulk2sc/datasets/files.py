@@ -55,60 +55,52 @@ def read_cells(path: str | Path) -> AnnData:
         with path.open("rb") as file:
             start = file.read(8)
         if start.startswith(b"\x1f\x8b") and path.name.endswith((".h5ad.gz", ".h5.gz")):
-            return _read_packed(path)
+            with tempfile.TemporaryDirectory() as scratch:
+                return _read_hdf5(_unpacked(path, Path(scratch)), path)
         if start == b"\x89HDF\r\n\x1a\n":
-            return _read_hdf5(path)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    if path.name.removesuffix(".gz").endswith((".csv", ".tsv", ".txt", ".tab")):
-        return _read_table(path)
-    kinds = {b"\x1f\x8b": "a gzip file", b"PK": "a zip archive", b"": "an empty file"}
-    found = next(kind for begin, kind in kinds.items() if start[:2] == begin or not begin)
-    found = (
-        found
-        if start[:2] in kinds
-        else f"no HDF5 file (it begins with {start!r}), such as an R object or text"
-    )
-    raise Bulk2scError(f"{path}: cannot be read: it is {found}. Give {FORMATS}.")
-
-
-def _read_packed(path: Path) -> AnnData:
-    with tempfile.TemporaryDirectory() as scratch:
-        plain = Path(scratch) / path.name.removesuffix(".gz")
-        try:
-            with gzip.open(path) as packed, plain.open("wb") as out:
-                shutil.copyfileobj(packed, out)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise Bulk2scError(f"{path}: is cut off or damaged ({error}); copy it again.") from error
-        return _read_hdf5(plain)
-
-
-def _read_hdf5(path: Path) -> AnnData:
-    with h5py.File(path, "r") as file:
-        check_hdf5(file, path)
-        keys = set(file)
-        barcodes = any(isinstance(part, h5py.Group) and "barcodes" in part for part in file.values())
-    if {"row_attrs", "col_attrs"} <= keys:
-        raise Bulk2scError(
-            f"{path}: is a loom file; give it as .h5ad: scanpy.read_loom(FILE).write_h5ad(OUT)."
-        )
-    if {"assays", "meta.data"} <= keys:
-        raise Bulk2scError(f"{path}: is a Seurat file (h5Seurat); convert it to .h5ad, counts included.")
-    _refuse_too_large(path)
-    try:
-        with warnings.catch_warnings():
-            # Repeated names are refused by `check_cells`, which says what to do.
-            warnings.filterwarnings("ignore", message=".* names are not unique")
-            if keys & {"obs", "X"}:
-                return _sound(ad.read_h5ad(path))
-            if "matrix" in keys or barcodes:
-                return _sound(_named_once(_read_10x_h5(path)))
+            return _read_hdf5(path, path)
     except Bulk2scError:
         raise
     except MemoryError as error:
         raise Bulk2scError(f"{path}: does not fit into memory ({error}); give fewer cells.") from error
     except Exception as error:  # h5py, scipy and anndata raise many kinds
         raise _unreadable(path, error) from error
+    if path.name.removesuffix(".gz").endswith((".csv", ".tsv", ".txt", ".tab")):
+        return _read_table(path)
+    kinds = {b"\x1f\x8b": "a gzip file", b"PK": "a zip archive", b"": "an empty file"}
+    found = kinds.get(start[:2], f"no HDF5 file (it begins with {start!r}), but perhaps an R object or text")
+    raise Bulk2scError(f"{path}: cannot be read: it is {found}. Give {FORMATS}.")
+
+
+def _unpacked(path: Path, folder: Path) -> Path:
+    plain = folder / path.stem
+    try:
+        with gzip.open(path) as packed, plain.open("wb") as out:
+            shutil.copyfileobj(packed, out)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise Bulk2scError(f"{path}: is cut off or damaged ({error}); copy it again.") from error
+    return plain
+
+
+def _read_hdf5(file: Path, path: Path) -> AnnData:
+    """Read what is in `file`; errors call it `path`."""
+    with h5py.File(file, "r") as opened:
+        check_hdf5(opened, path)
+        _refuse_too_large(opened, path)
+        keys = set(opened)
+        barcodes = any(isinstance(part, h5py.Group) and "barcodes" in part for part in opened.values())
+    if {"row_attrs", "col_attrs"} <= keys:
+        remedy = "give it as .h5ad: scanpy.read_loom(FILE).write_h5ad(OUT)"
+        raise Bulk2scError(f"{path}: is a loom file; {remedy}.")
+    if {"assays", "meta.data"} <= keys:
+        raise Bulk2scError(f"{path}: is a Seurat file (h5Seurat); convert it to .h5ad, counts included.")
+    with warnings.catch_warnings():
+        # Repeated names are refused by `check_cells`, which says what to do.
+        warnings.filterwarnings("ignore", message=".* names are not unique")
+        if keys & {"obs", "X"}:
+            return _sound(ad.read_h5ad(file))
+        if "matrix" in keys or barcodes:
+            return _sound(_named_once(_read_10x_h5(file)))
     found = ", ".join(f"'{key}'" for key in sorted(keys)[:5]) or "nothing"
     raise Bulk2scError(f"{path}: is HDF5, but holds neither an AnnData nor a 10x matrix ({found}).")
 
@@ -141,20 +133,16 @@ def _unreadable(path: Path, error: Exception) -> Bulk2scError:
     elif "float16" in said:
         remedy = "write the matrix as float32: adata.X = adata.X.astype('float32')"
     elif "no attribute 'shape'" in said:
-        said, remedy = (
-            "the name of a layer or of an array holds a slash",
-            "rename it where the file was written",
-        )
+        said, remedy = "the name of a layer or array holds a slash", "rename it where the file was written"
     else:
         remedy = "it is damaged or of another format: copy it again or write it with anndata's write_h5ad"
     return Bulk2scError(f"{path}: cannot be read ({said}{where}); {remedy}.")
 
 
-def _refuse_too_large(path: Path) -> None:
+def _refuse_too_large(opened: h5py.File, path: Path) -> None:
     """Refuse before memory runs out, when the system would end the process without a word."""
-    with h5py.File(path, "r") as file:
-        sizes = []
-        file.visititems(lambda _, item: sizes.append(item.nbytes) if isinstance(item, h5py.Dataset) else None)
+    sizes = []
+    opened.visititems(lambda _, item: sizes.append(item.nbytes) if isinstance(item, h5py.Dataset) else None)
     there = sysconf("SC_PAGE_SIZE") * sysconf("SC_PHYS_PAGES")
     if sum(sizes) > there:
         raise Bulk2scError(

@@ -88,8 +88,12 @@ def check_cells(
         raise Bulk2scError(f"{name}: {where} holds negative values, counts are zero or more; {remedy}.")
     if not (stored(matrix) != 0).any():
         raise Bulk2scError(f"{name}: every value is zero; give the measured expression.")
-    told = values or ("log" if cells.uns.get("scale") == "log" else "")  # said by a published source
-    known, found = to_known_scale(matrix, f"{name}: {where}", told, everything)
+    try:
+        known, found = to_known_scale(matrix, f"{name}: {where}", values, everything)
+    except Bulk2scError:
+        if values or cells.uns.get("scale") != "log":  # which a published source may say
+            raise
+        known, found = to_known_scale(matrix, f"{name}: {where}", "log", everything)
     notes = [f"values of {where}: {found}", *left_out, *_hints(cells, matrix, where, layer)]
     notes += _unknown(known, var.index)
     used = np.asarray((known != 0).sum(axis=0)).ravel() > 0
@@ -247,9 +251,7 @@ def _named_genes(cells: AnnData, var: pd.DataFrame, name: str, column: str) -> p
     columns = {f"--gene-column {one}": _known(var[one]) for one in var.columns}
     if cells.raw is not None and cells.raw.n_vars != len(var):
         columns |= {f"--raw --gene-column {one}": _known(cells.raw.var[one]) for one in cells.raw.var.columns}
-        columns["--raw"] = (
-            0.0 if cells.raw.var_names.astype(str).equals(var.index) else _known(cells.raw.var_names)
-        )
+        columns["--raw"] = _known(cells.raw.var_names)
     better = sorted((one for one, known in columns.items() if known > 0.5), key=columns.get, reverse=True)
     if rows or (share < 0.2 and better):
         what = "row numbers" if rows else "no names of human genes"
@@ -280,14 +282,11 @@ def _human_genes(var: pd.DataFrame, name: str) -> tuple[np.ndarray, pd.DataFrame
     if "genome" in var:
         foreign |= (var["genome"].astype(str).reset_index(drop=True) + "_").str.match(GENOME)
     mouse = names.str.match(MOUSE) & ~known
-    if (mouse & upper.isin(plain[known])).sum() > 0.05 * len(
-        names
-    ):  # both species, or their names would be few
+    if (mouse & upper.isin(plain[known])).mean() > 0.05:  # genes of both species, by the same names
         foreign |= mouse
     what = what.mask((what == "") & foreign, "genes of another species")
-    what = what.mask(
-        (what == "") & ~known & names.str.match(NO_GENE), "antibodies, guides, peaks or spike-ins"
-    )
+    other = names.str.match(NO_GENE) & ~known
+    what = what.mask((what == "") & other, "antibodies, guides, peaks or spike-ins")
     human, left_out = (what == "").to_numpy(), what[what != ""].value_counts()
     told = ", ".join(f"{n} {kind}" for kind, n in left_out.items())
     if not human.any():
@@ -317,18 +316,8 @@ def _refuse_repeats(names: pd.Index, where: str, remedy: str) -> None:
 
 # --- Columns of the study ----------------------------------------------------------------------------------
 
-ANSWERS = {
-    "1": 1.0,
-    "1.0": 1.0,
-    "true": 1.0,
-    "sensitive": 1.0,
-    "0": 0.0,
-    "0.0": 0.0,
-    "false": 0.0,
-    "resistant": 0.0,
-}
-ARMS = {"1": True, "1.0": True, "true": True, "treated": True, "0": False, "0.0": False, "false": False}
-ARMS |= {"control": False, "untreated": False}
+ANSWERS = {"sensitive": 1.0, "resistant": 0.0}  # besides numbers and truth values
+ARMS = {"treated": True, "control": False, "untreated": False}
 
 
 def study_columns(obs: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -341,19 +330,18 @@ def study_columns(obs: pd.DataFrame, name: str) -> pd.DataFrame:
         If a column of such a name holds something else.
     """
     obs = obs.copy()
-    for column, known, meant in (
-        ("truth", ANSWERS, "1 (sensitive) or 0"),
-        ("treated", ARMS, "True or False"),
-    ):
+    meant = {"truth": (ANSWERS, "1 (sensitive) or 0"), "treated": (ARMS, "True or False")}
+    for column, (words, meaning) in meant.items():
         if column not in obs:
             continue
         given = obs[column].astype(object)
+        known = words | {"1": 1, "1.0": 1, "true": 1, "0": 0, "0.0": 0, "false": 0}
         found = given.map(lambda one, known=known: known.get(str(one).lower()), na_action="ignore")
         strange = given[found.isna() & (given.notna() | (column == "treated"))].unique()
         if len(strange):
             some = ", ".join(f"'{one}'" for one in strange[:3])
             raise Bulk2scError(
-                f"{name}: obs['{column}'] must hold {meant}, found {some}; rename it if it means other things"
+                f"{name}: obs['{column}'] must hold {meaning}, found {some}; rename it if it means more"
             )
         obs[column] = found.astype(float if column == "truth" else bool)
     for column in {"sample", "cell_line"} & set(obs.columns):

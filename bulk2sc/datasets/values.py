@@ -130,7 +130,7 @@ def _nonnegative(matrix, where: str, asked: str, largest: float, everything):
         )
         return _per_ten_thousand(matrix, UNDO["not logged"]), f"{told}, log1p"
     if asked == "log":
-        return _mapped(matrix, lambda x: x), "natural logarithms, as --values says: used as they are"
+        return _mapped(matrix, lambda x: x), "natural logarithms, as was said: used as they are"
     raise Bulk2scError(
         f"{where} holds fractions up to {largest:.3g} that may be counts without their background or "
         "logarithms of some of the genes; say which by --values counts or --values log (of counts that were "
