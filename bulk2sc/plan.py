@@ -15,7 +15,7 @@ from bulk2sc.artefacts import (
     part_name,
     setting_types,
 )
-from bulk2sc.book.run import Run, is_new, note_of, read_run
+from bulk2sc.book.run import Run, is_new, read_run
 from bulk2sc.book.study import input_files
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.settings import (
@@ -107,13 +107,13 @@ class Plan:
 
     def output(self, chapter: Chapter) -> str:
         """Return the file that Snakemake makes for a chapter."""
-        return str(note_of(chapter.run)) if chapter.run else f"{chapter.file}.ipynb"
+        return str(chapter.run.note) if chapter.run else f"{chapter.file}.ipynb"
 
     def provenance(self, chapter: Chapter) -> dict | None:
         """Return how the executed notebook was made, or None."""
         path = self.executed(chapter)
         if chapter.run:
-            return read_json(note_of(chapter.run))
+            return read_json(chapter.run.note)
         return read_json(path.with_suffix(".provenance.json")) if path.exists() else None
 
     def status(self, chapter: Chapter) -> str:

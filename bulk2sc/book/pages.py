@@ -72,9 +72,9 @@ def kept_with_other_code(run: Run) -> list[str]:
 
 
 def add_files(run: Run, folder: Path) -> None:
-    """Copy the tables of a chapter beside its page, which links to them."""
-    for file in _tables(run):
-        shutil.copy(file, folder / file.name)
+    """Copy the tables of a chapter into a folder of its name beside its page, which links to them."""
+    if _tables(run):
+        shutil.copytree(run.path / "results", folder / run.slug)
 
 
 def _tables(run: Run) -> list[Path]:
@@ -82,7 +82,7 @@ def _tables(run: Run) -> list[Path]:
 
 
 def _files(run: Run) -> str:
-    links = [f"- {{download}}`{file.name}`" for file in _tables(run)]
+    links = [f"- {{download}}`{file.name} <{run.slug}/{file.name}>`" for file in _tables(run)]
     return "\n".join(["**Files**", "", *links]) if links else ""
 
 

@@ -19,14 +19,14 @@ from typing import Any
 import nbformat
 
 from bulk2sc import notebook
-from bulk2sc.book.store import STORE, Task, closure, making, modules, surroundings
+from bulk2sc.book.store import NOTE, STORE, Entry, Task, closure, making, modules, surroundings
 from bulk2sc.book.study import Study, all_settings, all_steps, input_files, needs_of, step_of
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.settings import digest, file_digest, project_root, show_any_text
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Entry):
     """A chapter with its parameters in force.
 
     Attributes
@@ -128,11 +128,6 @@ class Run:
         return project_root() / STORE / f"{self.slug}-{self.key}"
 
     @property
-    def made(self) -> bool:
-        """Whether it is in the store."""
-        return (self.path / "note.json").exists()
-
-    @property
     def executed(self) -> Path:
         """Where the executed notebook is."""
         return self.path / f"{self.slug}.ipynb"
@@ -158,7 +153,7 @@ class Run:
             where = {"environment": environment, "facts": facts}
             notebook.execute(self.slug, source, folder / self.executed.name, self.values, **where)
             source.unlink()
-            os.replace(folder / f"{self.slug}.provenance.json", folder / "note.json")
+            os.replace(folder / f"{self.slug}.provenance.json", folder / NOTE)
 
 
 def read_run(file: str, edition: str, values: dict[str, Any]) -> Run:
@@ -218,12 +213,7 @@ def _job(name: str, what: Run | Task, asked: dict, needs: Iterable[Task], editio
     asked |= {"edition": edition, "key": what.key, "name": name}
     command = [sys.executable, "-m", __spec__.name, json.dumps(asked)]
     parallel = isinstance(what, Run) and ".each(" in what.source
-    return Job(name, [str(note_of(need)) for need in needs], str(note_of(what)), parallel, command)
-
-
-def note_of(what: Run | Task) -> Path:
-    """Return the file that says that something is in the store."""
-    return what.path / "note.json"
+    return Job(name, [str(need.note) for need in needs], str(what.note), parallel, command)
 
 
 def main(asked: dict[str, Any]) -> int:

@@ -7,7 +7,6 @@ Code counts as it is parsed, without docstrings and comments.
 import ast
 import dis
 import inspect
-import json
 import os
 import shutil
 import sys
@@ -21,17 +20,16 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-import anndata as ad
 import joblib
-import numpy as np
-import pandas as pd
 from filelock import FileLock, Timeout
 
+from bulk2sc.book.formats import read, write
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.settings import COMPUTING, data_digest, digest, precision, project_root, versions, write_json
 
 PACKAGE = Path(__file__).parents[1]
 STORE = Path("_build", "store")  # in the project
+NOTE = "note.json"
 RUNNER = __package__  # what runs the book cannot change what a step makes
 
 
@@ -139,74 +137,6 @@ def surroundings(modules: dict[str, str]) -> dict[str, Any]:
     return {"made_with": versions(COMPUTING) | precise, "data": data_digest()}
 
 
-# --------------------------------------------------------------------------------------------------- formats
-
-
-def write(value: Any, path: Path) -> None:
-    """Write AnnData, a table, an array, a model, a set of these or a plain value; the ending tells which."""
-    if isinstance(value, ad.AnnData):
-        value.write_h5ad(f"{path}.h5ad", compression="lzf")
-    elif isinstance(value, np.ndarray):
-        np.save(f"{path}.npy", value, allow_pickle=False)
-    elif hasattr(value, "save"):
-        value.save(Path(f"{path}.model"))
-    elif isinstance(value, pd.DataFrame):
-        _write_table(value, Path(f"{path}.table"))
-    elif isinstance(value, tuple | dict):
-        folder = Path(f"{path}.{type(value).__name__}")
-        folder.mkdir()
-        for name, item in dict(enumerate(value) if isinstance(value, tuple) else value).items():
-            write(item, folder / str(name))
-    else:
-        Path(f"{path}.json").write_text(json.dumps(value))
-
-
-def read(path: Path) -> Any:
-    """Return the value that a file or folder holds."""
-    if path.suffix in (".tuple", ".dict"):
-        items = {file.stem: read(file) for file in path.iterdir()}
-        return items if path.suffix == ".dict" else tuple(items[name] for name in sorted(items, key=int))
-    return READERS[path.suffix](path)
-
-
-def _write_table(table: pd.DataFrame, folder: Path) -> None:
-    """Write a table as CSV for people, and beside it what CSV does not keep; categories become text."""
-    index = [] if isinstance(table.index, pd.RangeIndex) else list(table.index.names)
-    flat = table.reset_index() if index else table
-    types = {name: str(kind).replace("category", "object") for name, kind in flat.dtypes.items()}
-    folder.mkdir()
-    flat.to_csv(folder / "values.csv.gz", index=False, compression={"method": "gzip", "mtime": 0})
-    (folder / "types.json").write_text(json.dumps({"columns": types, "index": index}))
-
-
-def _read_table(folder: Path) -> pd.DataFrame:
-    about = json.loads((folder / "types.json").read_text())
-    # Names such as 0, NA or None stay text.
-    texts = {name: str for name, kind in about["columns"].items() if kind == "object"}
-    types = {name: kind for name, kind in about["columns"].items() if name not in texts}
-    settings = {"converters": texts, "dtype": types, "float_precision": "round_trip"}
-    table = pd.read_csv(folder / "values.csv.gz", **settings)
-    if about["index"]:
-        table = table.set_index(list(table.columns[: len(about["index"])]))
-        table.index.names = about["index"]
-    return table
-
-
-def _read_model(folder: Path) -> Any:
-    from bulk2sc.models import load_model
-
-    return load_model(folder)
-
-
-READERS = {
-    ".h5ad": ad.read_h5ad,
-    ".npy": lambda path: np.load(path, allow_pickle=False),
-    ".model": _read_model,
-    ".table": _read_table,
-    ".json": lambda path: json.loads(path.read_text()),
-}
-
-
 # ----------------------------------------------------------------------------------------------------- store
 
 
@@ -219,7 +149,7 @@ def say(text: str) -> None:
 def making(path: Path) -> Iterator[Path | None]:
     """Yield a folder to fill that becomes `path`; None if another process has made it meanwhile.
 
-    A file ``note.json`` in the folder says that it is whole; a folder without it is not there.
+    A folder without ``note.json`` is not whole, and counts as not there.
 
     Raises
     ------
@@ -236,7 +166,7 @@ def making(path: Path) -> Iterator[Path | None]:
             say(f"{path.name}: waiting for another process that makes it")
             lock.acquire()
     try:
-        if (path / "note.json").exists():
+        if (path / NOTE).exists():
             yield None
             return
         with writing(store):
@@ -260,8 +190,22 @@ def writing(folder: Path) -> Iterator[None]:
         raise Bulk2scError(f"{folder}: cannot be written ({reason}); make room or choose another") from error
 
 
+class Entry:
+    """What has an address, `path`, in the store."""
+
+    @property
+    def note(self) -> Path:
+        """The file that says how it was made, and that it is whole."""
+        return self.path / NOTE
+
+    @property
+    def made(self) -> bool:
+        """Whether it is in the store."""
+        return self.note.exists()
+
+
 @dataclass(frozen=True)
-class Task:
+class Task(Entry):
     """One result: the function that makes it, its settings, and the results it reads."""
 
     name: str
@@ -282,11 +226,6 @@ class Task:
     def path(self) -> Path:
         """Address of the result."""
         return project_root() / STORE / f"{self.name}-{self.key}"
-
-    @property
-    def made(self) -> bool:
-        """Whether the result is there."""
-        return (self.path / "note.json").exists()
 
     def make(self) -> None:
         """Make the result, and first what it reads, unless it is there."""
@@ -309,7 +248,7 @@ class Task:
         note = {"settings": self.settings, "needs": {need.name: need.key for need in self.needs}}
         with writing(folder.parent):
             write(value, folder / "value")
-            write_json(folder / "note.json", note | {"seconds": seconds})
+            write_json(folder / NOTE, note | {"seconds": seconds})
 
     def value(self) -> Any:
         """Return the result as read from its files, so that nothing done to it reaches another reader."""
