@@ -27,6 +27,7 @@ CHANGES = {
     "pathways": {"n_free": 3},
     "shared-encoder": {"weights": "code"},
     "classifier": {"cv_folds": 3},
+    "how-we-compare": {"n_draws": 500},
     "what-accuracy-hides": {"within": 2},
     "ablation": {"drug": OTHER_DRUG, "seeds": [0, 1, 2]},  # what lies upstream follows the drug
     "controls": {"drug": OTHER_DRUG},
