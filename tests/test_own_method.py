@@ -9,13 +9,14 @@ import pytest
 from anndata import AnnData
 from sklearn.metrics import roc_auc_score
 
-from bulk2sc import evaluate, models, panel
+from bulk2sc import book, evaluate, models, panel
 from bulk2sc.cli import _from_here
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.experiments import drug_panel
 from bulk2sc.study import Study
 
-PAGE = Path(__file__).resolve().parents[1] / "book" / "how-to" / "your-own-method.md"
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "book" / "how-to" / "your-own-method.md"
 EXAMPLE = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL).group(1)
 
 
@@ -57,6 +58,22 @@ def test_the_example_of_the_page_is_a_row_of_the_comparison_and_of_the_panel(dat
     assert set(scores["method"]) == {name} and set(scores["line"]) >= {"X", "Y"}
     row = models.described([name]).loc[name]
     assert row["what it is"].startswith("A cell is sensitive where") and models.takes(name, "seed")
+
+
+def test_a_study_fits_it_beside_the_others(tmp_path, monkeypatch):
+    (tmp_path / "editions").symlink_to(ROOT / "editions")
+    monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
+    name = written(tmp_path)
+    monkeypatch.setenv("BULK2SC_JOBS", "1")
+    study = book.Study("smoke", n_cells=200, resource="hallmark")
+    table = study.each("scores", {"method": ["signature", name, "all sensitive"]})
+    scores = table.pivot(index="cell", columns="method", values="score")
+    assert (
+        scores["all sensitive"].eq(1).all() and scores[[name, "signature"]].corr("spearman").iloc[0, 1] > 0.8
+    )
+    before = study.task("scores", {"method": name}).key
+    written(tmp_path, EXAMPLE.replace("mean(axis=0)", "sum(axis=0)"))
+    assert study.task("scores", {"method": name}).key != before
 
 
 def test_it_sees_expression_only_and_cannot_change_what_others_learn_from(data, tmp_path):

@@ -1,3 +1,6 @@
+import inspect
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +8,7 @@ import torch
 from anndata import AnnData
 from sklearn.metrics import roc_auc_score
 
-from bulk2sc import train
+from bulk2sc import notebook, steps, train
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.models import Pretrained, SharedAutoencoder, load_model
 from bulk2sc.models import autoencoder as networks
@@ -337,6 +340,15 @@ def test_saved_model_is_the_same_model(data, fitted, tmp_path, stage):
     assert {**loaded.get_params(), "mask": 0} == {**model.get_params(), "mask": 0}
     score = loaded.fit_classifier(bulk).score_cells(new_cells)
     assert np.array_equal(score, fitted.score_cells(new_cells))
+
+
+def test_steps_and_notebooks_have_the_defaults_of_the_model():
+    own = {p.name: p.default for p in inspect.signature(SharedAutoencoder).parameters.values()}
+    settings = inspect.signature(steps.autoencoder).parameters.values()
+    found = {("step", p.name): p.default for p in settings if p.kind is p.KEYWORD_ONLY}
+    for path in (Path(__file__).parents[1] / "notebooks").rglob("*.ipynb"):
+        found |= {(path.stem, p.name): p.default for p in notebook.parameters(path) if p.name in own}
+    assert len(found) > 12 and all(value == own[name] for (_, name), value in found.items())
 
 
 # ------------------------------------------------------------------------------------------------- errors
