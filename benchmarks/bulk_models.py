@@ -2,8 +2,8 @@
 
 All is measured on two sets of real cells (26 breast lines, 134 drugs; 5 lung lines, 36 drugs; lines ranked by
 the mean over their cells, mean Spearman over the drugs), plain and pooled, on the bulk profiles of the same
-lines, and on bulk lines left out at random or with whole clusters of lines. What is in the table already is not
-made again. Run: python benchmarks/bulk_models.py
+lines, and on bulk lines left out at random or with whole clusters of lines. What is in the table already is
+not made again. Run: python benchmarks/bulk_models.py
 """
 
 import argparse
@@ -42,10 +42,10 @@ TISSUE_LOSS = 0.01  # more than this a candidate may not lose on bulk lines of u
 def choose(table: pd.DataFrame) -> pd.Series:
     """Choose a setting on the first set of cells, on the second, and on both: committed before the final run.
 
-    Candidates predict bulk lines of unseen tissues no worse than ridge 1e4, but for `TISSUE_LOSS`; what was not
-    measured there is none. Of these the highest mean rho counts; on both sets, their mean weighted by lines.
-    What is chosen on one set is reported on the other; what is shipped is the choice on both. Better than ridge
-    1e4 is only what `compare` calls higher.
+    Candidates predict bulk lines of unseen tissues no worse than ridge 1e4, but for `TISSUE_LOSS`; what was
+    not measured there is none. Of these the highest mean rho counts; on both sets, their mean weighted by
+    lines. What is chosen on one set is reported on the other; what is shipped is the choice on both. Better
+    than ridge 1e4 is only what `compare` calls higher.
     """
     rho = table.assign(of=table["idea"] + ": " + table["setting"]).pivot(
         index="of", columns="on", values="rho"
@@ -355,7 +355,7 @@ def make() -> pd.DataFrame:
 
 
 def compared(table: pd.DataFrame) -> pd.DataFrame:
-    """Compare what the rule chooses with ridge 1e4 on both sets: lines drawn jointly, simultaneous intervals."""
+    """Compare what the rule chooses with ridge 1e4 on both sets, by the one rule of `compare`."""
     chosen = choose(table)
     draws = {}
     for key in SETS:
