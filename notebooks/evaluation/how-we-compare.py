@@ -102,7 +102,7 @@ Markdown(sentence)
 # how often are the right sides found, and how wide are the intervals?
 
 # %% tags=["hide-input"]
-kept = pd.read_csv(project_root() / "benchmarks" / "coverage.csv")
+kept = pd.read_csv(project_root() / "benchmarks" / "interval_coverage.csv")
 kept["balanced"] = (kept["metric"] == "rho") | (kept["sensitive"] == kept["lines"] // 2)
 rule = kept[kept["way"] == "the rule"]
 graded = rule[rule["scenario"] == "graded"].set_index(["metric", "lines", "sensitive"])
