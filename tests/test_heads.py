@@ -3,16 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from anndata import AnnData
-from sklearn.metrics import roc_auc_score
 
-from bulk2sc import train
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.models import SharedAutoencoder
-from bulk2sc.models.heads import Lines, StackedClassifiers, cross_entropy, fit_stack
-from bulk2sc.models.losses import cross_entropy as cross_entropy_of_one
-from bulk2sc.models.networks import new_classifier
 
 GENES = [f"G{i:02d}" for i in range(30)]
 DRUGS = [f"drug{i}" for i in range(5)]
@@ -67,58 +61,6 @@ def test_each_drug_has_the_classifier_it_would_have_alone(same_number, batch_siz
     pd.testing.assert_frame_equal(together.score(cells), alone, check_dtype=False, atol=1e-3, rtol=0)
     np.testing.assert_allclose(together.validation_loss[DRUGS], lowest, atol=1e-4)
     assert alone.std().median() > 0.2  # there is something to be equal about
-
-
-def test_planted_activities_are_found_and_more_drugs_than_fit_at_once(monkeypatch):
-    monkeypatch.setattr("bulk2sc.models.transfer.DRUGS_AT_ONCE", 2)
-    bulk, activity = lines(300, 0)
-    cells, hidden = lines(100, 1)
-    model = pretrained(bulk, batch_size=64)
-    score = model.fit_classifiers(bulk, respond(bulk, activity, same_number=True)).score(cells)
-    assert list(score) == DRUGS and list(score.index) == list(cells.obs_names)
-    for drug, truth in zip(DRUGS, hidden.T, strict=True):
-        assert roc_auc_score(truth > 0, score[drug]) > 0.85
-
-
-def test_drugs_stop_by_themselves_and_keep_the_weights_of_their_best_epoch():
-    torch.manual_seed(0)
-    codes, first = torch.randn(40, 4), new_classifier(4)
-    signal = (codes[:, 0] > 0).float()
-    y = torch.stack([signal, torch.randint(0, 2, (40,)).float()], dim=1)  # the second has none to learn
-    half = [torch.arange(20)] * 2, [torch.arange(20, 40)] * 2
-    fitting, held_out = (Lines.of(rows, y) for rows in half)
-    settings = {"lr": 0.01, "patience": 4, "progress": "demo"}
-    lowest, by_epoch = {}, []
-
-    def halves():
-        return torch.randperm(20).split(10)
-
-    for epochs in range(1, 40):
-        with train.seeded(1):
-            stack = StackedClassifiers(first, 2)
-            lowest[epochs] = fit_stack(stack, codes, fitting, held_out, halves, max_epochs=epochs, **settings)
-        with torch.no_grad():
-            by_epoch.append(cross_entropy(stack(codes[held_out.rows]), held_out.y))
-        torch.testing.assert_close(by_epoch[-1], lowest[epochs])
-    best = [next(e for e, low in lowest.items() if low[drug] == lowest[39][drug]) for drug in (0, 1)]
-    assert best[1] + 4 < best[0]  # the one that stops first does not stop the other
-
-
-def test_logits_and_losses_are_those_of_single_classifiers():
-    torch.manual_seed(0)
-    singles = [new_classifier(6) for _ in range(3)]
-    stack, nan = StackedClassifiers(singles[0], 3), float("nan")
-    for drug, single in enumerate(singles):
-        for i, layer in enumerate(m for m in single if isinstance(m, torch.nn.Linear)):
-            stack.weights[i].data[drug], stack.biases[i].data[drug] = layer.weight.T, layer.bias
-    z, y = torch.randn(3, 5, 6), torch.tensor([[1, 0, 1, nan, nan], [0, 0, 1, 1, 1], [nan] * 5])
-    with torch.no_grad():
-        expected = torch.stack([single(codes) for single, codes in zip(singles, z, strict=True)])
-        torch.testing.assert_close(stack(z), expected)
-        losses = [cross_entropy_of_one(logit, labels) for logit, labels in zip(expected, y, strict=True)]
-        torch.testing.assert_close(cross_entropy(stack(z), y), torch.stack(losses))
-        of_all = torch.stack([single(z[0]) for single in singles], dim=1)
-        torch.testing.assert_close(stack.of_all(z[0]), of_all)
 
 
 def test_errors_name_the_drug_and_what_to_do():

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from bulk2sc.models import masked
 from bulk2sc.models.masked import MaskedLinear
 
 needs_mkl = pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="this torch has no MKL")
@@ -40,39 +39,3 @@ def test_sparse_products_equal_the_formula_in_value_and_gradients(n):
     for one, two in ((layer.weight, weight), (layer.bias, bias), (z, copy)):
         torch.testing.assert_close(one.grad, two.grad)
     assert (layer.weight.grad[few().T == 0] == 0).all()
-
-
-@needs_mkl
-def test_gradients_of_sparse_products_are_those_of_finite_differences():
-    layer = MaskedLinear(few(24, 60)).double()
-    z = torch.randn(3, 24, dtype=torch.float64, requires_grad=True)
-    product = masked._SparseProduct.apply
-    assert torch.autograd.gradcheck(lambda z, w: product(z, w, layer._places), (z, layer.weight))
-
-
-@needs_mkl
-def test_a_layer_keeps_to_products_with_all_places_where_these_are_faster():
-    assert MaskedLinear(few(share=0.3))._places is None
-    with torch.autocast("cpu", torch.bfloat16):
-        assert MaskedLinear(few())(torch.randn(2, 40)).dtype == torch.bfloat16
-    layer, z = MaskedLinear(few()), torch.randn(40)
-    torch.testing.assert_close(layer(z), layer(z[None])[0])
-
-
-@needs_mkl
-def test_training_by_sparse_products_is_training_by_all(monkeypatch):
-    x = torch.randn(8, 300)
-
-    def trained() -> torch.Tensor:
-        torch.manual_seed(0)
-        layer, z = MaskedLinear(few()), torch.randn(8, 40)
-        optimiser = torch.optim.Adam(layer.parameters(), fused=True)
-        for _ in range(20):
-            optimiser.zero_grad()
-            F.mse_loss(layer(z), x).backward()
-            optimiser.step()
-        return layer.weight.detach()
-
-    sparse = trained()
-    monkeypatch.setattr(masked, "DENSE", 0.0)
-    torch.testing.assert_close(sparse, trained(), atol=1e-5, rtol=1e-4)
