@@ -218,26 +218,6 @@ def test_the_penalty_of_ridge_is_chosen_on_bulk(data, fitted):
     assert np.allclose(fitted["ridge CV"].score_cells(data[1]), fixed.score_cells(data[1]), atol=1e-9)
 
 
-def test_methods_say_how_they_are_set(data):
-    table = described(["RF", "ridge", "ridge CV", "tuned XGBoost", "shared AE"], mask=data[2], alpha=7.0)
-    assert table.loc["RF", "settings"] == "n_estimators 500" and table.loc["ridge", "settings"] == "alpha 7"
-    assert table.loc["ridge", "what it is"].startswith("Ridge regression on AUC with a fixed penalty")
-    assert (
-        table.loc["tuned XGBoost", "chosen on bulk lines"]
-        == "max_depth from 1, 3, 5; learning_rate from 0.05, 0.2"
-    )
-    assert table.loc["ridge CV", "chosen on bulk lines"].startswith("alpha from 100, 316, 1000, 3160, ")
-    assert (
-        "lr 0.001" in table.loc["shared AE", "settings"] and "mask" not in table.loc["shared AE", "settings"]
-    )
-    assert (table.loc[["RF", "ridge", "shared AE"], "chosen on bulk lines"] == "").all()
-
-
-def test_makers_take_the_seed_last_and_keep_their_method():
-    made = makers(["RF", "LR"], C=0.5, n_estimators=3, seed=9)
-    assert (made["RF"](4).seed, made["RF"](4).n_estimators, made["LR"](4).C) == (4, 3, 0.5)
-
-
 def test_signature_weights_are_correlations_and_the_limit_of_ridge(data, fitted):
     bulk, cells, _ = data
     X, auc = of_tested(bulk)
@@ -247,11 +227,6 @@ def test_signature_weights_are_correlations_and_the_limit_of_ridge(data, fitted)
     X = (X - X.mean(0)) / X.std(0)
     limit = sklearn.linear_model.Ridge(alpha=1e9).fit(X.astype(float), auc)
     assert np.corrcoef(limit.coef_, weights)[0, 1] == pytest.approx(1, abs=1e-6)
-
-
-def test_a_constant_gene_has_no_weight_in_a_signature():
-    X = np.array([[1.0, 5.0], [2.0, 5.0], [3.0, 5.0]], dtype=np.float32)
-    assert np.allclose(CorrelationWeights().fit(X, np.array([2.0, 4.0, 6.0])).coef_, [1, 0])
 
 
 def test_calibration_recovers_probabilities():
@@ -268,12 +243,6 @@ def test_calibration_without_skill_answers_the_base_rate_and_keeps_the_order():
     slope, offset = calibrate(decision, y)
     score = 1 / (1 + np.exp(-(slope * decision + offset)))
     assert (np.diff(score) > 0).all() and np.allclose(score, 0.75, atol=0.01)
-
-
-def test_ridge_scores_in_the_order_of_predicted_auc(data, fitted):
-    cells = data[1]
-    order = np.argsort(fitted["ridge"].predict_auc(cells))
-    assert (np.diff(fitted["ridge"].score_cells(cells)[order]) <= 0).all()
 
 
 # ------------------------------------------------------------------------------------------- save and load

@@ -126,15 +126,6 @@ def test_cross_entropy_leaves_out_unlabelled_lines():
     assert float(cross_entropy(logit, torch.full((3,), nan))) == 0
 
 
-def test_one_pass_visits_every_row_once_with_as_many_others():
-    batches = list(one_pass(torch.arange(257), torch.arange(1000, 1003), 256))
-    assert sorted(torch.cat([rows for rows, _ in batches]).tolist()) == list(range(257))
-    assert [len(rows) for rows, _ in batches] == [129, 128]
-    assert all(
-        len(rows) == len(others) and set(others.tolist()) <= {1000, 1001, 1002} for rows, others in batches
-    )
-
-
 # ---------------------------------------------------------------------------------------------- estimator
 
 
@@ -150,15 +141,6 @@ def test_planted_pathway_is_learnt_from_bulk_and_found_in_new_cells(data, schedu
     assert roc_auc_score(hidden > 0, score) > 0.9
     stages = ["joint"] if schedule == "joint" else ["pretraining", "classifier"]
     assert list(model.history_["stage"].unique()) == stages
-
-
-def test_presets_weigh_the_terms_as_text_and_code_do(data):
-    bulk, cells, _, _, mask = data
-    for weights, (r, d, s) in {"text": (1, 0.1, 0.1), "code": (0.1, 0.1, 1)}.items():
-        model = SharedAutoencoder(mask=mask, weights=weights, hidden=8, max_epochs=2).pretrain(bulk, cells)
-        term = model.history_.pivot_table(index=["split", "epoch"], columns="term", values="value")
-        expected = r * term["reconstruction"] + d * term["difference"] + s * term["sparse"]
-        assert np.allclose(term["total"], expected, rtol=1e-5)
 
 
 def test_joint_loss_is_cross_entropy_plus_a_tenth_of_the_autoencoder(data):
@@ -282,14 +264,6 @@ def test_bf16_products_lead_to_the_losses_and_scores_of_float32(data, monkeypatc
     assert auroc_16 == pytest.approx(auroc, abs=0.02)
 
 
-@pytest.mark.parametrize("schedule", ["pretrain-then-classify", "joint"])
-def test_a_batch_larger_than_the_data_is_all_of_it(data, schedule):
-    bulk, cells, new_cells, _, mask = data
-    settings = {"mask": mask, "schedule": schedule, "hidden": 8, "max_epochs": 2}
-    large, exact = (SharedAutoencoder(batch_size=n, **settings).fit(bulk, cells) for n in (10_000, 200))
-    assert np.array_equal(large.score_cells(new_cells), exact.score_cells(new_cells))
-
-
 @pytest.mark.parametrize("settings", [{"dropout": 0.5}, {"batch_norm": True}])
 def test_a_score_depends_on_nothing_but_its_cell(data, settings):
     bulk, cells, new_cells, _, mask = data
@@ -319,13 +293,6 @@ def test_code_has_named_dimensions_and_leads_to_the_score(data, fitted):
     logit.sum().backward()
     assert z.grad.abs().sum() > 0
     assert np.allclose(torch.sigmoid(logit).detach().numpy(), fitted.score_cells(new_cells), atol=1e-6)
-
-
-def test_untrained_encoder_is_a_control(data):
-    bulk, cells, new_cells, _, mask = data
-    model = SharedAutoencoder(mask=mask, **QUICK | {"max_epochs": 0}).fit(bulk, cells)
-    assert model.history_.empty
-    assert np.isfinite(model.score_cells(new_cells)).all()
 
 
 @pytest.mark.parametrize("stage", ["pretrained", "fitted"])

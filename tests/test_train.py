@@ -63,12 +63,6 @@ def test_max_epochs_ends_training_and_zero_changes_nothing():
     assert history.empty and module.weight.item() == 0
 
 
-def test_trains_in_train_mode_and_validates_in_eval_mode_without_gradients():
-    module = Scripted()
-    train.minimise(module, no_batches, module.loss, module.validation(iter([2.0, 1.0])), max_epochs=2)
-    assert module.modes == 2 * [("train", True, True), ("validation", False, False)]
-
-
 def test_history_holds_means_over_batches():
     module = Scripted()
     history = train.minimise(
@@ -198,14 +192,6 @@ def test_bf16_is_taken_where_the_processor_has_it(monkeypatch, processor, wanted
     if wanted:
         monkeypatch.setenv("BULK2SC_PRECISION", wanted)
     assert train.takes_bf16() is taken
-
-
-def test_an_older_torch_and_a_gpu_keep_to_float32(monkeypatch):
-    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
-    assert not train.takes_bf16()
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert not train.takes_bf16()
 
 
 def test_an_unknown_precision_is_named(monkeypatch):
