@@ -18,9 +18,9 @@ from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.models import LADDER, METHODS, base, described, learns_from_cells, load_model, make, makers
+from bulk2sc.models import LADDER, METHODS, base, learns_from_cells, load_model, make
 from bulk2sc.models.baselines import BASELINES, GRID
-from bulk2sc.models.regressions import PENALTIES, CorrelationWeights, calibrate
+from bulk2sc.models.regressions import PENALTIES, calibrate
 
 CONSTANT = ["mean effect", "all sensitive", "all resistant"]
 LEARNERS = [name for name in METHODS if name not in CONSTANT]

@@ -8,9 +8,7 @@ from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
 from bulk2sc import evaluate, pathways
-from bulk2sc.errors import Bulk2scError
-from bulk2sc.experiments import hyperparameters, paired, trials
-from bulk2sc.makers.sweeps import mask_of
+from bulk2sc.experiments import hyperparameters, paired
 
 BASE = {"min_pathway_genes": 10, "n_hvg": 30, "dropout": 0.1}
 SWEPT = {"min_pathway_genes": [2, 10], "n_hvg": [20], "dropout": [0.5]}

@@ -18,7 +18,6 @@ from bulk2sc.models.autoencoder import (
     autoencoder_loss,
     cross_entropy,
     difference_loss,
-    one_pass,
 )
 
 QUICK = {"hidden": 32, "max_epochs": 15, "batch_size": 64}
