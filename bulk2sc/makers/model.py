@@ -4,13 +4,13 @@ from bulk2sc.artefacts import artefact
 
 
 @artefact("training.pair", upto="labels")
-def pair(bulk, labelled, *, n_hvg: int = 2500):
-    """Pair training lines, with tails of their own, and cells: same genes, ``layers["scaled"]``."""
+def pair(bulk, labelled, *, n_hvg: int = 2500, pool: int = 0):
+    """Pair training lines, with tails of their own, and cells, pooled where asked: same genes and scale."""
     from bulk2sc import labels, pp
 
     training = pp.train_lines(bulk, labelled.uns.get("held_out", []))
     asked = {name: bulk.uns["labels"][name] for name in ("drug", "k", "measure")}
-    return pp.pair(labels.label_bulk(training, **asked), labelled, n_hvg=n_hvg)
+    return pp.pair(labels.label_bulk(training, **asked), labelled, n_hvg=n_hvg, pool=pool)
 
 
 @artefact("mask.csv.gz", upto="pathways")

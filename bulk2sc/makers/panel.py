@@ -8,7 +8,7 @@ PANEL = ["ridge CV", "signature", "shared AE", "all sensitive"]
 
 
 @artefact("panel.pair", upto="pp")
-def panel_pair(bulk, cells, *, panel_hvg: int = 0):
+def panel_pair(bulk, cells, *, panel_hvg: int = 0, pool: int = 0):
     """Pair the lines to train on and the cells of known lines, at all shared genes (`panel_hvg` = 0).
 
     Raises
@@ -28,7 +28,7 @@ def panel_pair(bulk, cells, *, panel_hvg: int = 0):
         )
     known = cells[lines.isin(bulk.obs_names)].copy()
     held_out = {*known.obs["cell_line"], *cells.uns.get("held_out", [])}
-    return pp.pair(pp.train_lines(bulk, sorted(held_out)), known, n_hvg=panel_hvg)
+    return pp.pair(pp.train_lines(bulk, sorted(held_out)), known, n_hvg=panel_hvg, pool=pool)
 
 
 @artefact("panel_mask.csv.gz", upto="pathways")
