@@ -80,9 +80,9 @@ def test_correlations_of_the_sweep_are_those_of_held_out_lines(inputs):
 
     from bulk2sc.models.regressions import _correlation
 
-    tested = inputs.labelled("b")[17:]
-    folds = KFold(5, shuffle=True, random_state=0)
-    data = tested.layers["scaled"].astype(float), tested.obs["auc"].astype(float)
+    folds = KFold(5, shuffle=True, random_state=0).split(inputs.bulk)
+    folds = [(fitting[fitting >= 17], left_out[left_out >= 17]) for fitting, left_out in folds]  # b's lines
+    data = inputs.bulk.layers["scaled"].astype(float), inputs.auc("b")
     expected = [
         cross_val_score(Ridge(alpha=a), *data, scoring=_correlation, cv=folds).mean() for a in PENALTIES
     ]

@@ -11,11 +11,11 @@ import pytest
 import yaml
 from book_fixtures import BUILD, ROOT
 from scipy.stats import spearmanr
-from sklearn.linear_model import Ridge
 
 from bulk2sc import makers, panel, pp
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.experiments import drug_panel
+from bulk2sc.models.all_drugs import AllDrugs
 
 pytest_plugins = ["book_fixtures"]
 
@@ -177,16 +177,6 @@ def made_up(n_lines=60, n_genes=25):
     return bulk
 
 
-def test_ridge_weights_equal_scikit_learns_primal_solution():
-    bulk = made_up()
-    weights = drug_panel.weights_of(bulk, pd.Series(50.0, ["a", "b"]))
-    for j, drug in enumerate(["a", "b"]):
-        auc = bulk.obsm["auc"][:, j].astype(float)
-        tested = ~np.isnan(auc)
-        ridge = Ridge(alpha=50.0).fit(bulk.layers["scaled"][tested], auc[tested])
-        np.testing.assert_allclose(weights[drug], ridge.coef_, atol=1e-6)
-
-
 def test_drugs_are_chosen_by_lines_tested_and_spread():
     bulk = made_up()
     table = panel.drugs(bulk, ["L0", "L1", "L10", "L11"], min_lines=3, min_total=50)
@@ -246,7 +236,7 @@ def real_panel(gdsc, mixology):
     lines = sorted(set(cells.obs["cell_line"]))
     training, cells = pp.pair(pp.train_lines(gdsc, lines), cells, n_hvg=0)
     drugs = panel.drugs(gdsc, lines)
-    weights = drug_panel.weights_of(training, pd.Series(2000.0, drugs.index))
+    weights = AllDrugs(penalty=2000.0).fit(training, drugs.index).weights_
     samples = panel.samples(cells, panel.bulk_profiles(gdsc, training, lines))
     scores = panel.line_means(-(samples.to_df(layer="scaled") @ weights), samples)
     found = panel.rankings(scores.assign(method="ridge", seed=0), panel.truth(gdsc, lines))

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from scipy.linalg import cho_factor, cho_solve
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.model_selection import KFold, StratifiedKFold
@@ -18,6 +17,7 @@ from sklearn.svm import SVC
 from tqdm.auto import tqdm
 
 from bulk2sc import labels, models, panel
+from bulk2sc.models.all_drugs import AllDrugs, held_out, responses, similarity
 from bulk2sc.models.base import FOLDS, labelled_lines, scaled
 from bulk2sc.models.regressions import PENALTIES, CorrelationWeights
 
@@ -191,7 +191,7 @@ def signature_weights(bulk: AnnData, drugs: Sequence[str]) -> pd.DataFrame:
 
 
 def _fixed_penalty(bulk: AnnData, drugs: Sequence[str]) -> pd.DataFrame:
-    return weights_of(bulk, pd.Series(models.Ridge().alpha, drugs))
+    return AllDrugs(penalty=models.Ridge().alpha).fit(bulk, drugs).weights_
 
 
 LINEAR: dict[str, Callable] = {models.Ridge.name: _fixed_penalty, models.Signature.name: signature_weights}
@@ -202,52 +202,21 @@ def _linear(inputs: Inputs, weights: pd.DataFrame) -> pd.DataFrame:
 
 
 def penalty_sweep(bulk: AnnData, drugs: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
-    """Cross-validate ridge regression over `PENALTIES` for each drug, on the folds of `models.RidgeCV`.
-
-    Drugs that were tested on the same lines share the factors of the kernel.
+    """Cross-validate ridge regression over `PENALTIES` for each drug; drugs share the folds of the lines.
 
     Returns
     -------
     DataFrame
         Correlation with AUC on held-out lines, mean over folds (n_drugs, n_penalties).
     """
-    kernel, rows = _kernel(bulk), {}
-    for tested, auc in _by_lines_tested(bulk, drugs):
-        within, folds = kernel[np.ix_(tested, tested)], KFold(FOLDS, shuffle=True, random_state=seed)
-        found = np.zeros((len(PENALTIES), auc.shape[1]))
-        for fitting, held_out in folds.split(within):
-            across, answer = within[np.ix_(held_out, fitting)], auc.to_numpy()
-            duals = _duals(within[np.ix_(fitting, fitting)], answer[fitting], PENALTIES)
-            for i, dual in enumerate(duals):
-                found[i] += _correlation(across @ dual, answer[held_out]) / FOLDS
-        rows |= dict(zip(auc.columns, found.T, strict=True))
-    return pd.DataFrame(rows, index=PENALTIES).T.loc[list(drugs)]
-
-
-def weights_of(bulk: AnnData, penalties: pd.Series) -> pd.DataFrame:
-    """Fit a ridge regression of AUC on scaled genes, with an intercept, for each drug.
-
-    One kernel matrix of the lines serves all drugs, which makes the panel a matter of seconds.
-
-    Parameters
-    ----------
-    bulk
-        Training lines with `layers["scaled"]` (n_lines, n_genes) and `obsm["auc"]`.
-    penalties
-        By drug: the penalty on the squared weights, as `alpha` of scikit-learn's `Ridge`.
-
-    Returns
-    -------
-    DataFrame
-        Weights (n_genes, n_drugs); ``-(Z @ weights)`` ranks samples from resistant to sensitive.
-    """
-    genes, kernel, weights = scaled(bulk).astype(float), _kernel(bulk), {}
-    for tested, auc in _by_lines_tested(bulk, penalties.index):
-        within = kernel[np.ix_(tested, tested)]
-        for drug in auc:
-            (dual,) = _duals(within, auc[[drug]].to_numpy(), [penalties[drug]])
-            weights[drug] = genes[tested].T @ dual[:, 0]
-    return pd.DataFrame(weights, index=bulk.var_names)[list(penalties.index)]
+    auc, genes = responses(bulk, drugs), scaled(bulk).astype(float)
+    splits = list(KFold(FOLDS, shuffle=True, random_state=seed).split(genes))
+    kernel = similarity(genes, genes, "linear")
+    found = {}
+    for penalty in PENALTIES:
+        predicted = pd.DataFrame(held_out(kernel, auc.to_numpy(), splits, penalty), auc.index, auc.columns)
+        found[penalty] = sum(predicted.iloc[fold].corrwith(auc.iloc[fold]) for _, fold in splits) / FOLDS
+    return pd.DataFrame(found)
 
 
 def _swept(inputs: Inputs, seed: int) -> Iterator[tuple[str, Scored]]:
@@ -264,36 +233,6 @@ def _swept(inputs: Inputs, seed: int) -> Iterator[tuple[str, Scored]]:
                 "validation": reached,
             }
         )
-        yield name, Scored(_linear(inputs, weights_of(inputs.bulk, penalties)), chosen)
-
-
-def _kernel(bulk: AnnData) -> np.ndarray:
-    genes = scaled(bulk).astype(float)
-    return genes @ genes.T
-
-
-def _by_lines_tested(bulk: AnnData, drugs: Sequence[str]) -> Iterator[tuple[np.ndarray, pd.DataFrame]]:
-    """Yield the lines, as numbers, and the AUC (n_lines, n_drugs) of all drugs tested on just these."""
-    auc = pd.DataFrame({drug: labels.response_of(bulk, drug).astype(float) for drug in drugs})
-    pattern = auc.notna().T.apply(lambda row: row.to_numpy().tobytes(), axis=1)
-    for _, same in pattern.groupby(pattern, sort=False):
-        tested = np.flatnonzero(auc[same.index[0]].notna())
-        yield tested, auc.iloc[tested][list(same.index)]
-
-
-def _duals(kernel: np.ndarray, auc: np.ndarray, penalties: Sequence[float]) -> Iterator[np.ndarray]:
-    """Yield for each penalty the dual coefficients (n_lines, n_drugs) of ridge regressions with an intercept.
-
-    They sum to 0 for each drug, so predictions need no centred kernel.
-    """
-    centred = kernel - kernel.mean(axis=0) - kernel.mean(axis=1, keepdims=True) + kernel.mean()
-    diagonal, auc = centred.diagonal().copy(), auc - auc.mean(axis=0)
-    for penalty in penalties:
-        np.fill_diagonal(centred, diagonal + penalty)
-        yield cho_solve(cho_factor(centred, lower=True, check_finite=False), auc, check_finite=False)
-
-
-def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Correlate columns with columns, Pearson: (n, n_drugs) twice -> (n_drugs,)."""
-    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
-    return (a * b).sum(axis=0) / np.sqrt((a**2).sum(axis=0) * (b**2).sum(axis=0))
+        groups = penalties.groupby(penalties).groups.items()
+        weights = [AllDrugs(penalty=one).fit(inputs.bulk, same).weights_ for one, same in groups]
+        yield name, Scored(_linear(inputs, pd.concat(weights, axis=1)[list(inputs.drugs)]), chosen)

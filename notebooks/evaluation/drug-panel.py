@@ -328,12 +328,13 @@ pd.concat(shown) if shown else None
 # :class: dropdown
 # ```python
 # from bulk2sc import pp
+# from bulk2sc.models.all_drugs import AllDrugs
 #
 # cells.layers["whole"] = cells.layers["scaled"].copy()
 # for sample in cells.obs["sample"].unique():
 #     rows = (cells.obs["sample"] == sample).to_numpy()
 #     cells.layers["scaled"][rows] = pp.zscore(cells.layers["whole"][rows])
-# weights = drug_panel.weights_of(training, pd.Series(2000.0, drugs.index))
+# weights = AllDrugs(penalty=2000.0).fit(training, drugs.index).weights_
 # score = -(cells.to_df(layer="scaled") @ weights).groupby(cells.obs["cell_line"].to_numpy()).mean()
 # panel.summary(panel.ranking([score], auc).of(sets[main]))
 # ```
