@@ -7,16 +7,22 @@ import struct
 import tracemalloc
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from anndata import AnnData
 from conftest import at_hand
 from scipy import sparse
 
-from bulk2sc import datasets
+from bulk2sc import datasets, labels, pp
 from bulk2sc.datasets import atlas as module
 from bulk2sc.datasets.atlas import OBJECT, read_dgcmatrix
 from bulk2sc.errors import Bulk2scError
+from bulk2sc.settings import load_edition
+
+ROOT = Path(__file__).parents[1]
 
 HEAD = b"RDX2\nX\n" + struct.pack(">iii", 2, 0x40201, 0x20300)
 NULL = struct.pack(">i", 254)
@@ -222,3 +228,61 @@ def test_known_biology_of_the_atlas(atlas):
     assert (
         mean.loc[["MCF7", "T47D"], "ESR1"].min() > 10 * mean.loc[["BT549", "HS578T", "HCC38"], "ESR1"].max()
     )
+
+
+# --- the edition -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ranked():
+    """Return the rule of `benchmarks/choose_drug.py`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "benchmarks")
+        return import_module("choose_drug").ranked
+
+
+def test_the_drug_with_most_lines_in_the_smaller_tail_comes_first(ranked):
+    """40 training lines of AUC .30, .31, ..., .69: tails up to .41 and from .58 on."""
+    lines = [f"J{i}" for i in range(6)]
+    judged = {
+        "two each": [0.1, 0.2, 0.5, 0.5, 0.8, 0.9],
+        "one and five": [0.1, 0.8, 0.8, 0.8, 0.8, 0.9],
+        "also two each": [0.405, 0.4, 0.5, 0.57, 0.585, 0.9],
+        "three each, one untested": [0.1, 0.1, 0.1, 0.9, 0.9, np.nan],
+        "alike": [0.40, 0.41, 0.45, 0.45, 0.50, 0.50],
+    }
+    auc = pd.DataFrame(judged, index=lines)
+    training = pd.DataFrame(
+        {drug: 0.3 + np.arange(40) / 100 for drug in judged}, [f"T{i}" for i in range(40)]
+    )
+    stranger = pd.DataFrame(0.0, ["S"], list(judged))  # held out, and not judged: it moves no tail
+    table = pd.concat([auc, training, stranger])
+    bulk = AnnData(np.zeros((len(table), 1)), obs=pd.DataFrame(index=table.index))
+    bulk.obsm["auc"], bulk.uns["drugs"] = table.to_numpy(), list(judged)
+    found = ranked(bulk, lines, ["S"])
+    assert list(found.index) == ["also two each", "two each", "one and five"]
+    assert found[["sensitive", "resistant"]].to_numpy().tolist() == [[2, 2], [2, 2], [1, 5]]
+
+
+@pytest.mark.parametrize("name", ["atlas", "mixology"])
+def test_the_drugs_of_an_edition_are_those_of_the_rule(name, gdsc, ranked, request):
+    chosen = load_edition(name, ROOT).parameters
+    cells = request.getfixturevalue(name)
+    judged = sorted(set(cells.obs["cell_line"]) & set(gdsc.obs_names) - {"HCC1143"})
+    found = ranked(gdsc, judged, cells.uns["held_out"])
+    assert [chosen["drug"], *chosen["study_drugs"][1:]] == list(found.index[:3])
+
+
+def test_the_atlas_is_allotted_a_quarter_of_an_hour_on_two_cores():
+    assert sum(load_edition("atlas", ROOT).budgets.values()) <= 2 * 15 * 60
+
+
+def test_lines_of_the_atlas_are_nowhere_in_training(atlas, gdsc):
+    cells = pp.hold_out_own_lines(pp.resolve_symbols(pp.check_cells(atlas, "atlas")), gdsc)
+    cells = labels.truth_from_lines(labels.leave_out_strangers(cells, gdsc), gdsc, "AT13148")
+    judged = cells.obs.loc[cells.obs["cell_line"].isin(gdsc.obs_names), "cell_line"]
+    assert judged.nunique() == 26 and len(judged) == 780
+    training = pp.train_lines(gdsc, cells.uns["held_out"])
+    assert training.n_obs == 973 - 27 and not set(training.obs_names) & {*judged, "HCC1143"}
+    sides = cells.obs.groupby("cell_line", observed=True)["truth"].first().value_counts()
+    assert sides.to_dict() == {1.0: 11, 0.0: 10}

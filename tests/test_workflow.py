@@ -294,7 +294,7 @@ def test_a_chapter_that_is_left_out_is_named_where_its_link_had_no_text():
     assert pages.without_dead_links(with_text, pages.Path("notebooks/a/one"), absent) == "the *text*"
 
 
-@pytest.mark.parametrize("edition", ["demo", "mixology", "paper", "smoke"])
+@pytest.mark.parametrize("edition", ["atlas", "demo", "mixology", "paper", "smoke"])
 def test_no_page_of_an_edition_links_to_a_chapter_that_the_edition_lacks(edition):
     planned = plan.plan(edition)
     absent = pages.absent_chapters(planned)

@@ -49,7 +49,7 @@ import pandas as pd
 import seaborn as sns
 from IPython.display import Markdown
 
-from bulk2sc import clustering, datasets, pl, pp, prose, published
+from bulk2sc import clustering, datasets, labels, pl, pp, prose, published
 from bulk2sc.study import Study
 
 pl.style()
@@ -78,9 +78,10 @@ Markdown(
 # That leaves nothing to test the labels against, so this book uses cells whose answer comes from elsewhere: **the truth of a cell is the measured response of its own cell line**, by its place in the tails of GDSC, and the lines of the cells never take part in training.
 # There are two kinds.
 #
-# *Real cells* of five lung cancer lines, mixed and sequenced together by {cite:t}`tian2019` (GSE118767) with CEL-seq2 and Drop-seq.
+# *Real cells*, none of them treated: the question is which lines a drug would kill.
+# Five lung cancer lines were mixed and sequenced together by {cite:t}`tian2019` (GSE118767) with CEL-seq2 and Drop-seq.
 # Each cell's line is known from its genetic variants, and so are {abbr}`doublets (two cells measured as one)` of two lines, which are left out.
-# None was treated: the question is which lines a drug would kill.
+# {cite:t}`gambardella2022` (GSE173634) sequenced breast cancer lines with Drop-seq, each on its own, so line and sequencing run cannot be told apart; a part of that atlas, 30 cells of each of 31 lines, is public as a matrix of counts.
 #
 # *Simulated cells*, which imitate the experiment of the paper with everything known:
 #
@@ -105,6 +106,45 @@ Markdown(
     f"Samples: {len(lines_per_sample)}. Different lines in a sample (normal cells counting as one): "
     f"{' to '.join(str(n) for n in sorted({lines_per_sample.min(), lines_per_sample.max()}))}. Lines that leave "
     f"the training data because of these cells: {len(raw.uns.get('held_out', []))}."
+)
+
+# %% [markdown]
+# ## Is each line what it is called?
+#
+# A cell takes its answer from the name of its line, and lines in culture get mixed up {cite:p}`fusenig2017`.
+# So every name is tested: the mean of a line's cells is correlated with all bulk profiles, and **its own has to be among the three nearest**.
+# The mean is taken of log expression and z-scored over the lines of the cells, the profiles over all lines of the screen.
+# Where the answer comes from measured lines, a line that fails loses its name and its label; it leaves the training data all the same.
+
+# %%
+named = raw.copy()
+named.obs["cell_line"] = raw.obs["cell_line"].astype(str).str.removeprefix(labels.STRANGER)
+identity = labels.identity(named, bulk).sort_values("correlation")
+strangers = identity[~identity["itself"].astype(bool)]
+
+# %% mystnb={"figure": {"caption": "Correlation of each line's cells with the bulk profile of that line. Orange: the own profile is not among the three nearest; its rank and the nearest line stand beside it.", "name": "fig-identity"}, "image": {"alt": "One dot for each cell line, its correlation with its own bulk profile; lines that are not near themselves are orange and labelled."}} tags=["hide-input"]
+if len(identity):
+    ax = plt.subplots(figsize=(5.5, 0.2 * len(identity) + 1))[1]
+    colours = identity["itself"].map({True: pl.SENSITIVE, False: pl.RESISTANT})
+    ax.scatter(identity["correlation"], identity.index, c=colours, s=25)
+    for line, found in strangers.iterrows():
+        text = f"own profile: number {found['rank']} of {bulk.n_obs}; nearest: {found['nearest']}"
+        ax.annotate(text, (found["correlation"], line), (8, -3), textcoords="offset points", fontsize=8)
+    ax.set(
+        xlabel="correlation with its own bulk profile", xlim=(min(0, identity["correlation"].min()) - 0.05, 1)
+    )
+    ax.tick_params(axis="y", labelsize=8)
+
+# %% mystnb={"code_prompt_hide": "Hide the table", "code_prompt_show": "Table: every line and its own profile"} tags=["hide-cell"]
+identity.round({"correlation": 2})
+
+# %% tags=["remove-input"]
+first = int((identity["rank"] == 1).sum())
+Markdown(
+    f"Of {len(identity)} lines, {first} are nearest to their own profile among {bulk.n_obs}. "
+    + (f"Not near themselves: **{prose.listing(strangers.index)}**." if len(strangers) else "All pass.")
+    if len(identity)
+    else "Cells of two lines or more, some of them in the screen, are needed for this test; here there are none."
 )
 
 # %% [markdown]
@@ -451,6 +491,10 @@ if by_genotype:
     rows += [("scrublet recall of genetic doublets", hits / genetic["double"].sum())]
     rows += [("scrublet precision of genetic doublets", hits / genetic["doublet"].sum())]
     rows += [(f"scrublet AUROC, {sample}", separated(obs)[0]) for sample, obs in groups]
+known_lines = identity[["rank", "correlation"]].rename_axis("method").reset_index()
+_ = study.rows(
+    known_lines.melt("method", var_name="metric").assign(metric=lambda t: "identity, " + t["metric"])
+)
 by_set = table1.dropna().rename_axis("dataset").melt(var_name="metric", ignore_index=False)
 _ = study.rows(by_set.reset_index())
 prose.written(study.rows(pd.DataFrame(rows, columns=["metric", "value"])))
