@@ -253,7 +253,8 @@ def _predict(parsed: argparse.Namespace) -> None:
     chosen = {n: getattr(parsed, n) for n in ("seeds", "model", "pool") if getattr(parsed, n) is not None}
     lines = [line.strip() for line in parsed.exclude_lines.split(",") if line.strip()]
     reading = {n: getattr(parsed, n) for n in ("gene_column", "values", "layer", "sample")}
-    chosen["reading"] = {name: value for name, value in reading.items() if value}
+    if reading := {name: value for name, value in reading.items() if value}:
+        chosen["reading"] = reading
     settings = {"drug": parsed.drug, "out": parsed.out, "exclude_lines": lines, "progress": print} | chosen
     prediction = predict(parsed.cells, **settings)
     print("\n".join([*prediction.notes, f"written: {parsed.out}"]))

@@ -288,8 +288,8 @@ def _trained(lines: AnnData, cells: AnnData, model: str, settings: dict, progres
     fitted = models.make(model, **settings).fit(lines, cells)
     try:
         fitted.save(folder)
-    except OSError as error:
-        progress(f"warning: {folder}: the model cannot be kept ({error.strerror or error})")
+    except (OSError, Bulk2scError) as error:
+        progress(f"warning: the model cannot be kept ({error})")
     return fitted
 
 

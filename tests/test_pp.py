@@ -136,12 +136,6 @@ def test_a_counts_layer_comes_first():
     assert pp.detect_scale(cells) == "counts"
 
 
-@pytest.mark.parametrize("values", [[-1, 2, 3], [-1, 0.5, 3]])
-def test_negative_counts_are_an_error(values):
-    with pytest.raises(Bulk2scError, match="negative whole numbers"):
-        pp.detect_scale(frame([values, values]))
-
-
 # --- names -------------------------------------------------------------------------------------------------
 
 
@@ -157,9 +151,13 @@ def test_names_of_any_kind_become_symbols_and_counts_are_summed():
     assert "counts" not in named.layers
 
 
-def test_logs_of_one_gene_are_averaged():
-    named = pp.resolve_symbols(frame([[1.5, 2.5, 0.25], [0.0, 1.0, 0.0]], ["ERBB2", "HER2", "EGFR"]))
-    np.testing.assert_allclose(named.X, [[2.0, 0.25], [0.5, 0.0]])
+@pytest.mark.parametrize("wrap", [np.asarray, sparse.csr_matrix])
+def test_logs_of_one_gene_are_those_of_the_summed_amounts(wrap):
+    cells = frame(np.log1p([[1.5, 2.5, 0.25], [0.0, 1.0, 0.0]]), ["ERBB2", "HER2", "EGFR"])
+    cells.X = wrap(cells.X)
+    X = pp.resolve_symbols(cells).X
+    X = X.toarray() if sparse.issparse(X) else X
+    np.testing.assert_allclose(X, np.log1p([[4.0, 0.25], [1.0, 0.0]]), rtol=1e-6)
 
 
 def test_counts_layer_is_merged_and_everything_about_cells_stays():
@@ -190,8 +188,8 @@ def test_held_out_lines_leave_training_in_any_spelling():
 def test_unknown_line_gets_a_suggestion():
     bulk = frame(np.ones((2, 2)))
     bulk.obs_names = ["NCIH838", "A549"]
-    with pytest.raises(Bulk2scError, match=r"'H-838'.*Did you mean 'NCIH838'"):
-        pp.train_lines(bulk, ["H-838"])
+    with pytest.raises(Bulk2scError, match=r"'NCI-H833'.*no excluding.*Did you mean 'NCIH838'"):
+        pp.train_lines(bulk, ["NCI-H833"])
 
 
 # --- quality -----------------------------------------------------------------------------------------------
@@ -336,19 +334,6 @@ def test_z_scores_all_pass_and_it_is_said():
     assert flagged.obs["qc_pass"].all() and not flagged.obs["doublet"].any()
     assert set(flagged.uns["qc"].values()) == {"not applicable: z-scores"}
     np.testing.assert_array_equal(pp.normalise(flagged).X, cells.X)
-
-
-def test_values_too_large_for_logarithms_are_refused():
-    with pytest.raises(Bulk2scError, match=r"values up to 5000.5 that are neither .* take log1p first"):
-        pp.qc_flags(frame([[0.5, 5000.5], [1, 2]]))
-
-
-@pytest.mark.parametrize("wrap", [np.asarray, sparse.csr_matrix])
-def test_counts_that_are_not_whole_are_refused_by_layer_and_value(wrap):
-    cells = frame([[1, 2], [3, 4]])
-    cells.layers["counts"] = wrap(np.array([[1, 2.25], [3, 0.5]], dtype="float32"))
-    with pytest.raises(Bulk2scError, match=r'layers\["counts"\] holds 2 values that are not .*first 2.25'):
-        pp.qc_flags(cells)
 
 
 def test_the_notes_on_quality_can_be_written(planted_quality, tmp_path):

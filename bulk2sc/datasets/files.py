@@ -86,6 +86,7 @@ def _read_hdf5(path: Path) -> AnnData:
     with h5py.File(path, "r") as file:
         check_hdf5(file, path)
         keys = set(file)
+        barcodes = any(isinstance(part, h5py.Group) and "barcodes" in part for part in file.values())
     if {"row_attrs", "col_attrs"} <= keys:
         raise Bulk2scError(
             f"{path}: is a loom file; give it as .h5ad: scanpy.read_loom(FILE).write_h5ad(OUT)."
@@ -97,15 +98,18 @@ def _read_hdf5(path: Path) -> AnnData:
         with warnings.catch_warnings():
             # Repeated names are refused by `check_cells`, which says what to do.
             warnings.filterwarnings("ignore", message=".* names are not unique")
-            if "obs" in keys:
+            if keys & {"obs", "X"}:
                 return ad.read_h5ad(path)
-            return _named_once(_read_10x_h5(path))
+            if "matrix" in keys or barcodes:
+                return _named_once(_read_10x_h5(path))
     except Bulk2scError:
         raise
     except MemoryError as error:
         raise Bulk2scError(f"{path}: does not fit into memory ({error}); give fewer cells.") from error
     except Exception as error:  # h5py, scipy and anndata raise many kinds
         raise _unreadable(path, error) from error
+    found = ", ".join(f"'{key}'" for key in sorted(keys)[:5]) or "nothing"
+    raise Bulk2scError(f"{path}: is HDF5, but holds neither an AnnData nor a 10x matrix ({found}).")
 
 
 def _read_10x_h5(path: Path) -> AnnData:
@@ -119,7 +123,7 @@ def _unreadable(path: Path, error: Exception) -> Bulk2scError:
     said = " ".join(f"{error}".split())
     place = re.search(r"key '([^']*)' of .* (?:from|to) (\S*)", " ".join(getattr(error, "__notes__", [])))
     where = f", at '{place[2].rstrip('/')}/{place[1]}'" if place else ""
-    if "lock" in said:
+    if "unable to lock" in said:
         said, remedy = "another program has it open for writing", "close it there, or copy the file"
     elif isinstance(error, PermissionError) or getattr(error, "errno", 0) == errno.EACCES:
         said, remedy = "you may not read it", "ask for permission, or copy the file"

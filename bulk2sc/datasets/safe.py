@@ -10,7 +10,7 @@ import zipfile
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path, PureWindowsPath
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING
 
 from bulk2sc.errors import Bulk2scError
 
@@ -84,19 +84,15 @@ def check_hdf5(file: "h5py.File", name: Path) -> None:
     """
     import h5py
 
-    def refuse(key: str, what: str) -> NoReturn:
-        raise Bulk2scError(
-            f"{name}: refused: its '{key}' is {what} another file. Take the file from its official source."
-        )
-
-    def check(key: str, link: object) -> None:
-        if isinstance(link, h5py.ExternalLink):
-            refuse(key, "a link to")
+    def found(key: str, link: object) -> str | None:
         item = file.get(key) if isinstance(link, h5py.HardLink) else None
-        if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
-            refuse(key, "kept in")
+        outside = isinstance(item, h5py.Dataset) and (item.external or item.is_virtual)
+        return key if outside or isinstance(link, h5py.ExternalLink) else None
 
-    file.visititems_links(check)
+    if key := file.visititems_links(found):  # it stops at the first
+        raise Bulk2scError(
+            f"{name}: refused: its '{key}' is kept in another file. Take the file from its official source."
+        )
 
 
 def extract(archive: Path, folder: Path) -> list[Path]:
