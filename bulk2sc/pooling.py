@@ -95,7 +95,7 @@ def _components(X) -> np.ndarray:
     if X.shape[1] > N_GENES and X.min() >= 0:  # z-scores all vary alike
         table = sc.pp.highly_variable_genes(AnnData(X), n_top_genes=N_GENES, flavor="seurat", inplace=False)
         X = X[:, table["highly_variable"].to_numpy()]
-    cells = AnnData(np.array(X.toarray() if sparse.issparse(X) else X, "float32"))
+    cells = AnnData(X.toarray() if sparse.issparse(X) else X.astype("float32"))
     sc.pp.scale(cells, max_value=10)
     if not cells.X.any():  # all cells are alike
         return cells.X[:, :1]
