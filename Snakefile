@@ -7,6 +7,7 @@ import sys
 
 from bulk2sc import pages
 from bulk2sc.artefacts import part_name
+from bulk2sc.book.run import jobs
 from bulk2sc.notebook import KERNEL_ENVIRONMENT
 from bulk2sc.plan import NEEDS, plan
 from bulk2sc.workflow import write_states
@@ -26,7 +27,25 @@ rule all:
         pages.STATE,
 
 
-for chapter in book.chapters:
+# New form: what lies in the store has no rule; whatever times files bear, its address says what it is.
+for job in jobs([chapter.run for chapter in book.chapters if chapter.run]):
+
+    rule:
+        name:
+            job.name
+        input:
+            [ancient(path) for path in job.inputs],
+        output:
+            update(job.output),
+        threads: workflow.cores if job.parallel else 1
+        priority: budgets.get(job.name, 0)
+        params:
+            command=job.command,
+        shell:
+            "BULK2SC_JOBS={threads} {params.command:q}"
+
+
+for chapter in [chapter for chapter in book.chapters if not chapter.run]:
 
     rule:
         name:

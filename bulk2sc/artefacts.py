@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
+from bulk2sc.book.store import globals_of
 from bulk2sc.errors import Bulk2scError, did_you_mean
-from bulk2sc.settings import digest, file_digest, precision, versions
+from bulk2sc.settings import COMPUTING, digest, file_digest, precision, type_name, versions
 
 # The order in which data flow: no module imports one on its right.
 FLOW = (
@@ -39,11 +39,6 @@ FLOW = (
 )
 # What runs chapters and shows them cannot change their outcome.
 RUNNERS = {"cli.py", "pages.py", "plan.py", "shortened.py", "workflow.py"}
-# Packages whose versions may change numbers; xgboost comes under one of its two names.
-COMPUTING = (
-    *("anndata", "captum", "igraph", "numba", "numpy", "pandas", "pynndescent", "scanpy", "scikit-learn"),
-    *("scipy", "statsmodels", "torch", "umap-learn", "xgboost", "xgboost-cpu"),
-)
 PART = "part"  # the argument of a maker that makes an artefact part by part
 
 
@@ -137,11 +132,6 @@ def default_settings() -> dict[str, Any]:
     return {name: s.default for a in ARTEFACTS.values() for name, s in a.settings.items()}
 
 
-def type_name(annotation: Any) -> str:
-    """Return ``"int"`` for `int` and ``"list[str]"`` for `list[str]`."""
-    return annotation.__name__ if type(annotation) is type else str(annotation)
-
-
 def closure(names: list[str]) -> list[str]:
     """Return `names` and every artefact they need, each after what it needs."""
     ordered: list[str] = []
@@ -173,17 +163,14 @@ def _calls(function: Callable, found: list[Callable]) -> list[Callable]:
     """Add a function to those found, and after it the functions of its package that it names."""
     found.append(function)
     package = function.__module__.rpartition(".")[0]
-    for name in sorted(_names(function.__code__)):
+    for name in sorted(globals_of(function.__code__)):
         called = function.__globals__.get(name)
-        beside = inspect.isfunction(called) and called.__module__.rpartition(".")[0] == package
+        beside = inspect.isfunction(called) and (
+            called.__module__.rpartition(".")[0] == package or called.__module__ == "bulk2sc.steps"
+        )
         if beside and called not in found:
             _calls(called, found)
     return found
-
-
-def _names(code: CodeType) -> set[str]:
-    """Return the names that code uses, inside its functions too."""
-    return {*code.co_names}.union(*(_names(inner) for inner in code.co_consts if inspect.iscode(inner)))
 
 
 @cache

@@ -331,12 +331,19 @@ def commit() -> str:
 # ---------------------------------------------------------------------------------------------- run card
 
 
-def with_cards(notebook: nbformat.NotebookNode, card: str, provenance: str) -> nbformat.NotebookNode:
-    """Return the notebook with a run card below its title and its provenance at the end."""
-    cells = list(notebook.cells)
-    cells.insert(1, nbformat.v4.new_markdown_cell(card, id="run-card"))
-    cells.append(nbformat.v4.new_markdown_cell(provenance, id="provenance"))
+def with_cards(
+    notebook: nbformat.NotebookNode, card: str, provenance: str, note: str = ""
+) -> nbformat.NotebookNode:
+    """Return the notebook with a run card and a note below its title, and its provenance at the end."""
+    cells, new = list(notebook.cells), nbformat.v4.new_markdown_cell
+    card = f"{_folded('Run card: the parameters of this run', card)}\n\n{note}".strip()
+    cells.insert(1, new(card, id="run-card"))
+    cells.append(new(_folded("Versions and provenance", provenance), id="provenance"))
     return nbformat.from_dict({**notebook, "cells": cells})
+
+
+def _folded(title: str, text: str) -> str:
+    return f":::{{admonition}} {title}\n:class: note dropdown\n\n{text}\n:::"
 
 
 def run_card(
@@ -353,9 +360,8 @@ def run_card(
     rows += [(f"`{p.name}`", p.type, f"`{p.default!r}`", f"`{values[p.name]!r}`", p.help) for p in declared]
     table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
     return (
-        ":::{admonition} Run card: the parameters of this run\n:class: note dropdown\n\n"
         f"{table}\n\nRun it again, with a `-p NAME VALUE` for each parameter you want to change:\n\n"
-        f"```bash\n{rerun_command(chapter, values, changed)}\n```\n:::"
+        f"```bash\n{rerun_command(chapter, values, changed)}\n```"
     )
 
 
@@ -387,10 +393,7 @@ def provenance_block(provenance: dict, status: str) -> str:
         "Versions": ", ".join(f"{name} {number}" for name, number in provenance["versions"].items()),
     }
     table = "\n".join(f"| {name} | {text} |" for name, text in lines.items())
-    return (
-        ":::{admonition} Versions and provenance\n:class: note dropdown\n\n"
-        f"| what | value |\n| --- | --- |\n{table}\n:::"
-    )
+    return f"| what | value |\n| --- | --- |\n{table}"
 
 
 def _duration(provenance: dict) -> str:

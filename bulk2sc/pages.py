@@ -12,6 +12,7 @@ import nbformat
 import yaml
 
 from bulk2sc import notebook
+from bulk2sc.book.pages import add_files, book_page, kept_with_other_code
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.plan import Chapter, Plan, toc_files
 from bulk2sc.settings import UTF8, atomic, file_digest, read_json, read_yaml, write_json
@@ -42,14 +43,15 @@ def state(plan: Plan) -> dict:
         "edition": [plan.edition.title, plan.edition.description],
         "chapters": {chapter.slug: chapter.key for chapter in plan.chapters},
         "shortened": shortened(plan),
-        "code": file_digest(Path(__file__), Path(notebook.__file__)),
+        "other_code": [kept_with_other_code(chapter.run) for chapter in plan.chapters if chapter.run],
+        "code": file_digest(Path(__file__), Path(notebook.__file__), Path(book_page.__code__.co_filename)),
         "jupyter-book": version("jupyter-book"),
     }
 
 
 def inputs(plan: Plan) -> list[str]:
     """Return the files in `plan.build` that must exist, and be older, before the pages are rendered."""
-    notebooks = [f"{chapter.file}.ipynb" for chapter in plan.chapters]
+    notebooks = [plan.output(chapter) for chapter in plan.chapters]
     current = read_json(plan.build / STATE) == state(plan)
     return notebooks if current else ["state/pages.json", *notebooks]
 
@@ -72,6 +74,8 @@ def stage(plan: Plan) -> Path:
         for chapter in plan.chapters:
             page = _page(plan, chapter, absent, less.get(chapter.slug, ""))
             notebook.write_notebook(page, folder / f"{chapter.file}.ipynb")
+            if chapter.run:
+                add_files(chapter.run, (folder / f"{chapter.file}.ipynb").parent)
     return plan.build / "pages"
 
 
@@ -109,13 +113,18 @@ def without_dead_links(text: str, page: Path, absent: dict[str, str]) -> str:
 
 def _page(plan: Plan, chapter: Chapter, absent: dict[str, str], less: str) -> nbformat.NotebookNode:
     """Return an executed notebook as it goes into the book; `less` says what is shorter than elsewhere."""
+    if chapter.run and not chapter.run.made:
+        raise Bulk2scError(f"{chapter.slug}: changed while the edition was built; build it again")
     executed = notebook.read_notebook(plan.executed(chapter))
     for cell in executed.cells:
         if cell.cell_type == "markdown":
             cell.source = without_dead_links(cell.source, Path(chapter.file), absent)
-    card = notebook.run_card(chapter.slug, chapter.declared, chapter.values, changed={}) + f"\n\n{less}"
+    card = notebook.run_card(chapter.slug, chapter.declared, chapter.values, changed={})
     provenance = notebook.provenance_block(plan.provenance(chapter), plan.status(chapter))
-    page = notebook.with_cards(executed, card, provenance)
+    if chapter.run:
+        page = book_page(executed, chapter.run, card, provenance, less)
+    else:
+        page = notebook.with_cards(executed, card, provenance, less)
     page.metadata["mystnb"] = {"execution_mode": "off"}
     return page
 
@@ -165,5 +174,8 @@ def render(plan: Plan) -> Path:
                 f"edition '{plan.edition.name}': the pages cannot be rendered: {reason}; see {log}"
             )
         (output / "_build" / "html").rename(html)
+        for chapter in plan.chapters:
+            if chapter.run:  # what a page offers to download must run from top to bottom
+                shutil.copy(chapter.run.executed, html / "_sources" / f"{chapter.file}.ipynb")
         write_json(html / Path(STATE).name, state(plan))
     return plan.build / "html" / "index.html"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bulk2sc import notebook
+from bulk2sc import makers, notebook  # noqa: F401  (makers register themselves)
 from bulk2sc.artefacts import (
     ARTEFACTS,
     closure,
@@ -15,6 +15,8 @@ from bulk2sc.artefacts import (
     part_name,
     setting_types,
 )
+from bulk2sc.book.run import Run, is_new, note_of, read_run
+from bulk2sc.book.study import input_files
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.settings import (
     Edition,
@@ -27,7 +29,6 @@ from bulk2sc.settings import (
     read_json,
     read_yaml,
 )
-from bulk2sc.study import input_files
 
 NEEDS = "needs"  # the step that makes what parts and other chapters wait for
 
@@ -55,6 +56,8 @@ class Chapter:
     shared
         Of the artefacts it owns, those that these parts or other chapters need: made once, before all else,
         so that others need not wait for the chapter itself.
+    run
+        For a chapter of the new form: its run, which knows whether it is in the store.
     """
 
     slug: str
@@ -68,6 +71,7 @@ class Chapter:
     state: dict
     parts: list[tuple[str, int | str]] = field(default_factory=list)
     shared: list[str] = field(default_factory=list)
+    run: Run | None = None
 
     @property
     def key(self) -> str:
@@ -97,16 +101,26 @@ class Plan:
 
     def executed(self, chapter: Chapter) -> Path:
         """Return where the executed notebook of a chapter is."""
+        if chapter.run:
+            return chapter.run.executed
         return self.build / f"{chapter.file}.ipynb"
+
+    def output(self, chapter: Chapter) -> str:
+        """Return the file that Snakemake makes for a chapter."""
+        return str(note_of(chapter.run)) if chapter.run else f"{chapter.file}.ipynb"
 
     def provenance(self, chapter: Chapter) -> dict | None:
         """Return how the executed notebook was made, or None."""
         path = self.executed(chapter)
+        if chapter.run:
+            return read_json(note_of(chapter.run))
         return read_json(path.with_suffix(".provenance.json")) if path.exists() else None
 
     def status(self, chapter: Chapter) -> str:
         """Return ``"current"``, ``"stale"`` or ``"missing"``."""
         provenance = self.provenance(chapter)
+        if chapter.run:
+            return "current" if chapter.run.made else "missing"
         if provenance is None:
             return "missing"
         return "current" if provenance["key"] == chapter.key else "stale"
@@ -189,7 +203,12 @@ def plan(edition_name: str = "demo") -> Plan:
     for position, slug in enumerate(slugs, 1):
         after = _after(slug, uses[slug], owners, slugs)
         read = {other: chapters[other].key for other in uses[slug].chapters}
-        state = _state(root / f"{files[slug]}.ipynb", values[slug], settings[slug], read)
+        run = None
+        if is_new(root / f"{files[slug]}.ipynb"):
+            run = read_run(files[slug], edition.name, values[slug])
+            state = {"address": run.path.name, "settings": {}, "chapters": []}
+        else:
+            state = _state(root / f"{files[slug]}.ipynb", values[slug], settings[slug], read)
         owned = [name for name, owner in owners.items() if owner == slug]
         parts = [(name, part) for name in owned for part in ARTEFACTS[name].parts(settings[slug])]
         needed = {*closure([name for name, _ in parts])}.union(
@@ -197,7 +216,7 @@ def plan(edition_name: str = "demo") -> Plan:
         )
         shared = [name for name in closure(owned) if name in needed & {*owned} and not ARTEFACTS[name].each]
         about = slug, files[slug], position, declared[slug], values[slug]
-        chapters[slug] = Chapter(*about, uses[slug].artefacts, owned, after, state, parts, shared)
+        chapters[slug] = Chapter(*about, uses[slug].artefacts, owned, after, state, parts, shared, run)
     return Plan(edition, root, list(chapters.values()), edition_toc(toc, slugs))
 
 

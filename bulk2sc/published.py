@@ -30,21 +30,6 @@ def published(table: str) -> pd.DataFrame:
     return pd.DataFrame(tables[table])
 
 
-def full_model(printed: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the table ``cisplatin`` that are of the paper's full model, one a table it is in."""
-    return pd.concat(
-        [
-            printed[(printed["where"] == where) & (printed["method"] == method)]
-            for where, method in (("Table 2", "GO"), ("Table 3", "share AE + pathways"))
-        ]
-    )
-
-
-def mean_of_others(mean: pd.Series, one: pd.Series, n: int) -> pd.Series:
-    """Return the mean scores over all of `n` data sets but one, given those over all and those of the one."""
-    return (n * mean - one) / (n - 1)
-
-
 def scores_of(tp, tn, sensitive: int, resistant: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     Return accuracy, F1 (paper's Eq. 16 and 19; 0 where nothing is right) and Matthews correlation.
@@ -167,26 +152,3 @@ def implied(printed: pd.DataFrame, sensitive: int, resistant: int, *, within: in
         called_sensitive=[matrices["positive_rate"].iloc[0] for matrices in found],
         distance=[matrices["distance"].iloc[0] for matrices in found],
     )
-
-
-def share_of_flips(accuracy: float, sensitive: int, resistant: int) -> tuple[float, float]:
-    """
-    Return what mixture of the two constant answers has this mean accuracy, and the mean F1 it then has.
-
-    Parameters
-    ----------
-    accuracy
-        Mean over runs, each of which gives all cells one answer.
-    sensitive, resistant
-        Numbers of cells.
-
-    Returns
-    -------
-    Share of runs that say "all sensitive" (outside 0 to 1 where no mixture has the accuracy; NaN where both
-    answers have the same), and the mean F1.
-    """
-    (high, f1, _), (low, _, _) = (
-        scores_of(*right, sensitive, resistant) for right in ((sensitive, 0), (0, resistant))
-    )
-    share = float((accuracy - low) / (high - low)) if high != low else float("nan")
-    return share, share * float(f1)

@@ -25,6 +25,11 @@ UTF8 = {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}  # of processes whose ou
 PLAIN_TYPES = ("str", "int", "float", "bool")
 CELL_FILES = (".h5ad", ".h5", *(".mtx", ".csv", ".tsv", ".txt"))  # plain, or packed as .gz
 OWN_FILES = (".yml", *CELL_FILES, *(f"{ending}.gz" for ending in CELL_FILES))  # endings of what names a file
+# Packages whose versions may change numbers; xgboost comes under one of its two names.
+COMPUTING = (
+    *("anndata", "captum", "igraph", "numba", "numpy", "pandas", "pynndescent", "scanpy", "scikit-learn"),
+    *("scipy", "statsmodels", "torch", "umap-learn", "xgboost", "xgboost-cpu"),
+)
 
 
 def show_any_text() -> None:
@@ -140,6 +145,11 @@ def known_type(type_name: str) -> bool:
     """Tell whether a parameter may be of this type: plain, ``list[plain]`` or ``dict[str, plain]``."""
     containers = [f"list[{t}]" for t in PLAIN_TYPES] + [f"dict[str, {t}]" for t in PLAIN_TYPES]
     return type_name in PLAIN_TYPES or type_name in containers
+
+
+def type_name(annotation: Any) -> str:
+    """Return ``"int"`` for `int` and ``"list[str]"`` for `list[str]`."""
+    return annotation.__name__ if type(annotation) is type else str(annotation)
 
 
 def conform(value: Any, type_name: str, what: str) -> Any:

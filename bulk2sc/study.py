@@ -16,6 +16,7 @@ import anndata as ad
 import pandas as pd
 
 from bulk2sc import artefacts, makers  # noqa: F401  (makers register themselves)
+from bulk2sc.book.study import input_files
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.settings import (
     atomic,
@@ -23,8 +24,6 @@ from bulk2sc.settings import (
     data_digest,
     digest,
     file_digest,
-    in_project,
-    is_own,
     load_edition,
     project_root,
     read_json,
@@ -326,21 +325,6 @@ def _joined(parts: list[Any]) -> Any:
     if isinstance(parts[0], dict):
         return {name: _joined([part[name] for part in parts]) for name in parts[0]}
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
-
-
-def own_file(value: Any) -> Path | None:
-    """Return the file of one's own that a setting names, of cells or a rule, or None."""
-    path = Path(in_project(value)) if isinstance(value, str) and is_own(value) else None
-    return path if path and path.exists() else None
-
-
-def input_files(settings: dict[str, Any]) -> dict[str, str]:
-    """Return a hash of each file that settings name, and of fetched data that the registry does not pin."""
-    from bulk2sc.datasets import needed, noted
-
-    named = settings | {source: source for source in settings.get("studies", {})}
-    own = {name: file_digest(path) for name, value in named.items() if (path := own_file(value))}
-    return own | {key: note for key in needed(settings) if (note := noted(key))}
 
 
 def _stamp_file(path: Path) -> Path:

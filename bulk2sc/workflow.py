@@ -22,6 +22,7 @@ from typing import Any
 
 from bulk2sc import notebook, pages
 from bulk2sc.artefacts import ARTEFACTS, default_settings, part_name
+from bulk2sc.book.run import read_run
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.plan import NEEDS, Chapter, Plan, plan, settings_of
 from bulk2sc.settings import (
@@ -79,7 +80,7 @@ def _fetch(plan: Plan) -> None:
 def write_states(plan: Plan) -> None:
     """Write the states of chapters and pages that are not current: files that Snakemake finds new."""
     for chapter in plan.chapters:
-        if plan.status(chapter) != "current":
+        if plan.status(chapter) != "current" and not chapter.run:
             write_json(plan.build / "state" / f"{chapter.slug}.json", chapter.state)
     if "state/pages.json" in pages.inputs(plan):
         write_json(plan.build / "state" / "pages.json", pages.state(plan))
@@ -111,7 +112,14 @@ def _snakemake(plan: Plan, cores: int) -> subprocess.CompletedProcess:
     ]
     command += ["--cores", str(cores), "--keep-going", "--nocolor", "--scheduler", "greedy"]
     # Our own lock replaces Snakemake's, which outlives a killed process; our own states replace its records.
-    command += ["--nolock", "--ignore-incomplete", "--drop-metadata", "--rerun-triggers", "mtime"]
+    command += [
+        "--nolock",
+        "--ignore-incomplete",
+        "--keep-incomplete",
+        "--drop-metadata",
+        "--rerun-triggers",
+        "mtime",
+    ]
     environment = os.environ | {"BULK2SC_ROOT": str(plan.root)}
     with (plan.build / "snakemake.log").open("w") as log:
         return subprocess.run(command, stderr=log, env=environment, close_fds=False)  # noqa: S603
@@ -188,6 +196,10 @@ def run_own(plan: Plan, slug: str, given: dict[str, Any], cores: int | None = No
             f"use --edition {given['edition']}"
         )
     values = notebook.in_force(slug, chapter.declared, chapter.values | given)
+    if chapter.run:
+        run = read_run(chapter.file, plan.edition.name, values)
+        run.make()
+        return run.executed
     folder = plan.root / "_build" / "runs" / f"{slug}-{digest(values)[:8]}"
     environment, output = {"BULK2SC_RESULTS": str(folder / "results")}, folder / f"{slug}.ipynb"
     _make_own_parts(plan, chapter, values, environment, cores or os.cpu_count() or 1)

@@ -11,7 +11,7 @@ import small_book
 import yaml
 from conftest import standing_for
 
-from bulk2sc import cli, datasets, evaluate, makers, models, notebook, plan, prose, workflow
+from bulk2sc import cli, datasets, evaluate, models, notebook, plan, prose, steps, workflow
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.study import Study
 
@@ -152,7 +152,7 @@ def test_a_panel_needs_cells_of_lines_that_were_tested(lines, found):
         cells.obs["cell_line"] = lines
     message = r"panel: no cell is of a line .* obs\['cell_line'\] names lines of GDSC, such as \S+; found "
     with pytest.raises(Bulk2scError, match=message + f"{found}$") as error:
-        makers.panel.panel_pair(bulk, cells)
+        steps.panel(bulk, cells)
     assert "\n" not in str(error.value)
 
 

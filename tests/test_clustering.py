@@ -181,14 +181,14 @@ def test_genes_cannot_be_permuted_without_counts(groups):
 
 
 def test_the_artefact_of_cells_without_counts_is_made_on_a_stand_in_that_does_not_stay():
-    from bulk2sc.makers import data
+    from bulk2sc import steps
 
     cells = ad.AnnData(np.random.default_rng(0).gamma(1, 1, (60, 80)).astype("float32"))
     few = {"clustering_hvg": 80, "clustering_epochs": 2, "cluster_stage_epochs": 1}
-    found = data.clustered(cells, clustering_method="attention_ae", **few)
+    found = steps.clustered(cells, clustering_method="attention_ae", **few)
     assert {"X_attention_ae", "X_umap"} <= set(found.obsm) and "counts" not in found.layers
     with pytest.raises(Bulk2scError, match="'louvain' is neither leiden nor attention_ae"):
-        data.clustered(cells, clustering_method="louvain")
+        steps.clustered(cells, clustering_method="louvain")
 
 
 @pytest.mark.verify

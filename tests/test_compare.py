@@ -6,7 +6,7 @@ import planted_groups
 import pytest
 from book_fixtures import ROOT
 
-from bulk2sc import clustering, pp
+from bulk2sc import clustering, pp, steps
 from bulk2sc.clustering import compare
 from bulk2sc.clustering.attention_ae import attention_ae
 from bulk2sc.clustering.compare import Method
@@ -259,7 +259,7 @@ def test_intervals_leave_out_what_is_undefined():
 
 
 def test_clusters_of_later_chapters_come_from_either_method(groups):
-    make = data.clustered
+    make = steps.clustered
     quick = {"clustering_epochs": 2, "cluster_stage_epochs": 2}
     for method, code in {"leiden": "X_pca", "attention_ae": "X_attention_ae"}.items():
         found = make(groups, clustering_method=method, **quick)
@@ -291,13 +291,14 @@ def test_cells_of_any_number_may_be_clustered_by_landmarks(groups, name, monkeyp
     monkeypatch.setattr(compare, "methods", lambda **s: {"AttentionAE-sc": every(**s)["AttentionAE-sc"]})
     options = {"clustered": {"clustering_method": "attention_ae"}}
     options["clusterings"] = {"clustering_seeds": 1, "clustering_nulls": 1}
-    getattr(data, name)(groups, clustering_attention="landmarks", **options[name])
+    make = {"clustered": steps.clustered, "clusterings": data.clusterings}[name]
+    make(groups, clustering_attention="landmarks", **options[name])
     assert set(asked) == {"landmarks"}
 
 
 def test_an_unknown_attention_is_refused(groups):
     with pytest.raises(Bulk2scError, match=r"attention='landmark' is unknown.* Did you mean 'landmarks'"):
-        data.clustered(groups, clustering_method="attention_ae", clustering_attention="landmark")
+        steps.clustered(groups, clustering_method="attention_ae", clustering_attention="landmark")
 
 
 @pytest.mark.verify

@@ -256,9 +256,10 @@ def test_the_command_gives_back_the_value(value, type_name):
 
 def test_cards_stand_below_the_title_and_at_the_end(source):
     before = nbformat.read(source, 4)
-    carded = notebook.with_cards(before, "card", "provenance")
-    assert [cell.source for cell in carded.cells[:2]] == [before.cells[0].source, "card"]
-    assert carded.cells[-1].source == "provenance" and len(carded.cells) == len(before.cells) + 2
+    carded = notebook.with_cards(before, "CARD", "PROVENANCE", "NOTE")
+    assert carded.cells[0].source == before.cells[0].source and len(carded.cells) == len(before.cells) + 2
+    assert "CARD" in carded.cells[1].source and carded.cells[1].source.endswith("NOTE")
+    assert "PROVENANCE" in carded.cells[-1].source
     nbformat.validate(carded)
 
 

@@ -6,7 +6,7 @@ import pytest
 from anndata import AnnData
 from scipy import sparse
 
-from bulk2sc import labels, makers, pooling, pp
+from bulk2sc import labels, pooling, pp, steps
 from bulk2sc.errors import Bulk2scError
 
 
@@ -183,6 +183,6 @@ def test_one_setting_pools_for_every_chapter(lines, monkeypatch):
     monkeypatch.setattr(pp, "pair", lambda *pair, **settings: asked.append(settings["pool"]))
     lines.obs_names = [*"012", *(f"L{i}" for i in range(37))]
     lines.uns["labels"] = {"drug": "D", "k": 0.3, "measure": "auc"}
-    makers.model.pair(lines, cells, pool=7)
-    makers.panel.panel_pair(lines, cells, pool=7)
+    steps.pair(lines, cells, pool=7)
+    steps.panel(lines, cells, pool=7)
     assert asked == [7, 7]

@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from bulk2sc import makers, pp
+from bulk2sc import pp, steps
 from bulk2sc.errors import Bulk2scError
 
 GENES = ["TP53", "EGFR", "ERBB2", "MYC"]
@@ -438,12 +438,12 @@ def test_cells_without_samples_are_judged_together(kinds):
     raw = AnnData(kinds.layers["counts"].copy(), obs=kinds.obs[["double"]], var=kinds.var[[]])
     named = raw.copy()
     named.obs["sample"] = "only"
-    without, with_one = (makers.data.cells(cells, min_genes=1, nmads=20) for cells in (raw, named))
+    without, with_one = (steps.cells(cells, min_genes=1, nmads=20) for cells in (raw, named))
     assert 0 < without.n_obs < raw.n_obs and list(without.obs_names) == list(with_one.obs_names)
 
 
 def test_the_artefact_of_cells_leaves_doublets_out_only_where_asked(kinds):
-    make = makers.data.cells
+    make = steps.cells
     raw = kinds.copy()
     without, with_them = (make(raw, min_genes=1, nmads=20, remove_doublets=asked) for asked in (True, False))
     found = pp.doublets(kinds, by="sample")
@@ -453,7 +453,7 @@ def test_the_artefact_of_cells_leaves_doublets_out_only_where_asked(kinds):
 
 
 def test_the_artefact_of_cells_takes_values_that_are_no_counts(kinds):
-    make = makers.data.cells
+    make = steps.cells
     logged = AnnData(pp.normalise(kinds).X, obs=kinds.obs[["sample"]].copy(), var=kinds.var[[]].copy())
     kept = make(logged, min_genes=1)
     assert kept.uns["qc"]["doublets"] == kept.uns["qc"]["library size"] == "not applicable: log values"

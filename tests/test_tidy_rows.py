@@ -26,23 +26,6 @@ DRAWN = {
         },
         "chapter": {"drug-panel": ["auc", "penalty"]},
     },
-    "what-accuracy-hides": {
-        "of": {
-            "constant answers": ["accuracy", "f1"],
-            "means of constant answers": ["accuracy", "f1"],
-            "published means": ["accuracy", "f1"],
-            "published mean, four data sets": ["accuracy", "f1"],
-            "implied answers": [
-                "accuracy",
-                "f1",
-                "mcc_lowest",
-                "mcc_highest",
-                "called_sensitive",
-                "distance",
-            ],
-            "mixtures of constant answers": ["share_all_sensitive", "f1_of_mixture", "difference"],
-        }
-    },
 }
 
 

@@ -1,34 +1,13 @@
 """The drug panel: its inputs, and every method's scores of its lines."""
 
-from bulk2sc.artefacts import artefact
-from bulk2sc.errors import Bulk2scError
+from bulk2sc import steps
+from bulk2sc.artefacts import ARTEFACTS, Artefact, artefact
 from bulk2sc.makers.model import mask
 
 PANEL = ["ridge CV", "signature", "shared AE", "all sensitive"]
 
 
-@artefact("panel.pair", upto="pp")
-def panel_pair(bulk, cells, *, panel_hvg: int = 0, pool: int = 0):
-    """Pair the lines to train on and the cells of known lines, at all shared genes (`panel_hvg` = 0).
-
-    Raises
-    ------
-    Bulk2scError
-        If no cell is of a line of the bulk data.
-    """
-    from bulk2sc import pp
-
-    lines = cells.obs["cell_line"] if "cell_line" in cells.obs else None
-    if lines is None or not lines.isin(bulk.obs_names).any():
-        names = [] if lines is None else sorted(set(lines.dropna().astype(str)))
-        found = "no such column" if lines is None else ", ".join(names[:3]) or "no name"
-        raise Bulk2scError(
-            "panel: no cell is of a line that was tested with drugs; it takes cells whose obs['cell_line'] "
-            f"names lines of GDSC, such as {bulk.obs_names[0]}; found {found}"
-        )
-    known = cells[lines.isin(bulk.obs_names)].copy()
-    held_out = {*known.obs["cell_line"], *cells.uns.get("held_out", [])}
-    return pp.pair(pp.train_lines(bulk, sorted(held_out)), known, n_hvg=panel_hvg, pool=pool)
+ARTEFACTS["panel_pair"] = Artefact("panel.pair", steps.panel, upto="pp")
 
 
 @artefact("panel_mask.csv.gz", upto="pathways")

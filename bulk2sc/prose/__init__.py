@@ -93,11 +93,7 @@ from bulk2sc.prose.panel import (
     rivals_not_run,
 )
 from bulk2sc.prose.published import (
-    answers_that_look_at_nothing,
-    flipping_runs,
     implied_answers,
-    twice_printed,
-    without_one_set,
 )
 from bulk2sc.prose.quality import expected_doublets, found, spared, uneven
 from bulk2sc.prose.resources import plus_minus, told_from

@@ -1,0 +1,321 @@
+"""The store: results lie at ``_build/store/<name>-<key>``, and the address alone decides what is current.
+
+A key is a hash of all that decides a result: settings, the keys of what it reads, code, versions, data.
+Code counts as it is parsed, without docstrings and comments.
+"""
+
+import ast
+import dis
+import inspect
+import json
+import os
+import shutil
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import anndata as ad
+import joblib
+import numpy as np
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from bulk2sc.errors import Bulk2scError
+from bulk2sc.settings import COMPUTING, data_digest, digest, precision, project_root, versions, write_json
+
+PACKAGE = Path(__file__).parents[1]
+STORE = Path("_build", "store")  # in the project
+RUNNER = __package__  # what runs the book cannot change what a step makes
+
+
+# ------------------------------------------------------------------------------------------------------ code
+
+
+class _Bare(ast.NodeTransformer):
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        docstring = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if docstring else self.generic_visit(node)
+
+
+def bare(source: str) -> str:
+    """Return source code as a text in which nothing is left but code."""
+    return ast.dump(_Bare().visit(ast.parse(source)))
+
+
+def modules(source: str, package: str = PACKAGE.name) -> set[str]:
+    """Return the modules of this package that source code of `package` imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: 1 - node.level or None] if node.level else []
+            start = ".".join([*above, *filter(None, [node.module])])
+            found |= {start} | {f"{start}.{alias.name}" for alias in node.names}
+    return {name for name in found if _file(name) and not name.startswith(RUNNER)}
+
+
+def _file(module: str) -> Path | None:
+    package, *parts = module.split(".")
+    path = PACKAGE.joinpath(*parts)
+    files = (path / "__init__.py", path.with_suffix(".py"))
+    return next((file for file in files if package == PACKAGE.name and file.is_file()), None)
+
+
+@cache
+def _read_module(name: str) -> tuple[str, set[str]]:
+    """Return the hash of a module's code, and the modules that come with it."""
+    file, above = _file(name), name.rpartition(".")[0]
+    source = file.read_text(encoding="utf-8")
+    imported = modules(source, name if file.name == "__init__.py" else above)
+    return digest(bare(source)), imported | ({above} if above else set())
+
+
+def closure(names: set[str]) -> dict[str, str]:
+    """Return the hash of the code of these modules and of all that come with them, by name."""
+    found, left = {}, set(names)
+    while left:
+        name = left.pop()
+        found[name], imported = _read_module(name)
+        left |= imported - found.keys()
+    return found
+
+
+def code_of(function: Callable) -> dict[str, Any]:
+    """Return what decides what a function does: its code, what it uses from outside, the modules it imports.
+
+    Raises
+    ------
+    Bulk2scError
+        If its source is not to be had.
+    """
+    found, imported, seen, left = {}, set(), set(), [function]
+    while left:
+        part = left.pop()
+        seen.add(part)
+        try:
+            source = textwrap.dedent(inspect.getsource(part))
+        except (OSError, TypeError) as error:
+            raise Bulk2scError(f"{part.__qualname__}: its source is not to be had ({error})") from error
+        found[part.__qualname__] = bare(source)
+        imported |= modules(source)
+        for name, value in _outside(part):
+            if isinstance(value, FunctionType) and value.__module__ == function.__module__:
+                left += {value} - seen
+            elif isinstance(value, ModuleType) or callable(value):
+                module = value.__name__ if isinstance(value, ModuleType) else str(value.__module__)
+                imported |= {module} if _file(module) else set()
+                found[name] = f"{module}.{getattr(value, '__qualname__', '')}"
+            else:
+                found[name] = joblib.hash(value)
+    return {"code": digest(found), "modules": closure(imported)}
+
+
+def _outside(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """Yield what a function uses that is neither an argument nor built in: globals, and names around it."""
+    for name in sorted(globals_of(function.__code__) & function.__globals__.keys()):
+        yield name, function.__globals__[name]
+    around = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    yield from ((name, cell.cell_contents) for name, cell in around)
+
+
+def globals_of(code: CodeType) -> set[str]:
+    """Return the global names that code reads, inside its functions too."""
+    used = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return used.union(*(globals_of(inner) for inner in code.co_consts if inspect.iscode(inner)))
+
+
+def surroundings(modules: dict[str, str]) -> dict[str, Any]:
+    """Return what results of these modules hang on beside code and settings: versions, precision, data."""
+    trains = f"{PACKAGE.name}.train" in modules
+    precise = {"precision": precision()} if trains else {}
+    return {"made_with": versions(COMPUTING) | precise, "data": data_digest()}
+
+
+# --------------------------------------------------------------------------------------------------- formats
+
+
+def write(value: Any, path: Path) -> None:
+    """Write AnnData, a table, an array, a model, a set of these or a plain value; the ending tells which."""
+    if isinstance(value, ad.AnnData):
+        value.write_h5ad(f"{path}.h5ad", compression="lzf")
+    elif isinstance(value, np.ndarray):
+        np.save(f"{path}.npy", value, allow_pickle=False)
+    elif hasattr(value, "save"):
+        value.save(Path(f"{path}.model"))
+    elif isinstance(value, pd.DataFrame):
+        _write_table(value, Path(f"{path}.table"))
+    elif isinstance(value, tuple | dict):
+        folder = Path(f"{path}.{type(value).__name__}")
+        folder.mkdir()
+        for name, item in dict(enumerate(value) if isinstance(value, tuple) else value).items():
+            write(item, folder / str(name))
+    else:
+        Path(f"{path}.json").write_text(json.dumps(value))
+
+
+def read(path: Path) -> Any:
+    """Return the value that a file or folder holds."""
+    if path.suffix in (".tuple", ".dict"):
+        items = {file.stem: read(file) for file in path.iterdir()}
+        return items if path.suffix == ".dict" else tuple(items[name] for name in sorted(items, key=int))
+    return READERS[path.suffix](path)
+
+
+def _write_table(table: pd.DataFrame, folder: Path) -> None:
+    """Write a table as CSV for people, and beside it what CSV does not keep; categories become text."""
+    index = [] if isinstance(table.index, pd.RangeIndex) else list(table.index.names)
+    flat = table.reset_index() if index else table
+    types = {name: str(kind).replace("category", "object") for name, kind in flat.dtypes.items()}
+    folder.mkdir()
+    flat.to_csv(folder / "values.csv.gz", index=False, compression={"method": "gzip", "mtime": 0})
+    (folder / "types.json").write_text(json.dumps({"columns": types, "index": index}))
+
+
+def _read_table(folder: Path) -> pd.DataFrame:
+    about = json.loads((folder / "types.json").read_text())
+    # Names such as 0, NA or None stay text.
+    texts = {name: str for name, kind in about["columns"].items() if kind == "object"}
+    types = {name: kind for name, kind in about["columns"].items() if name not in texts}
+    settings = {"converters": texts, "dtype": types, "float_precision": "round_trip"}
+    table = pd.read_csv(folder / "values.csv.gz", **settings)
+    if about["index"]:
+        table = table.set_index(list(table.columns[: len(about["index"])]))
+        table.index.names = about["index"]
+    return table
+
+
+def _read_model(folder: Path) -> Any:
+    from bulk2sc.models import load_model
+
+    return load_model(folder)
+
+
+READERS = {
+    ".h5ad": ad.read_h5ad,
+    ".npy": lambda path: np.load(path, allow_pickle=False),
+    ".model": _read_model,
+    ".table": _read_table,
+    ".json": lambda path: json.loads(path.read_text()),
+}
+
+
+# ----------------------------------------------------------------------------------------------------- store
+
+
+def say(text: str) -> None:
+    """Tell what takes time; executed notebooks do not keep it."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def making(path: Path) -> Iterator[Path | None]:
+    """Yield a folder to fill that becomes `path`; None if another process has made it meanwhile.
+
+    A file ``note.json`` in the folder says that it is whole; a folder without it is not there.
+
+    Raises
+    ------
+    Bulk2scError
+        If the store cannot be written.
+    """
+    store, partial = path.parent, path.with_name(f".unfinished-{path.name}")
+    with writing(store):
+        (store / ".locks").mkdir(parents=True, exist_ok=True)
+        lock = FileLock(store / ".locks" / path.name)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            say(f"{path.name}: waiting for another process that makes it")
+            lock.acquire()
+    try:
+        if (path / "note.json").exists():
+            yield None
+            return
+        with writing(store):
+            shutil.rmtree(partial, ignore_errors=True)  # of a killed process
+            partial.mkdir()
+        yield partial
+        with writing(store):
+            shutil.rmtree(path, ignore_errors=True)
+            os.replace(partial, path)
+    finally:
+        lock.release()
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn an error of the system while something is written into one line."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
+        raise Bulk2scError(f"{folder}: cannot be written ({reason}); make room or choose another") from error
+
+
+@dataclass(frozen=True)
+class Task:
+    """One result: the function that makes it, its settings, and the results it reads."""
+
+    name: str
+    function: Callable
+    settings: dict[str, Any]
+    needs: tuple["Task", ...]
+    files: dict[str, str]
+    code: dict[str, Any]
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of all that decides the result."""
+        needs = [need.key for need in self.needs]
+        about = {"settings": self.settings, "needs": needs, "files": self.files, "code": self.code}
+        return digest(about | surroundings(self.code["modules"]))
+
+    @cached_property
+    def path(self) -> Path:
+        """Address of the result."""
+        return project_root() / STORE / f"{self.name}-{self.key}"
+
+    @property
+    def made(self) -> bool:
+        """Whether the result is there."""
+        return (self.path / "note.json").exists()
+
+    def make(self) -> None:
+        """Make the result, and first what it reads, unless it is there."""
+        if self.made:
+            return
+        with making(self.path) as folder:
+            if folder is None:
+                return
+            try:
+                self._make(folder)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+
+    def _make(self, folder: Path) -> None:
+        needs, started = [need.value() for need in self.needs], time.monotonic()
+        say(f"{self.name}: it is made …")
+        value = self.function(*needs, **self.settings)
+        seconds = round(time.monotonic() - started, 1)
+        note = {"settings": self.settings, "needs": {need.name: need.key for need in self.needs}}
+        with writing(folder.parent):
+            write(value, folder / "value")
+            write_json(folder / "note.json", note | {"seconds": seconds})
+
+    def value(self) -> Any:
+        """Return the result as read from its files, so that nothing done to it reaches another reader."""
+        self.make()
+        try:
+            (file,) = self.path.glob("value.*")
+            return read(file)
+        except (OSError, ValueError, KeyError) as error:
+            raise Bulk2scError(f"{self.path}: is damaged ({error}); remove it, it is made again") from error

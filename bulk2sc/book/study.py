@@ -1,0 +1,268 @@
+"""One study: its settings, the steps that follow from them, and the fits of a chapter's own."""
+
+import inspect
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from bulk2sc import steps
+from bulk2sc.book.store import Task, code_of, say, writing
+from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.notebook import commit
+from bulk2sc.settings import (
+    atomic,
+    conform,
+    file_digest,
+    in_project,
+    is_own,
+    load_edition,
+    project_root,
+    type_name,
+    write_json,
+)
+
+_code_of_step = cache(code_of)  # a step stays as it is while a process runs; a cell may be run again
+
+
+class Study:
+    """Settings of one study, and its results by name.
+
+    Parameters
+    ----------
+    edition
+        Edition whose settings hold.
+    **settings
+        Settings of steps that go before those of the edition.
+
+    Attributes
+    ----------
+    settings
+        What the edition says, then `**settings`; the defaults of steps stand in `bulk2sc.steps`.
+    results
+        Folder for the tables of this chapter.
+
+    Raises
+    ------
+    Bulk2scError
+        If the edition or a setting is unknown, or a setting has the wrong type.
+
+    Examples
+    --------
+    >>> study = Study("smoke", drug="Lapatinib")  # doctest: +SKIP
+    >>> lines, cells = study.read("pair")  # doctest: +SKIP
+    """
+
+    def __init__(self, edition: str = "demo", **settings):
+        known = {name for step in all_steps().values() for name in _settings(step)}
+        _refuse_unknown("Study", settings, known)
+        self.edition = edition
+        self.given = settings
+        self.settings = load_edition(edition).parameters | settings
+        results = os.environ.get("BULK2SC_RESULTS")
+        self.results = Path(results or project_root() / "_build" / "interactive" / "results")
+
+    def __reduce__(self):
+        raise Bulk2scError("a fit takes the steps it reads as arguments, `def fit(pair, …)`, and no `study`")
+
+    def read(self, step: str, **settings) -> Any:
+        """Return what a step makes, from the store; made first, with what it reads, where it is missing.
+
+        Parameters
+        ----------
+        step
+            Name of a function in `bulk2sc.steps`.
+        **settings
+            Settings that this time replace those of the study: ``study.read("pair", drug="Lapatinib")``.
+
+        Raises
+        ------
+        Bulk2scError
+            If the step or a setting is unknown, or a setting has the wrong type.
+        """
+        return self._ready(step, settings).value()
+
+    def each(self, fit: Callable | str, grid: Mapping[str, Sequence] | Sequence[Mapping]) -> Any:
+        """Call a function once for each point of a grid, in parallel; what was made before is kept.
+
+        A function is written as a step is: its arguments are the steps it reads, its keyword-only arguments
+        are settings. A point of the grid sets these, and the settings of the steps that are read: with
+        ``drug`` in the grid, ``def fit(pair, *, seed)`` gets the pair of each drug.
+        A fit is made anew when its code, what it uses, its settings or what it reads have changed.
+
+        Parameters
+        ----------
+        fit
+            The function, or the name of a step.
+        grid
+            Names with their values, of which all combinations are made; or a list of points.
+
+        Returns
+        -------
+        One table with the names of the grid as first columns, if the function returns tables, or a dict of
+        plain values for a row; else a list in the order of the grid.
+
+        Raises
+        ------
+        Bulk2scError
+            If the grid is empty, a name of it is no setting of the fit or of what it reads, a value is not
+            plain, or the function uses `study` itself, so that what it reads cannot be seen.
+        """
+        points = list(_combinations(grid) if isinstance(grid, Mapping) else grid)
+        if not points:
+            raise Bulk2scError("study.each: the grid is empty; give each name at least one value")
+        code = code_of(fit if callable(fit) else step_of(fit))
+        tasks = [self._ready(fit, point, code) for point in points]
+        missing = list({task.key: task for task in tasks if not task.made}.values())
+        if missing:
+            say(f"{missing[0].name}: {len(missing)} of {len(tasks)} to make …")
+            jobs = int(os.environ.get("BULK2SC_JOBS", 0)) or os.cpu_count()
+            with joblib.parallel_config("loky", n_jobs=min(jobs, len(missing)), inner_max_num_threads=1):
+                joblib.Parallel()(joblib.delayed(task.make)() for task in missing)
+        values = [task.value() for task in tasks]
+        return _joined(points, values) if isinstance(values[0], pd.DataFrame | dict) else values
+
+    def write(self, name: str, table: pd.DataFrame) -> pd.DataFrame:
+        """Write a table of results as ``<name>.csv`` beside the chapter's notebook, and return it."""
+        with writing(self.results), atomic(self.results / f"{name}.csv") as partial:
+            table.to_csv(partial, index=False)
+        return table
+
+    def keep(self, name: str, table: pd.DataFrame, reads: Sequence[str]) -> None:
+        """Keep the results of a long run as ``benchmarks/<name>.csv``, with the keys of the steps it read."""
+        folder, keys = project_root() / "benchmarks", {step: self.task(step, {}).key for step in reads}
+        note = {"edition": self.edition, "settings": self.given, "keys": keys}
+        note |= {"commit": commit(), "date": f"{date.today()}"}
+        table.to_csv(folder / f"{name}.csv", index=False)
+        write_json(folder / f"{name}.json", note)
+
+    def kept(self, name: str) -> pd.DataFrame:
+        """Return results that `keep` kept; NA and None are names."""
+        return pd.read_csv(
+            project_root() / "benchmarks" / f"{name}.csv", keep_default_na=False, na_values=[""]
+        )
+
+    def task(self, step: Callable | str, settings: Mapping[str, Any], code: dict | None = None) -> Task:
+        """Return a step or fit under these settings, not made yet."""
+        function = step if callable(step) else step_of(step)
+        _refuse_unknown(function.__name__, settings, all_settings(function))
+        return self._task(function, self.settings | settings, code)
+
+    def _task(self, function: Callable, settings: dict[str, Any], code: dict | None = None) -> Task:
+        needs = tuple(self._task(step_of(name), settings) for name in needs_of(function))
+        chosen = {}
+        for name, setting in _settings(function).items():
+            what = f"{function.__name__}: setting '{name}'"
+            if name not in settings and setting.default is setting.empty:
+                raise Bulk2scError(f"{what} has no value; give it one, or put it in the grid")
+            value = settings.get(name, setting.default)
+            value = value.item() if isinstance(value, np.generic) else value
+            typed = setting.annotation is not setting.empty
+            chosen[name] = conform(value, type_name(setting.annotation), what) if typed else value
+            if not _plain(chosen[name]):
+                raise Bulk2scError(
+                    f"{what} must be a plain value (text, number, list, dict), found {value!r}"
+                )
+        code = code or _code_of_step(function)
+        return Task(function.__name__, function, chosen, needs, input_files(chosen), code)
+
+    def _ready(self, step: Callable | str, settings: Mapping[str, Any], code: dict | None = None) -> Task:
+        """Return a step once its data are here: checksums noted with them are part of its address."""
+        from bulk2sc.datasets import fetch, needed, noted, sources
+
+        task = self.task(step, settings, code)
+        wanted = {key for part in with_needs(task) for key in needed(part.settings)}
+        missing = [key for key in sorted(wanted) if sources()[key].alternatives and not noted(key)]
+        for key in missing:
+            fetch(key)
+        return self.task(step, settings, code) if missing else task
+
+
+def all_steps() -> dict[str, Callable]:
+    """Return every step by its name."""
+    functions = inspect.getmembers(steps, inspect.isfunction)
+    return {n: f for n, f in functions if f.__module__ == steps.__name__ and not n.startswith("_")}
+
+
+def step_of(name: str) -> Callable:
+    """Return a step by its name, or raise with the nearest names."""
+    _refuse_unknown("study", [name], all_steps(), "step")
+    return all_steps()[name]
+
+
+def _refuse_unknown(where: str, names: Sequence | Mapping, known: Sequence, what: str = "setting") -> None:
+    for name in names:
+        if name not in known:
+            raise Bulk2scError(f"{where}: {what} '{name}' is unknown.{did_you_mean(name, known)}")
+
+
+def needs_of(function: Callable) -> list[str]:
+    """Return the names of the steps that a step or fit reads."""
+    arguments = inspect.signature(function).parameters.values()
+    return [argument.name for argument in arguments if argument.kind is not argument.KEYWORD_ONLY]
+
+
+def _settings(function: Callable) -> dict[str, inspect.Parameter]:
+    arguments = inspect.signature(function).parameters.values()
+    return {argument.name: argument for argument in arguments if argument.kind is argument.KEYWORD_ONLY}
+
+
+def all_settings(function: Callable) -> set[str]:
+    """Return the names of the settings of a step or fit and of all that it reads."""
+    return {*_settings(function)}.union(*(all_settings(step_of(name)) for name in needs_of(function)))
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, list | dict):
+        return all(map(_plain, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str | int | float | None)
+
+
+def with_needs(task: Task) -> Iterator[Task]:
+    """Yield a task and all that it reads, directly or not."""
+    yield task
+    for need in task.needs:
+        yield from with_needs(need)
+
+
+def _combinations(grid: Mapping[str, Sequence]) -> Iterator[dict[str, Any]]:
+    return (dict(zip(grid, values, strict=True)) for values in product(*grid.values()))
+
+
+def _joined(points: list[Mapping], values: list) -> pd.DataFrame:
+    """Join tables, or rows, with the point of the grid that each belongs to in the first columns."""
+    tables = []
+    for point, value in zip(points, values, strict=True):
+        table = pd.DataFrame([value]) if isinstance(value, dict) else value
+        for name in reversed([name for name in point if name not in table]):
+            table.insert(0, name, [point[name]] * len(table))
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def made_with_other_code(note: dict[str, Any]) -> bool:
+    """Tell whether the steps that kept results have read would be made otherwise today."""
+    study = Study(note["edition"], **note["settings"])
+    return any(study.task(step, {}).key != key for step, key in note["keys"].items())
+
+
+def own_file(value: Any) -> Path | None:
+    """Return the file of one's own that a setting names, of cells or a rule, or None."""
+    path = Path(in_project(value)) if isinstance(value, str) and is_own(value) else None
+    return path if path and path.exists() else None
+
+
+def input_files(settings: dict[str, Any]) -> dict[str, str]:
+    """Return a hash of each file that settings name, and of fetched data that the registry does not pin."""
+    from bulk2sc.datasets import needed, noted
+
+    named = settings | {source: source for source in settings.get("studies", {})}
+    own = {name: file_digest(path) for name, value in named.items() if (path := own_file(value))}
+    return own | {key: note for key in needed(settings) if (note := noted(key))}
