@@ -25,8 +25,10 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from scipy import sparse
+from sklearn.metrics import roc_auc_score
 
-from bulk2sc import compare, datasets, evaluate, inference, labels, models, panel, pathways, pooling, pp
+from bulk2sc import compare, datasets, inference, labels, models, panel, pathways, pooling, pp
+from bulk2sc.book import Study
 from bulk2sc.experiments import drug_panel, exposure
 from bulk2sc.models.all_drugs import AllDrugs
 from bulk2sc.settings import digest, file_digest, project_root
@@ -34,7 +36,6 @@ from bulk2sc.settings import digest, file_digest, project_root
 KS = (5, 10, 15, 30)
 K = 15  # of arms that have one k
 RULE = ("ridge 1e4", 0.01)
-DATA = {"atlas": "GSE173634", "mixology": "GSE118767"}
 PANEL = {"atlas": {"min_lines": 20, "spread": 0.05}, "mixology": {"min_lines": 4, "spread": 0.1}}
 IN_TAIL = {"atlas": 4, "mixology": 2}  # lines of each tail that a drug needs for an AUROC over cells
 PER_DRUG = ("ridge", "ridge CV", "signature", "LR", "SVM", "RF", "GB", "XGBoost", "shared AE", "mean effect")
@@ -60,17 +61,10 @@ def kept(name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
 # ----------------------------------------------------------------------------------------------- real cells
 
 
-def prepared(source: str) -> tuple[AnnData, AnnData, AnnData]:
+def prepared(name: str) -> tuple[AnnData, AnnData, AnnData]:
     """Return all lines, those to train on and the cells of known lines, at all shared genes."""
-    bulk = labels.label_bulk(datasets.load_bulk("gdsc2"), drug="Cisplatin")
-    cells = datasets.load_cells(source, bulk=bulk, drug="Cisplatin")
-    cells = pp.hold_out_own_lines(pp.resolve_symbols(pp.check_cells(cells, source)), bulk)
-    cells = labels.leave_out_strangers(cells, bulk)
-    flagged = pp.qc_flags(cells, by="sample")
-    cells = pp.normalise(flagged[flagged.obs["qc_pass"]].copy())
-    known = cells[cells.obs["cell_line"].isin(bulk.obs_names)].copy()
-    training = pp.train_lines(bulk, sorted({*known.obs["cell_line"], *cells.uns["held_out"]}))
-    return bulk, *pp.pair(training, known, n_hvg=0)
+    study = Study(name, panel_hvg=0, pool=0)
+    return study.read("bulk"), *study.read("panel")
 
 
 def arms(cells: AnnData, ks=KS, seed: int = 0) -> dict[str, np.ndarray]:
@@ -104,9 +98,10 @@ def scores_of(method: str, training: AnnData, samples: AnnData, drugs: list[str]
     return next(drug_panel.score(method, inputs))[1].scores
 
 
-def tidy(scores: pd.DataFrame, samples: AnnData, **about) -> pd.DataFrame:
-    wide = pd.concat([samples.obs.reset_index(drop=True), scores.reset_index(drop=True)], axis=1)
-    return wide.melt([*samples.obs.columns], var_name="drug", value_name="score").assign(**about)
+def split(scores: pd.DataFrame, samples: AnnData) -> dict[str, pd.DataFrame]:
+    """Return scores (n_cells, n_drugs) by arm, indexed by line."""
+    scores = scores.set_axis(samples.obs["line"])
+    return {arm: scores[samples.obs["arm"].to_numpy() == arm] for arm in samples.obs["arm"].unique()}
 
 
 def panel_drugs(name: str, bulk: AnnData, lines: list[str]) -> list[str]:
@@ -123,86 +118,81 @@ def classes(training: AnnData, auc: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def cell_auroc(scores: pd.DataFrame, answers: pd.DataFrame, n_draws: int = N_DRAWS) -> compare.Draws:
+def cell_auroc(scores: dict, answers: pd.DataFrame) -> compare.Draws:
     """Return the mean over drugs of the AUROC over cells, by method, in draws of lines joint for drugs."""
-    lines = list(answers.index)
-    weight = inference.line_weights(lines, n_draws=n_draws)
-    found, seeds = {}, []
-    for (method, seed), table in scores.groupby(["method", "seed"], sort=False):
-        by_drug = []
-        for drug, cells in table.groupby("drug", sort=False):
-            answer = answers[drug]
-            of = [np.flatnonzero(answer == value) for value in (1, 0)]
-            values = {line: part["score"].to_numpy() for line, part in cells.groupby("line")}
-            wins, pairs = (np.zeros((len(of[0]), len(of[1]))) for _ in range(2))
-            for i, a in enumerate(of[0]):
-                for j, b in enumerate(of[1]):
-                    gap = values[lines[a]][:, None] - values[lines[b]]
-                    wins[i, j], pairs[i, j] = ((np.sign(gap) + 1) / 2).sum(), gap.size
-            w = weight[:, of[0]], weight[:, of[1]]
-            total = np.einsum("di,ij,dj->d", w[0], pairs, w[1])
-            with np.errstate(invalid="ignore"):
-                by_drug.append(np.einsum("di,ij,dj->d", w[0], wins, w[1]) / total)
-        found.setdefault(method, []).append(np.nanmean(by_drug, axis=0))
-        seeds.append((method, seed, found[method][-1][0]))
-    means = pd.DataFrame({method: np.mean(values, axis=0) for method, values in found.items()})
-    fewest = min(int((answers[d] == v).sum()) for d in scores["drug"].unique() for v in (0, 1))
-    return compare.Draws(
-        "auroc",
-        means.iloc[0],
-        pd.DataFrame(seeds, columns=["method", "seed", "value"]),
-        means.iloc[1:].reset_index(drop=True),
-        inference.Evidence(sizes=(fewest, fewest)),
-    )
+    weight = pd.DataFrame(inference.line_weights(answers.index, n_draws=N_DRAWS), columns=answers.index)
+    found: dict[str, list[np.ndarray]] = {}
+    for (method, arm, _), table in scores.items():
+        ordered = table.sort_index(kind="stable")
+        by_drug = [_auroc(ordered[drug], answers[drug], weight) for drug in answers]
+        found.setdefault(f"{method}|{arm}", []).append(np.nanmean(by_drug, axis=0))
+    means = pd.DataFrame({name: np.mean(values, axis=0) for name, values in found.items()})
+    seeds = [(name, seed, one[0]) for name, values in found.items() for seed, one in enumerate(values)]
+    fewest = int(pd.concat([(answers == value).sum() for value in (0, 1)]).min())
+    known = inference.Evidence(sizes=(fewest, fewest))
+    seeds = pd.DataFrame(seeds, columns=["method", "seed", "value"])
+    return compare.Draws("auroc", means.iloc[0], seeds, means.iloc[1:].reset_index(drop=True), known)
 
 
-def against_single(draws: compare.Draws) -> pd.DataFrame:
-    """Return levels, and differences to the single cells of the same method, of ``method|arm``."""
-    names = list(draws.value.index)
-    pairs = [(name, f"{name.split('|')[0]}|single") for name in names if not name.endswith("|single")]
-    table = compare.differences(draws, pairs).set_index("method")
-    table = (
-        table[["difference", "low", "high", "verdict"]]
-        .add_prefix("gain_")
-        .join(compare.levels(draws).set_index("method"), how="right")
-    )
-    table.index = pd.MultiIndex.from_tuples(
-        [tuple(n.split("|")) for n in table.index], names=["method", "arm"]
-    )
-    return table.reset_index().assign(metric=draws.metric)
+def _auroc(score: pd.Series, answer: pd.Series, weight: pd.DataFrame) -> np.ndarray:
+    """Return the AUROC over cells, (n_draws,): pairs of cells count as often as their lines are drawn."""
+    sides = [score[score.index.isin(answer.index[answer == value])] for value in (1, 0)]
+    wins = (np.sign(sides[0].to_numpy()[:, None] - sides[1].to_numpy()) + 1) / 2
+    lines = [side.index.unique() for side in sides]
+    starts = [np.flatnonzero(~side.index.duplicated()) for side in sides]
+    wins = np.add.reduceat(np.add.reduceat(wins, starts[0], axis=0), starts[1], axis=1)
+    pairs = np.outer(*(side.groupby(level=0).size() for side in sides))
+    w = [weight[of].to_numpy() for of in lines]
+    with np.errstate(invalid="ignore"):
+        return ((w[0] @ wins) * w[1]).sum(axis=1) / ((w[0] @ pairs) * w[1]).sum(axis=1)
+
+
+def compared(draws: compare.Draws) -> pd.DataFrame:
+    """Return levels of every method and arm, and their differences to single cells and to line means."""
+    methods = list(dict.fromkeys(name.split("|")[0] for name in draws.value.index))
+    pairs = [
+        (name, f"{method}|{reference}")
+        for method in methods
+        for reference in ("single", "line means")
+        for name in draws.value.index
+        if name.startswith(f"{method}|") and f"{method}|{reference}" in draws.value.index
+        and name != f"{method}|{reference}" and (reference == "single" or "pooled" in name)
+    ]  # fmt: skip
+    gaps = compare.differences(draws, pairs).rename(columns={"difference": "value"})
+    table = pd.concat([compare.levels(draws), gaps], ignore_index=True)
+    table[["method", "arm"]] = table["method"].str.split("|", expand=True)
+    table["reference"] = table["reference"].str.split("|").str[1]
+    return table.assign(metric=draws.metric)
 
 
 def on_panel(name: str) -> pd.DataFrame:
     """Return rho and AUROC over cells of methods that take seconds for all drugs of a panel."""
-    bulk, training, cells = prepared(DATA[name])
+    bulk, training, cells = prepared(name)
     lines = sorted(set(cells.obs["cell_line"]))
     drugs = panel_drugs(name, bulk, lines)
     samples, auc = joined(cells, arms(cells)), panel.truth(bulk, lines)[drugs]
     answers = classes(training, auc)
     in_tails = [d for d in drugs if min((answers[d] == v).sum() for v in (0, 1)) >= IN_TAIL[name]]
-    tables = [
-        tidy(scores_of(method, training, samples, drugs), samples, method=method, seed=0)
-        for method in ("ridge 1e4", "ridge", "ridge CV", "RBF kernel 1e4", "signature", "SVM")
-    ]
-    return judged(pd.concat(tables), auc, answers, in_tails).assign(data=name, genes=cells.n_vars)
+    scores = {}
+    for method in ("ridge 1e4", "ridge", "ridge CV", "RBF kernel 1e4", "signature", "SVM"):
+        by_arm = split(scores_of(method, training, samples, drugs), samples)
+        scores |= {(method, arm, 0): table for arm, table in by_arm.items()}
+    return judged(scores, auc, answers[in_tails]).assign(data=name, genes=cells.n_vars)
 
 
-def judged(scores, auc: pd.DataFrame, answers: pd.DataFrame, in_tails: list) -> pd.DataFrame:
-    """Judge tidy scores of cells: rho of line means, AUROC over cells, share of the spread within lines."""
-    scores = scores.assign(method=scores["method"] + "|" + scores["arm"])
-    means = scores.groupby(["method", "seed", "drug", "line"], sort=False)["score"].mean().reset_index()
-    rho = compare.on_panel(means, auc, n_draws=N_DRAWS)
-    auroc = cell_auroc(scores[scores["drug"].isin(in_tails)], answers)
-    found = [
-        against_single(rho).assign(drugs=auc.shape[1]),
-        against_single(auroc).assign(drugs=len(in_tails)),
-    ]
+def judged(scores: dict, auc: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+    """Judge scores of cells by (method, arm, seed): rho of line means, and AUROC over cells."""
+    means = {(f"{m}|{arm}", seed): table.groupby(level=0).mean() for (m, arm, seed), table in scores.items()}
+    tidy = pd.concat(means, names=["method", "seed", "line"]).rename_axis("drug", axis=1).stack()
+    rho = compare.on_panel(tidy.rename("score").reset_index(), auc, n_draws=N_DRAWS)
+    found = [compared(rho).assign(drugs=auc.shape[1])]
+    found.append(compared(cell_auroc(scores, answers)).assign(drugs=answers.shape[1]))
     return pd.concat(found).assign(lines=len(auc))
 
 
 def calibrated(name: str) -> pd.DataFrame:
     """Return AUROC, calibration and share called sensitive of every method, drug by drug on few drugs."""
-    bulk, training, cells = prepared(DATA[name])
+    bulk, training, cells = prepared(name)
     lines = sorted(set(cells.obs["cell_line"]))
     auc = panel.truth(bulk, lines)[panel_drugs(name, bulk, lines)]
     answers = classes(training, auc)
@@ -211,49 +201,48 @@ def calibrated(name: str) -> pd.DataFrame:
     chosen = pp.pair(training, cells, n_hvg=N_HVG)[1].var_names
     training, cells = training[:, chosen].copy(), cells[:, chosen].copy()
     scaled = arms(cells, ks=(K,))
-    samples, tables = joined(cells, scaled), []
+    samples, scores = joined(cells, scaled), {}
     for method in PER_DRUG:
-        learns = models.learns_from_cells(method)
-        for seed in range(SEEDS if learns else 1):
+        for seed in range(SEEDS if models.learns_from_cells(method) else 1):
             made = lambda m=method, s=seed: _drug_by_drug(m, s, training, cells, samples, scaled, drugs)  # noqa: E731
-            tables.append(kept(f"{name}-{method}-{seed}", made).assign(method=method, seed=seed))
-    scores = pd.concat(tables, ignore_index=True)
-    found = judged(scores, auc[drugs], answers, drugs)
-    scores["answer"] = answers.stack().reindex(pd.MultiIndex.from_frame(scores[["line", "drug"]])).to_numpy()
-    rest = pd.DataFrame(
-        [
-            {**dict(zip(("method", "arm", "seed", "drug"), key, strict=True)), **_probabilities(part)}
-            for key, part in scores.groupby(["method", "arm", "seed", "drug"], sort=False)
-        ]
-    )
-    rest = rest.groupby(["method", "arm"], sort=False).mean(numeric_only=True).drop(columns="seed")
-    rest = rest.rename_axis("metric", axis=1).stack().rename("value").reset_index()
-    return pd.concat([found, rest.assign(drugs=N_FEW)]).assign(data=f"{name}, few drugs", genes=len(chosen))
+            table = kept(f"{name}-{method}-{seed}", made)
+            scores |= {(method, arm, seed): t.set_index("line")[drugs] for arm, t in table.groupby("arm")}
+    found = judged(scores, auc[drugs], answers[drugs])
+    rest = [
+        {"method": method, "arm": arm, **_probabilities(table, answers[drugs])}
+        for (method, arm, _), table in scores.items()
+    ]
+    rest = pd.DataFrame(rest).groupby(["method", "arm"], sort=False).mean().rename_axis("metric", axis=1)
+    rest = rest.stack().rename("value").reset_index().assign(drugs=N_FEW, lines=len(lines))
+    return pd.concat([found, rest]).assign(data=f"{name}, few drugs", genes=len(chosen))
 
 
 def _drug_by_drug(method, seed, training, cells, samples, scaled, drugs) -> pd.DataFrame:
-    """Return tidy scores of all arms; what learns from cells is fitted for single and pooled ones."""
+    """Return scores of all arms; what learns from cells is fitted for single and for pooled ones."""
     if not models.learns_from_cells(method):
         inputs = drug_panel.Inputs(training, samples, samples, drugs)
-        return tidy(drug_panel.drug_by_drug(inputs, method, seed=seed).scores, samples)
+        return drug_panel.drug_by_drug(inputs, method, seed=seed).scores.assign(
+            **samples.obs[["arm", "line"]]
+        )
     mask, tables = pathways.pathway_mask(datasets.gene_sets("go_cc"), training.var_names), []
     for arm in ("single", f"pooled {K}"):
         part = joined(cells, {arm: scaled[arm]})
         inputs = drug_panel.Inputs(training, part, part, drugs, settings={**SMALL, "mask": mask})
-        tables.append(tidy(drug_panel.encoder_scores(inputs, method, seed=seed), part))
+        scores = drug_panel.encoder_scores(inputs, method, seed=seed)
+        tables.append(scores.assign(**part.obs[["arm", "line"]]))
     return pd.concat(tables)
 
 
-def _probabilities(part: pd.DataFrame) -> dict[str, float]:
-    """Return Brier score, expected calibration error in ten bins and share called sensitive."""
-    part = part.dropna(subset="answer")
-    bins = np.minimum((part["score"] * 10).astype(int), 9)
-    gaps = part.groupby(bins).agg(n=("score", "size"), said=("score", "mean"), true=("answer", "mean"))
-    return {
-        "brier": ((part["score"] - part["answer"]) ** 2).mean(),
-        "ece": ((gaps["said"] - gaps["true"]).abs() * gaps["n"]).sum() / len(part),
-        "called sensitive": (part["score"] >= 0.5).mean(),
-    }
+def _probabilities(scores: pd.DataFrame, answers: pd.DataFrame) -> dict[str, float]:
+    """Return means over drugs of Brier score, calibration error in ten bins and share called sensitive."""
+    answer = answers.loc[scores.index].to_numpy()
+    rows = []
+    for p, y in zip(scores.to_numpy().T, answer.T, strict=True):
+        p, y = p[~np.isnan(y)], y[~np.isnan(y)]
+        bins = pd.DataFrame({"said": p, "true": y}).groupby(np.minimum((p * 10).astype(int), 9))
+        gap = (bins["said"].mean() - bins["true"].mean()).abs()
+        rows.append((np.mean((p - y) ** 2), (gap * bins.size()).sum() / len(p), np.mean(p >= 0.5)))
+    return dict(zip(("brier", "ece", "called sensitive"), np.mean(rows, axis=0), strict=True))
 
 
 # ------------------------------------------------------------------------------------ claims about one cell
@@ -306,16 +295,15 @@ def subclones(
                         is_planted = made.obs["planted"].to_numpy()[of_host]
                         for drug in gap.index[gap.abs() > 0.1]:
                             better = is_planted == (gap[drug] < 0)
-                            value = evaluate.metrics(better.astype(float), score[drug].to_numpy())["auroc"]
+                            value = roc_auc_score(better, score[drug])
                             rows.append((host, donor, drug, share, mixed, k, value))
     columns = ["host", "donor", "drug", "share", "mixed", "k", "value"]
     return pd.DataFrame(rows, columns=columns).assign(data=name)
 
 
 def real_subclones() -> pd.DataFrame:
-    bulk, training, cells = prepared(DATA["mixology"])
-    raw = datasets.load_cells(DATA["mixology"], bulk=bulk, drug="Cisplatin")
-    raw = pp.resolve_symbols(pp.check_cells(raw, "GSE118767"))[cells.obs_names].copy()
+    bulk, training, cells = prepared("mixology")
+    raw = Study("mixology").read("raw_cells")[cells.obs_names].copy()
     truth = panel.truth(bulk, sorted(set(cells.obs["cell_line"])))
     return subclones("GSE118767", raw, training, truth[panel_drugs("mixology", bulk, list(truth.index))], 1)
 
@@ -373,26 +361,25 @@ def of_exposure() -> pd.DataFrame:
 
 def chosen_k(table: pd.DataFrame) -> pd.Series:
     """Return by data set the k that the rule chooses there."""
-    method, near = RULE  # noqa: RUF059
-    rho = table.query("method == @method and metric == 'rho' and arm.str.startswith('pooled')")
+    rho = table[(table["method"] == RULE[0]) & (table["metric"] == "rho") & table["reference"].isna()]
+    rho = rho[rho["arm"].str.startswith("pooled")]
     rho = rho.assign(k=rho["arm"].str.removeprefix("pooled ").astype(int)).set_index("k")
-    return rho.groupby("data")["value"].apply(lambda v: v[v >= v.max() - near].index[0])
+    rho = rho[~rho["data"].str.contains("few")]
+    return rho.groupby("data")["value"].apply(lambda v: v[v >= v.max() - RULE[1]].index[0])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    out = Path(__file__).with_suffix(".csv")
-    parser.add_argument("--out", type=Path, default=out, metavar="FILE", help="results, beside this file")
-    parts = {f"panel-{name}": lambda name=name: on_panel(name) for name in DATA}
+    parts = {f"panel-{name}": lambda name=name: on_panel(name) for name in PANEL}
     parts |= {"exposure": of_exposure, "subclones": of_subclones}
-    parts |= {f"few-{name}": lambda name=name: calibrated(name) for name in DATA}
+    parts |= {f"few-{name}": lambda name=name: calibrated(name) for name in PANEL}
     parser.add_argument("--only", nargs="*", default=list(parts), choices=list(parts), help="some parts")
     asked = parser.parse_args()
     table = pd.concat([kept(part, parts[part]) for part in asked.only], ignore_index=True)
-    table.round(4).to_csv(asked.out, index=False)
-    if any(part.startswith("panel") for part in asked.only):
-        print(chosen_k(table[~table["data"].str.contains("few")]))
-    print(table.query("method == 'ridge 1e4'").round(3).to_string())
+    if len(asked.only) == len(parts):
+        Study("atlas", panel_hvg=0).keep("pooling", table.round(4), reads=["panel"])
+    print(table.pivot_table(index=["data", "metric", "method"], columns="arm").round(3).to_string())
+    print(chosen_k(table))
 
 
 if __name__ == "__main__":

@@ -72,8 +72,9 @@ def pool(cells: AnnData, k: int, *, seed: int = 0) -> AnnData:
             part = weights[start : start + CHUNK] @ X
             averaged[rows[start : start + CHUNK]] = part.toarray() if sparse.issparse(part) else part
     fields = {f: getattr(cells, f).copy() for f in ("obs", "var", "uns", "obsm", "varm")}
-    layers = {layer: matrix.copy() for layer, matrix in cells.layers.items()}
-    pooled = AnnData(averaged, layers=layers, **fields)
+    pooled = AnnData(averaged, **fields)
+    for layer, matrix in cells.layers.items():
+        pooled.layers[layer] = matrix.copy()
     pooled.uns["pool"] = {"k": k, "fewest": min(used)}
     return pooled
 
