@@ -22,6 +22,7 @@ FLOW = (
     "settings",
     "inference",
     "datasets",
+    "pooling",
     "pp",
     "labels",
     "pathways",

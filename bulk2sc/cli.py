@@ -249,6 +249,7 @@ def _define_predict(commands) -> None:
     add("--out", required=True, metavar="OUT.h5ad", help="where to write the scored cells")
     add("--exclude-lines", default="", metavar="A,B", help="cell lines to leave out of training")
     add("--seeds", type=int, metavar="N", help="how many models to average")
+    add("--pool", type=int, metavar="K", help="average each cell with its K nearest (default: 0)")
     add("--model", metavar="NAME", help="method, such as ridge or 'shared AE'")
     add("--gene-column", metavar="COLUMN", help="column of var that names the genes (default: its index)")
     add("--values", choices=["counts", "log", "z"], help="what the values are, where they do not tell")
@@ -263,7 +264,7 @@ def _define_predict(commands) -> None:
 def _predict(parsed: argparse.Namespace) -> None:
     from bulk2sc.predict import predict
 
-    chosen = {n: getattr(parsed, n) for n in ("seeds", "model") if getattr(parsed, n) is not None}
+    chosen = {n: getattr(parsed, n) for n in ("seeds", "model", "pool") if getattr(parsed, n) is not None}
     lines = [line.strip() for line in parsed.exclude_lines.split(",") if line.strip()]
     reading = {n: getattr(parsed, n) for n in ("gene_column", "values", "layer", "sample")}
     if reading := {name: value for name, value in reading.items() if value}:

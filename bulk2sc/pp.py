@@ -13,6 +13,7 @@ from anndata import AnnData
 from scipy import sparse
 from scipy.stats import median_abs_deviation
 
+from bulk2sc import pooling
 from bulk2sc.datasets.gdsc import line_key
 from bulk2sc.datasets.genes import MITOCHONDRIAL, to_symbols
 from bulk2sc.datasets.own import check_cells, detect_scale, resolve_symbols  # noqa: F401  (steps of this kind)
@@ -27,6 +28,7 @@ LINES = re.compile(
 )  # what columns of lines are called
 MOST_NAMES = 1000  # of lines in a column of another name
 BATCH_COLUMNS = ("batch", "protocol", "plate")  # technical ones: any other column may carry the answer
+pool = pooling.pool
 
 
 # --- Names of lines -----------------------------------------------------------------------------------------
@@ -438,7 +440,7 @@ def scale_like(profiles: AnnData, training: AnnData) -> AnnData:
 
 
 def pair(
-    bulk: AnnData, cells: AnnData, *, n_hvg: int = 2500, min_shared: int = 200
+    bulk: AnnData, cells: AnnData, *, n_hvg: int = 2500, min_shared: int = 200, pool: int = 0
 ) -> tuple[AnnData, AnnData]:
     """
     Bring bulk and cells to the same genes and the same scale.
@@ -454,6 +456,9 @@ def pair(
         and so do not show which genes vary: all shared genes.
     min_shared
         Fewest shared genes that are accepted.
+    pool
+        Neighbours that each cell is averaged with before its genes are scaled, as `pp.pool` does; 0 for none.
+        The genes are chosen on single cells, so that they do not depend on it.
 
     Returns
     -------
@@ -476,6 +481,7 @@ def pair(
     if 0 < n_hvg < len(shared) and scale != "z-scores":  # which all vary alike
         variable = _variable_in_cells(cells, n_hvg)
         bulk, cells = bulk[:, variable].copy(), cells[:, variable].copy()
+    cells = pooling.pool(cells, pool)
     bulk.layers["scaled"] = zscore(bulk.X)
     as_it_is = {"mean": np.zeros(cells.n_vars), "std": np.ones(cells.n_vars)} if scale == "z-scores" else {}
     cells.layers["scaled"] = zscore(cells.X, **as_it_is)

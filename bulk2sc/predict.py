@@ -54,6 +54,7 @@ def predict(
     seeds: int = 1,
     model: str = DEFAULT_MODEL,
     reading: Mapping[str, str] = MappingProxyType({}),
+    pool: int = 0,
     progress: Callable[[str], None] = lambda message: None,
 ) -> Prediction:
     """Score the cells of a file and write them, with their scores, to an .h5ad file.
@@ -75,6 +76,8 @@ def predict(
         Name of a method in `models.METHODS`.
     reading
         What `pp.check_cells` must be told of the cells: `gene_column`, `values`, `layer`, `sample`.
+    pool
+        Neighbours to average each cell with, as `pp.pool` does; 0 for none.
     progress
         Called with one line of text for each step.
 
@@ -98,6 +101,7 @@ def predict(
         seeds=seeds,
         model=model,
         reading=reading,
+        pool=pool,
         name=str(path),
         progress=progress,
     )
@@ -114,6 +118,7 @@ def predict_cells(
     seeds: int = 1,
     model: str = DEFAULT_MODEL,
     reading: Mapping[str, str] = MappingProxyType({}),
+    pool: int = 0,
     bulk: AnnData | None = None,
     name: str = "cells",
     progress: Callable[[str], None] = lambda message: None,
@@ -129,7 +134,7 @@ def predict_cells(
         named = pp.resolve_symbols(checked)
         enough, told = _enough(named, name)
         cells = pp.normalise(named[enough].copy())
-        lines, cells = pp.pair(lines, cells, n_hvg=N_HVG)
+        lines, cells = pp.pair(lines, cells, n_hvg=N_HVG, pool=pool)
     scores, code = _ensemble(lines, cells, model, seeds, progress)
     facts = {
         "version": __version__,
@@ -137,6 +142,7 @@ def predict_cells(
         "model": model,
         "seeds": seeds,
         "input": pp.detect_scale(checked),
+        "pool": pool,
         **_counts(lines),
         "excluded_lines": np.array(
             sorted(pp.known_line(one, bulk.obs_names) for one in exclude_lines), dtype=str
@@ -148,8 +154,9 @@ def predict_cells(
         told.append(
             "warning: z-scores do not show which genes vary, so all are used; counts give other scores"
         )
+    pooled = _pooled(cells.uns["pool"]) if pool else []
     told += [f"warning: {text}" for text in dict.fromkeys(str(one.message) for one in warned)]
-    notes = [*found, *_notes(facts, lines, scores), *told, *_own_lines(given, lines)]
+    notes = [*found, *_notes(facts, lines, scores), *pooled, *told, *_own_lines(given, lines)]
     return Prediction(_with_scores(given, enough, scores, code, facts), notes)
 
 
@@ -182,6 +189,12 @@ def _notes(facts: dict, lines: AnnData, scores: np.ndarray) -> list[str]:
         f"called sensitive to {facts['drug']}: {100 * called:.1f} % of {scores.shape[1]} cells",
         NO_METRICS,
     ]
+
+
+def _pooled(found: dict) -> list[str]:
+    """Say what each cell was averaged with, and where a small sample allowed less than was asked for."""
+    fewer = f", {found['fewest']} in the smallest sample" if found["fewest"] < found["k"] else ""
+    return [f"pooled: each cell is the mean of itself and its {found['k']} nearest in its sample{fewer}"]
 
 
 def _own_lines(given: AnnData, lines: AnnData) -> list[str]:

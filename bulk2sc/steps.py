@@ -133,13 +133,13 @@ def labelled(
     return labels.answer(labels.label_cells(clustered, rule, **settings))
 
 
-def pair(bulk, labelled, *, n_hvg: int = 2500):
-    """Pair training lines, with tails of their own, and cells: same genes, ``layers["scaled"]``."""
+def pair(bulk, labelled, *, n_hvg: int = 2500, pool: int = 0):
+    """Pair training lines, with tails of their own, and cells, pooled where asked: same genes and scale."""
     from bulk2sc import labels, pp
 
     training = pp.train_lines(bulk, labelled.uns.get("held_out", []))
     asked = {name: bulk.uns["labels"][name] for name in ("drug", "k", "measure")}
-    return pp.pair(labels.label_bulk(training, **asked), labelled, n_hvg=n_hvg)
+    return pp.pair(labels.label_bulk(training, **asked), labelled, n_hvg=n_hvg, pool=pool)
 
 
 def mask(
@@ -217,7 +217,7 @@ def scores(pair, *, method: str = "ridge CV", seed: int = 0):
     return evaluate.score_methods(*pair, methods=models.makers([method]), seeds=[seed])
 
 
-def panel(bulk, cells, *, panel_hvg: int = 0):
+def panel(bulk, cells, *, panel_hvg: int = 0, pool: int = 0):
     """Pair the lines to train on and the cells of known lines, at all shared genes (`panel_hvg` = 0).
 
     Raises
@@ -237,4 +237,4 @@ def panel(bulk, cells, *, panel_hvg: int = 0):
         )
     known = cells[lines.isin(bulk.obs_names)].copy()
     held_out = {*known.obs["cell_line"], *cells.uns.get("held_out", [])}
-    return pp.pair(pp.train_lines(bulk, sorted(held_out)), known, n_hvg=panel_hvg)
+    return pp.pair(pp.train_lines(bulk, sorted(held_out)), known, n_hvg=panel_hvg, pool=pool)

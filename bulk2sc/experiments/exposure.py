@@ -27,6 +27,7 @@ def experiment(
     n_cells: int,
     n_lines_per_tail: int,
     depth: float,
+    pool: int = 0,
 ) -> tuple[AnnData, AnnData]:
     """Simulate an experiment in which both samples hold the same lines, and pair it with the others.
 
@@ -40,6 +41,8 @@ def experiment(
         Size of what the drug does to every treated cell, as in `datasets.simulate`.
     seed
         Of lines, drug programme and cells; the same for every shift.
+    pool
+        As for `pp.pair`.
 
     Returns
     -------
@@ -52,7 +55,7 @@ def experiment(
     cells = datasets.simulate(bulk, **asked, shift=shift, seed=seed, **size, **balanced, **clean)
     lines = labels.label_bulk(pp.train_lines(bulk, cells.uns["held_out"]), **asked)
     genes = list(genes)
-    return pp.pair(lines[:, genes], pp.normalise(cells)[:, genes], n_hvg=0)
+    return pp.pair(lines[:, genes], pp.normalise(cells)[:, genes], n_hvg=0, pool=pool)
 
 
 def score(

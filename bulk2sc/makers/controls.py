@@ -43,6 +43,7 @@ def exposure(
     exposure_cells: int = 800,
     n_lines_per_tail: int = 10,
     depth: float = 2000.0,
+    pool: int = 0,
 ):
     """Score cells that differ in exposure to one simulated drug; none where the study's cells are real."""
     import pandas as pd
@@ -61,4 +62,5 @@ def exposure(
         n_cells=exposure_cells,
         n_lines_per_tail=n_lines_per_tail,
         depth=depth,
+        pool=pool,
     )

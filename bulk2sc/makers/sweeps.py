@@ -35,6 +35,7 @@ def sweep(
     min_pathway_genes: int = 10,
     max_pathway_genes: int = 1000,
     n_free: int = 5,
+    pool: int = 0,
 ):
     """Move three settings of the autoencoder, one at a time around what its artefact has, with one seed."""
     import pandas as pd
@@ -48,7 +49,7 @@ def sweep(
     base["n_hvg"] = settings["mask"].shape[1]
     variants = hyperparameters.variants(
         hyperparameters.grid(base, swept),
-        lambda n: pair(bulk, labelled, n_hvg=n),
+        lambda n: pair(bulk, labelled, n_hvg=n, pool=pool),
         lambda lines, n: mask_of(
             lines, resource=resource, min_pathway_genes=n, max_pathway_genes=max_pathway_genes, n_free=n_free
         ),

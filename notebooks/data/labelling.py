@@ -405,8 +405,9 @@ Markdown(
 
 # %% tags=["hide-input"]
 settings = {name: study.settings[name] for name in ("k", "measure")}
+sizes = {name: study.settings[name] for name in ("n_hvg", "pool")}
 training = pp.train_lines(bulk, cells.uns.get("held_out", []))
-pair = pp.pair(labels.label_bulk(training, drug=drug, **settings), cells, n_hvg=study.settings["n_hvg"])
+pair = pp.pair(labels.label_bulk(training, drug=drug, **settings), cells, **sizes)
 quick = ["ridge", "LR", "SVM", "all sensitive", "all resistant"]
 makers = {method: lambda seed, method=method: models.make(method, seed=seed) for method in quick}
 scored_cells = evaluate.score_methods(*pair, methods=makers)
