@@ -21,19 +21,11 @@
 
 # %% tags=["parameters"]
 edition: str = "atlas"  # edition whose settings and results are used
-panel_methods: list[str] = [
-    "ridge",
-    "ridge CV",
-    "signature",
-    "shared AE",
-    "all sensitive",
-]  # methods to compare
+panel_methods: list[str] = ["ridge", "ridge CV", "signature", "all sensitive"]  # methods to compare
 panel_seeds: int = 3  # seeds of networks
 panel_min_lines: int = 4  # lines of the panel that must have been tested with a drug
 panel_min_total: int = 400  # lines in all that must have been tested with a drug
-panel_min_spread: float = (
-    0.05  # smallest standard deviation of the lines' AUC: with less there is no order to find
-)
+panel_min_spread: float = 0.05  # smallest standard deviation of the AUC of the lines
 
 # %% [markdown]
 # ## The idea
@@ -58,6 +50,7 @@ from IPython.display import Markdown
 from bulk2sc import compare, pl, say
 from bulk2sc import panel as panels
 from bulk2sc.book import Study
+from bulk2sc.experiments import drug_panel
 
 # %% tags=["remove-input"]
 pl.style()
@@ -88,7 +81,7 @@ Markdown(
 # It learns the AUC of all other lines, predicts it for each cell, and the predictions are averaged line by line:
 
 # %%
-from bulk2sc.models import AllDrugs
+from bulk2sc.models.all_drugs import AllDrugs
 
 ridge = AllDrugs(penalty=1e4).fit(training)
 predicted = ridge.predict(cells).groupby(cells.obs["cell_line"].to_numpy()).mean()
