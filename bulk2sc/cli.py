@@ -313,7 +313,8 @@ def _drugs(parsed: argparse.Namespace) -> None:
         raise Bulk2scError(f"no drug, synonym or target contains '{parsed.word}'; list all by: bulk2sc drugs")
     rows = [("drug", "lines", "rho", "rho, new tissue", "target", "synonyms")]
     for drug, about in found.iterrows():
-        numbers = (str(about["lines"]), f"{about['rho']:.2f}", f"{about['rho_tissue_out']:.2f}")
+        rho = (f"{about[f'spearman_{left_out}']:.2f}" for left_out in ("random", "tissue_out"))
+        numbers = (str(about["n_lines"]), *rho)
         rows.append((drug, *numbers, about["target"], about["synonyms"]))
     _print_table(rows)
     print("rho: Spearman's correlation of predicted and measured response, over lines left out of training")

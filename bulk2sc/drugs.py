@@ -14,9 +14,10 @@ def drug_table() -> pd.DataFrame:
 
     Returns
     -------
-    Indexed by drug: ``synonyms`` (separated by ``; ``) and ``target``, empty where none is known; ``lines``
-    tested; ``rho``, Spearman's correlation of predicted with measured response over lines left out of
-    training, and ``rho_tissue_out``, over lines of tissues left out whole.
+    Indexed by drug: ``n_lines`` tested; ``spearman_random``, the correlation of predicted with measured AUC
+    over lines left out of training, and ``spearman_tissue_out``, over clusters of like lines that are left
+    out whole (with ``pearson_`` likewise); ``synonyms`` (separated by ``; ``) and ``target``, empty where
+    none is known.
     """
     names = pd.read_csv(DATA / "drugs.csv", dtype=str, keep_default_na=False).set_index("drug")
     predicted = pd.read_csv(DATA / "predictability.csv", dtype={"drug": str}).set_index("drug")

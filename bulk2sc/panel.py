@@ -71,7 +71,7 @@ def drugs(
     if chosen.empty:
         raise Bulk2scError(
             f"panel: no drug was tested on {min_lines} of the {len(lines)} lines and on {min_total} lines in "
-            f"all, with a spread of {min_spread:g}; lower panel_min_lines, panel_min_total or panel_min_spread"
+            f"all with a spread of {min_spread:g}; lower panel_min_lines, panel_min_total or panel_min_spread"
         )
     return chosen
 

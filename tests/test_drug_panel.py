@@ -93,8 +93,6 @@ def test_one_encoder_has_the_classifiers_of_one_drug_at_a_time(inputs, method):
         np.testing.assert_allclose(scored.scores[drug], alone, atol=1e-6)
 
 
-
-
 def test_what_was_chosen_on_bulk_is_kept(inputs):
     few = drug_panel.Inputs(inputs.bulk, inputs.cells, inputs.samples, ["a"])
     found = drug_panel.drug_by_drug(few, "tuned XGBoost").chosen
