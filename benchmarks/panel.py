@@ -1,56 +1,47 @@
-"""All methods on the drug panel of real cells, at full size: what the book shows of it in every edition.
+"""Every method on the two panels of real cells: what the book shows of them in every edition.
 
-Takes the parts that a build of the edition has made, and makes those that are missing: hours of processor
-time in all. Kept are means over drugs; no response of a line is among them. Run: python benchmarks/panel.py
+Fits are kept in the store, one by one, so that a run goes on where it stopped; about an hour of two cores.
+Kept are means over drugs with intervals over lines; no response of a line is among them.
+Run: python benchmarks/panel.py
 """
-
-import argparse
-from pathlib import Path
 
 import pandas as pd
 
-from bulk2sc import panel
-from bulk2sc.plan import plan, settings_of
-from bulk2sc.study import Study
+from bulk2sc import compare, panel
+from bulk2sc.book import Study
+from bulk2sc.experiments import drug_panel
 
-CHAPTER = "drug-panel"
-
-
-def kept(
-    scores: pd.DataFrame, auc: pd.DataFrame, sets: dict[str, list[str]], rivals: list[str]
-) -> pd.DataFrame:
-    """Return means over sets of drugs: of methods, of their seeds, and the shared AE minus its rivals."""
-    found = panel.rankings(scores, auc)
-    pairs = [("shared AE", rival) for rival in rivals if (rival, panel.CELLS) in found]
-    tables = {
-        "method": panel.judge(found, sets),
-        "seed": panel.seed_means(panel.of_seeds(scores, auc), sets),
-        "difference": panel.against(found, pairs, next(iter(sets.values()))),
-    }
-    return pd.concat(tables, names=["of"]).reset_index(0).assign(lines=len(auc)).round(4)
+METHODS = ["ridge", "ridge CV", "signature", "LR", "SVM", "DT", "RF", "GB", "XGBoost", "shared AE", "base AE"]
+METHODS += ["adv AE", "base share AE", "adv share AE", "mean effect", "all sensitive", "all resistant"]
+LIMITS = {"atlas": {"min_lines": 20, "min_spread": 0.05}, "mixology": {"min_spread": 0.1}}
+SEEDS, NETWORK = 2, {"hidden": 256, "max_epochs": 60}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--edition", default="mixology", metavar="NAME", help="whose panel (default: mixology)"
-    )
-    out = Path(__file__).with_suffix(".csv")
-    parser.add_argument("--out", type=Path, default=out, metavar="FILE", help="results, beside this file")
-    asked = parser.parse_args()
-    planned = plan(asked.edition)
-    chapter = planned.chapter(CHAPTER)
-    values, settings = chapter.values, settings_of(planned.edition, chapter.values, chapter.artefacts)
-    study = Study(asked.edition, **settings)
-    bulk, (_, cells) = study.read("bulk"), study.read("panel_pair")
-    auc = panel.truth(bulk, sorted(set(cells.obs["cell_line"])))
-    limits = {"min_lines": values["panel_min_lines"], "min_total": values["panel_min_total"]}
-    sets = panel.sets(panel.drugs(bulk, list(auc.index), **limits), values["panel_few"])
-    table = kept(study.read("panel_scores")["scores"], auc, sets, values["rivals"])
-    table.assign(edition=asked.edition).to_csv(asked.out, index=False)
-    shown = ["drugs", "method", "input", "value", "low", "high", "p"]
-    print(table.loc[table["of"] == "method", shown].to_string())
+def line_scores(bulk, panel, *, drugs, method, seed):
+    """Score the lines with one method and seed."""
+    return drug_panel.line_scores(bulk, *panel, drugs, method=method, seed=seed, **NETWORK)
+
+
+def of_edition(edition: str) -> pd.DataFrame:
+    """Return levels and differences to the first method, on cells and on the lines' own bulk profiles."""
+    study = Study(edition, panel_hvg=0)
+    bulk, (_, cells) = study.read("bulk"), study.read("panel")
+    lines = sorted(cells.obs["cell_line"].unique())
+    drugs = list(panel.drugs(bulk, lines, **LIMITS[edition]).index)
+    seeds = {m: range(SEEDS if drug_panel.is_network(m) else 1) for m in METHODS}
+    grid = [{"drugs": drugs, "method": m, "seed": s} for m in METHODS for s in seeds[m]]
+    scores = study.each(line_scores, grid).drop(columns="drugs", errors="ignore")
+    tables = []
+    for kind, rows in scores.groupby("input"):
+        draws = compare.on_panel(rows, panel.truth(bulk, lines)[drugs])
+        gaps = compare.differences(draws, reference=METHODS[0]).drop(columns="reference")
+        gaps = gaps.rename(columns={"low": "difference_low", "high": "difference_high"})
+        tables.append(compare.levels(draws).merge(gaps, on="method", how="left").assign(input=kind))
+    about = {"edition": edition, "lines": len(lines), "drugs": len(drugs)}
+    return pd.concat(tables).assign(**about).round(4)
 
 
 if __name__ == "__main__":
-    main()
+    found = pd.concat(map(of_edition, LIMITS))
+    Study("atlas", panel_hvg=0).keep("panel", found, reads=["panel"])
+    print(found[found["input"] == panel.CELLS].to_string())

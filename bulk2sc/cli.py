@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="bulk2sc", description="Build the book, rerun its chapters, score your own cells.")
     parser.add_argument("--version", action="version", version=f"bulk2sc {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for define in (_define_book, _define_run, _define_fetch, _define_predict, _define_params):
+    for define in (_define_book, _define_run, _define_fetch, _define_predict, _define_params, _define_drugs):
         define(commands)
     return parser
 
@@ -292,6 +292,36 @@ def _params(parsed: argparse.Namespace) -> None:
     rows += [
         (p.name, p.type, _brief(p.default), _brief(chapter.values[p.name]), p.help) for p in chapter.declared
     ]
+    _print_table(rows)
+
+
+# ---------------------------------------------------------------------------------------- drugs
+
+
+def _define_drugs(commands) -> None:
+    summary = "list the drugs that can be predicted, with synonyms and how well each is predicted for lines"
+    command = _define(commands, "drugs", _drugs, summary, "", "taxol", "EGFR")
+    command.add_argument(
+        "word", nargs="?", default="", metavar="WORD", help="part of a name, a synonym or a target"
+    )
+
+
+def _drugs(parsed: argparse.Namespace) -> None:
+    from bulk2sc.drugs import find_drugs
+
+    found = find_drugs(parsed.word)
+    if found.empty:
+        raise Bulk2scError(f"no drug, synonym or target contains '{parsed.word}'; list all by: bulk2sc drugs")
+    rows = [("drug", "lines", "rho", "rho, new tissue", "target", "synonyms")]
+    for drug, about in found.iterrows():
+        rho = (f"{about[f'spearman_{left_out}']:.2f}" for left_out in ("random", "tissue_out"))
+        numbers = (str(about["n_lines"]), *rho)
+        rows.append((drug, *numbers, about["target"], about["synonyms"]))
+    _print_table(rows)
+    print("rho: Spearman's correlation of predicted and measured response, over lines left out of training")
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -93,22 +93,6 @@ def test_one_encoder_has_the_classifiers_of_one_drug_at_a_time(inputs, method):
         np.testing.assert_allclose(scored.scores[drug], alone, atol=1e-6)
 
 
-def test_seeds_are_those_of_networks_and_of_what_trains_end_to_end(inputs):
-    assert [
-        m for m in ("LR", "RF", "adv AE", "shared AE (joint)", "tuned XGBoost") if drug_panel.end_to_end(m)
-    ] == [
-        "shared AE (joint)",
-        "tuned XGBoost",
-    ]
-    network = drug_panel.all_seeds("shared AE", inputs, n_seeds=2)["scores"]
-    assert sorted(network["seed"].unique()) == [0, 1]
-    linear = drug_panel.all_seeds("signature", inputs, n_seeds=2)["scores"]
-    assert set(linear["seed"]) == {0} and set(linear["line"]) == {*"XYZ", "P0", "P1", "P2"}
-    first = -(inputs.cells.to_df(layer="scaled") @ drug_panel.signature_weights(inputs.bulk, ["a"]))["a"]
-    row = linear.query("drug == 'a' and line == 'Y' and input == 'cells'")["score"].item()
-    assert row == pytest.approx(first[1::3].mean())
-
-
 def test_what_was_chosen_on_bulk_is_kept(inputs):
     few = drug_panel.Inputs(inputs.bulk, inputs.cells, inputs.samples, ["a"])
     found = drug_panel.drug_by_drug(few, "tuned XGBoost").chosen
@@ -116,13 +100,3 @@ def test_what_was_chosen_on_bulk_is_kept(inputs):
     swept = dict(drug_panel.score("ridge CV", inputs))["ridge CV"].chosen
     sweep = drug_panel.penalty_sweep(inputs.bulk, DRUGS)
     assert swept["validation"].tolist() == pytest.approx(sweep.max(axis=1).tolist())
-
-
-def test_the_edition_of_real_cells_has_every_method_on_the_panel():
-    settings = Study("mixology").settings
-    methods = settings["panel_methods"]
-    rungs = {models.ALIASES.get(rung, rung) for rung in models.LADDER}
-    assert set(models.METHODS) | rungs <= set(methods)
-    longer = [method for method in methods if drug_panel.end_to_end(method)]
-    assert longer == ["shared AE (joint)", "tuned XGBoost"]
-    assert (settings["panel_few"], settings["panel_seeds"], settings["panel_hvg"]) == (12, 3, 0)

@@ -17,7 +17,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.svm import SVC
 from tqdm.auto import tqdm
 
-from bulk2sc import labels, models, panel
+from bulk2sc import datasets, labels, models, panel, pathways
 from bulk2sc.models.all_drugs import AllDrugs, held_out, responses, similarity
 from bulk2sc.models.base import FOLDS, labelled_lines, scaled
 from bulk2sc.models.regressions import PENALTIES, CorrelationWeights
@@ -81,22 +81,46 @@ def is_network(method: str) -> bool:
     return models.takes(method.removesuffix(JOINT), "schedule")
 
 
-def all_seeds(method: str, inputs: Inputs, *, n_seeds: int) -> dict[str, pd.DataFrame]:
-    """Score the samples with one method, seed by seed, and average over the samples of each line.
+def line_scores(
+    bulk: AnnData,
+    training: AnnData,
+    cells: AnnData,
+    drugs: Sequence[str],
+    *,
+    method: str,
+    seed: int = 0,
+    k: float = 0.3,
+    resource: str = "go_cc",
+    min_genes: int = 10,
+    **network,
+) -> pd.DataFrame:
+    """Score the lines of the panel with one method: the mean over a line's cells, and its own bulk profile.
+
+    Parameters
+    ----------
+    bulk, training, cells
+        All lines; those to train on and the cells of the others, as `pp.pair` makes them.
+    drugs
+        Names of drugs.
+    method, seed
+        As for `score`.
+    k
+        Fraction of lines in each tail, for classifiers.
+    resource, min_genes, network
+        Gene sets of the mask, and settings of a network.
 
     Returns
     -------
-    dict
-        ``scores``: method, seed, drug, input, line, score. ``chosen``: method, seed and `CHOSEN`. Networks
-        and what trains end to end have `n_seeds` seeds, the others one.
+    DataFrame
+        Tidy: drug, input (`panel.CELLS` or `panel.OWN_BULK`), line, score (higher = more sensitive).
     """
-    found: dict[str, list[pd.DataFrame]] = {"scores": [], "chosen": []}
-    for seed in range(n_seeds if is_network(method) or end_to_end(method) else 1):
-        for name, scored in score(method, inputs, seed=seed):
-            means = panel.line_means(scored.scores, inputs.samples)
-            found["scores"].append(means.assign(method=name, seed=seed))
-            found["chosen"].append(scored.chosen.assign(method=name, seed=seed))
-    return {name: pd.concat(tables, ignore_index=True) for name, tables in found.items()}
+    lines = sorted(cells.obs["cell_line"].unique())
+    samples = panel.samples(cells, panel.bulk_profiles(bulk, training, lines))
+    if is_network(method):
+        mask = pathways.pathway_mask(datasets.gene_sets(resource), training.var_names, min_genes=min_genes)
+        network["mask"] = mask
+    inputs = Inputs(training, cells, samples, list(drugs), k, network)
+    return panel.line_means(dict(score(method, inputs, seed=seed))[method].scores, samples)
 
 
 def score(method: str, inputs: Inputs, *, seed: int = 0) -> Iterator[tuple[str, Scored]]:

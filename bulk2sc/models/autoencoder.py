@@ -219,8 +219,8 @@ class SharedAutoencoder(Model):
     def fit_classifier(self, bulk: AnnData, code: np.ndarray | None = None) -> "SharedAutoencoder":
         """Train a new classifier on the fixed shared code of labelled lines (Eq. 12-15).
 
-        The encoder is not changed, so one pretrained model serves any number of drugs. With many, give the `code`
-        that `encode` returns for the lines, so that it is computed once.
+        The encoder is not changed, so one pretrained model serves any number of drugs. With many, give the
+        `code` that `encode` returns for the lines, so that it is computed once.
         """
         code, y = self.encode(bulk) if code is None else code, labels(bulk)
         labelled = np.flatnonzero(~np.isnan(y))

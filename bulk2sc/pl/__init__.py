@@ -18,7 +18,6 @@ from bulk2sc.pl.look import (
     short,
     style,
 )
-from bulk2sc.pl.panel import panel_forest, panel_heatmap, panel_truth, penalties
 from bulk2sc.pl.pathways import mask_picture, mask_sizes, pathway_heatmap, pathway_ranking
 from bulk2sc.pl.sweeps import curve, over_settings
 from bulk2sc.pl.training import STAGES, loss_curves, stage_legend, stages

@@ -77,21 +77,6 @@ from bulk2sc.prose.origin import (
     origin_of_cells,
     origin_of_lines,
 )
-from bulk2sc.prose.panel import (
-    ahead_on_panel,
-    beats_on_panel,
-    ceiling_reached,
-    degenerate_on_panel,
-    gap_table,
-    how_trained,
-    not_beaten,
-    one_line_decides,
-    panel_table,
-    penalties_chosen,
-    place_on_panel,
-    reach_of_orders,
-    rivals_not_run,
-)
 from bulk2sc.prose.published import (
     implied_answers,
 )
