@@ -44,8 +44,8 @@
 edition: str = "demo"  # edition whose settings and results are used
 neighbours: int = 15  # neighbours that each cell is averaged with
 penalty: float = 10000.0  # of ridge regression
-panel_min_lines: int = 4  # lines of the cells that a drug must be tested on
-panel_min_total: int = 400  # lines in all that a drug must be tested on
+min_lines: int = 4  # lines of the cells that a drug must be tested on
+min_spread: float = 0.05  # standard deviation of its AUC over these lines
 n_draws: int = 1000  # draws of lines
 
 # %% tags=["hide-input"]
@@ -93,7 +93,7 @@ arms = {
 
 # %%
 lines = sorted(set(line))
-tested = panel.drugs(bulk, lines, min_lines=panel_min_lines, min_total=panel_min_total)
+tested = panel.drugs(bulk, lines, min_lines=min_lines, min_total=60, min_spread=min_spread)
 drugs = list(tested.index)
 model = AllDrugs(penalty=penalty).fit(training, drugs)
 
@@ -236,7 +236,7 @@ top = levels[(levels["data"] == "atlas") & (levels["method"] == "ridge 1e4")]
 top = top.set_index(["metric", "arm"])["value"]
 beyond = gap.loc[("auroc", "line means"), "high"]
 said = say.effects(
-    gap.loc[[("auroc", "single")]].assign(method="pooling"),
+    gap.loc[[("auroc", "single")]].reset_index().assign(method="pooling"),
     higher="raises the mean AUROC over cells by {by}",
     lower="lowers the mean AUROC over cells by {by}",
     equal="leaves the mean AUROC over cells as it is",
