@@ -143,7 +143,8 @@ def _run(parsed: argparse.Namespace) -> None:
     print(f"{parsed.chapter} …", flush=True)
     notebook = run_own(planned, parsed.chapter, given, cores)
     if any(isinstance(value, str) and is_own(value) for value in given.values()):
-        print(*_notes(notebook.parent / "results" / "raw_cells.h5ad"), sep="\n")
+        for note in _notes(notebook.parent / "results" / "raw_cells.h5ad"):
+            print(note)
     print(f"notebook: {notebook}\nresults: {notebook.parent / 'results'}")
 
 
