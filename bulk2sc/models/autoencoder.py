@@ -217,9 +217,10 @@ class SharedAutoencoder(Model):
         return self
 
     def fit_classifier(self, bulk: AnnData, code: np.ndarray | None = None) -> "SharedAutoencoder":
-        """Train a new classifier on the fixed shared code of labelled lines (Eq. 12-15), or on `code`, given.
+        """Train a new classifier on the fixed shared code of labelled lines (Eq. 12-15).
 
-        The encoder is not changed, so one pretrained model serves any number of drugs.
+        The encoder is not changed, so one pretrained model serves any number of drugs. With many, give
+        `code`, which `encode` returns for the lines, so that it is computed once.
         """
         code, y = self.encode(bulk) if code is None else code, labels(bulk)
         labelled = np.flatnonzero(~np.isnan(y))
