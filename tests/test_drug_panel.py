@@ -130,7 +130,9 @@ def test_other_methods_are_fitted_drug_by_drug(inputs, method):
 
 def test_seeds_are_those_of_networks_and_of_what_trains_end_to_end(inputs):
     assert [
-        m for m in ("LR", "RF", "adv AE", "shared AE (joint)", "tuned XGBoost") if drug_panel.end_to_end(m)
+        m
+        for m in ("LR", "RF", "adv AE", drug_panel.ONE_PENALTY, "shared AE (joint)", "tuned XGBoost")
+        if drug_panel.end_to_end(m)
     ] == [
         "shared AE (joint)",
         "tuned XGBoost",
