@@ -7,7 +7,7 @@ from anndata import AnnData
 from scipy import stats
 
 from bulk2sc import models
-from bulk2sc.experiments import ablation, paired
+from bulk2sc.experiments import ablation
 
 GENES = [f"G{i:02d}" for i in range(20)]
 
@@ -97,66 +97,6 @@ def test_told_apart_is_1_for_codes_that_are_apart_and_near_a_half_for_codes_that
 # --------------------------------------------------------------------------------------------- loss curves
 
 
-def curves(*rows):
-    return pd.DataFrame(rows, columns=["method", "seed", "stage", "epoch", "split", "term", "value"])
-
-
-def stage(method, seed, name, term, train, validation):
-    """Return rows of one stage, with a term that validation does not watch."""
-    for epoch, (t, v) in enumerate(zip(train, validation, strict=True), 1):
-        yield method, seed, name, epoch, "train", "total", 9.0
-        yield method, seed, name, epoch, "train", term, t
-        yield method, seed, name, epoch, "validation", term, v
-
-
-@pytest.fixture
-def history():
-    return curves(
-        *stage("adv", 0, "pretraining", "reconstruction", [5, 4, 3], [6, 5, 7]),
-        *stage("adv", 0, "adversarial", "reconstruction", [3, 2], [4, 8]),
-        *stage("adv", 0, "classifier", "cross-entropy", [0.5, 0.1, 0.0], [0.6, 0.4, 0.9]),
-        *stage("plain", 0, "joint", "cross-entropy", [0.7, 0.6], [0.9, 0.8]),
-    )
-
-
-def test_kept_losses_are_the_best_of_a_stage_and_the_last_of_an_adversarial_one(history):
-    kept = ablation.kept_losses(history).set_index(["method", "stage"])
-    assert kept.loc[("adv", "pretraining"), ["epoch", "train", "validation"]].tolist() == [2, 4, 5]
-    assert kept.loc[("adv", "adversarial"), ["epoch", "train", "validation"]].tolist() == [2, 2, 8]
-    assert kept.loc[("adv", "classifier"), ["term", "train", "validation"]].tolist() == [
-        "cross-entropy",
-        0.1,
-        0.4,
-    ]
-
-
-def test_final_losses_by_hand(history):
-    final = ablation.final_losses(ablation.kept_losses(history)).set_index(["method", "metric"])["value"]
-    assert final.to_dict() == pytest.approx(
-        {
-            ("adv", "validation loss"): 8,
-            ("plain", "validation loss"): 0.8,
-            ("adv", "change by the adversary"): 3,
-            ("adv", "overfitting"): 0.3,
-            ("plain", "overfitting"): 0.2,
-        }
-    )
-
-
-def test_runs_at_the_limit_are_counted_by_their_first_stage(history):
-    assert ablation.at_limit(history, 3) == 0.5  # adv: 3 epochs; plain: 2
-    assert ablation.at_limit(history, 2) == 1 and ablation.at_limit(history, 4) == 0
-
-
-def test_the_last_distance_is_that_of_the_last_epoch_of_each_seed():
-    rows = [("adv", s, "adversarial", e, "train", "distance", 10 * s + e) for s in (0, 1) for e in (2, 3, 1)]
-    other = [
-        ("adv", 0, "adversarial", 9, "train", "total", 7.0),
-        ("b", 0, "adversarial", 9, "train", "distance", 7.0),
-    ]
-    assert ablation.last_distances(curves(*rows, *other), "adv").to_dict() == {0: 3, 1: 13}
-
-
 # --------------------------------------------------------------------------------------------------- spread
 
 
@@ -169,13 +109,6 @@ def test_means_over_seeds_have_the_t_interval():
     assert np.isnan(ablation.t_interval(pd.Series([1.0]))["low"])
 
 
-def test_the_interval_of_a_spread_covers_it():
-    rng = np.random.default_rng(0)
-    found = [ablation.spread(pd.Series(rng.normal(scale=2.0, size=5))) for _ in range(600)]
-    assert np.mean([row["low"] < 2 < row["high"] for row in found]) == pytest.approx(0.95, abs=0.04)
-    assert np.isnan(ablation.spread(pd.Series([1.0]))["value"])
-
-
 def test_the_ratio_of_paired_spreads_covers_the_truth_and_agrees_with_the_test_of_pitman():
     rng, covered = np.random.default_rng(0), []
     for _ in range(200):
@@ -186,13 +119,6 @@ def test_the_ratio_of_paired_spreads_covers_the_truth_and_agrees_with_the_test_o
         p = stats.pearsonr(first + second, first - second).pvalue
         assert (p < 0.05) == (not row["low"] < 1 < row["high"])
     assert np.mean(covered) == pytest.approx(0.95, abs=0.04)
-
-
-def test_ratios_of_spreads_that_cannot_be_told():
-    two, still = pd.Series([1.0, 2.0]), pd.Series([1.0, 1.0])
-    assert ablation.spread_ratio(two * 3, two)["value"] == pytest.approx(3)
-    assert np.isnan(ablation.spread_ratio(two * 3, two)["low"])
-    assert np.isnan(ablation.spread_ratio(two, still)["value"])
 
 
 def test_pairs_over_seeds_have_the_paired_t_test_corrected_over_them():
@@ -210,29 +136,4 @@ def test_pairs_over_seeds_have_the_paired_t_test_corrected_over_them():
     assert ablation.paired_over_seeds(values * 0 + [2, 1, 0], [("a", "b")])["p"].tolist() == [0]
 
 
-def test_an_interval_may_leave_0_out_where_the_p_value_does_not_tell():
-    gap = pd.Series([0.01, 0.02, 0.06, 0.09, 0.07])
-    values = pd.DataFrame({"a": gap, "b": 0 * gap, "c": 0 * gap})
-    p = stats.ttest_1samp(gap, 0).pvalue
-    found = ablation.paired_over_seeds(values, [("a", "b"), ("b", "c"), ("c", "b")]).loc["a"]
-    assert p < 0.05 and found["low"] > 0 and found["p"] == pytest.approx(3 * p) and found["p"] > 0.05
-
-
 # --------------------------------------------------------------------------------------------------- tables
-
-
-def test_degenerate_runs_are_named_by_their_seeds():
-    rows = [("a", 0, 1.0), ("a", 1, 0.0), ("a", 3, 1.0), ("b", 0, 0.0), ("a", -1, 1.0)]
-    table = pd.DataFrame(rows, columns=["method", "seed", "value"]).assign(metric="degenerate")
-    assert ablation.degenerate_seeds(table, ["b", "a"]).to_dict() == {"b": "", "a": "0, 3"}
-
-
-def test_differences_become_tidy_rows():
-    gaps = pd.DataFrame(
-        {"first": ["a"], "second": ["b"], "value": [0.1], "low": [0.0], "high": [0.2], "p": [0.04]}
-    )
-    row = paired.tidy(gaps, "lines").iloc[0]
-    assert row[["method", "metric", "seed", "value", "against", "holm"]].tolist() == [
-        "a minus b", "difference in auroc", -1, 0.1, "lines", 0.04,
-    ]  # fmt: skip
-    assert "p" not in row, "a corrected p-value does not go by the name of a raw one"

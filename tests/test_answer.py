@@ -28,10 +28,6 @@ def test_labels_are_the_answer_where_lines_do_not_tell(truth):
     assert given.obs["cell_line"].tolist() == ["A"] * 4
 
 
-def test_without_samples_all_cells_are_one_observation():
-    assert labels.answer(cells(response=[1.0, 1, 0, 0])).obs["cell_line"].unique().tolist() == ["all cells"]
-
-
 @pytest.mark.parametrize("truth", [{}, {"truth": [np.nan] * 4}])
 def test_cells_of_which_nothing_is_known_have_no_answer(truth):
     found = labels.answer(cells(response=[np.nan] * 4, sample=["s1", "s1", "s2", "s3"], **truth))

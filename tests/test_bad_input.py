@@ -135,12 +135,6 @@ def test_one_class_alone_cannot_be_learnt_from(root):
             models.make(method).fit(bulk, cells)
 
 
-def test_batches_larger_than_the_data_are_all_of_them(root):
-    large, larger = (study(batch_size=size) for size in (1000, 10**6))
-    scores = [s.read("model").score_cells(s.read("pair")[1]) for s in (large, larger)]
-    np.testing.assert_array_equal(*scores)
-
-
 @pytest.mark.parametrize(
     ("lines", "found"), [(None, "no such column"), (["p2", "p1", "p1"], "p1, p2"), ([None] * 3, "no name")]
 )

@@ -1,6 +1,5 @@
 import json
 import pickle
-from concurrent.futures import ThreadPoolExecutor
 from zipfile import ZipFile
 
 import numpy as np
@@ -18,9 +17,9 @@ from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.models import LADDER, METHODS, base, described, learns_from_cells, load_model, make, makers
+from bulk2sc.models import LADDER, METHODS, learns_from_cells, load_model, make
 from bulk2sc.models.baselines import BASELINES, GRID
-from bulk2sc.models.regressions import PENALTIES, CorrelationWeights, calibrate
+from bulk2sc.models.regressions import PENALTIES, calibrate
 
 CONSTANT = ["mean effect", "all sensitive", "all resistant"]
 LEARNERS = [name for name in METHODS if name not in CONSTANT]
@@ -218,26 +217,6 @@ def test_the_penalty_of_ridge_is_chosen_on_bulk(data, fitted):
     assert np.allclose(fitted["ridge CV"].score_cells(data[1]), fixed.score_cells(data[1]), atol=1e-9)
 
 
-def test_methods_say_how_they_are_set(data):
-    table = described(["RF", "ridge", "ridge CV", "tuned XGBoost", "shared AE"], mask=data[2], alpha=7.0)
-    assert table.loc["RF", "settings"] == "n_estimators 500" and table.loc["ridge", "settings"] == "alpha 7"
-    assert table.loc["ridge", "what it is"].startswith("Ridge regression on AUC with a fixed penalty")
-    assert (
-        table.loc["tuned XGBoost", "chosen on bulk lines"]
-        == "max_depth from 1, 3, 5; learning_rate from 0.05, 0.2"
-    )
-    assert table.loc["ridge CV", "chosen on bulk lines"].startswith("alpha from 100, 316, 1000, 3160, ")
-    assert (
-        "lr 0.001" in table.loc["shared AE", "settings"] and "mask" not in table.loc["shared AE", "settings"]
-    )
-    assert (table.loc[["RF", "ridge", "shared AE"], "chosen on bulk lines"] == "").all()
-
-
-def test_makers_take_the_seed_last_and_keep_their_method():
-    made = makers(["RF", "LR"], C=0.5, n_estimators=3, seed=9)
-    assert (made["RF"](4).seed, made["RF"](4).n_estimators, made["LR"](4).C) == (4, 3, 0.5)
-
-
 def test_signature_weights_are_correlations_and_the_limit_of_ridge(data, fitted):
     bulk, cells, _ = data
     X, auc = of_tested(bulk)
@@ -247,11 +226,6 @@ def test_signature_weights_are_correlations_and_the_limit_of_ridge(data, fitted)
     X = (X - X.mean(0)) / X.std(0)
     limit = sklearn.linear_model.Ridge(alpha=1e9).fit(X.astype(float), auc)
     assert np.corrcoef(limit.coef_, weights)[0, 1] == pytest.approx(1, abs=1e-6)
-
-
-def test_a_constant_gene_has_no_weight_in_a_signature():
-    X = np.array([[1.0, 5.0], [2.0, 5.0], [3.0, 5.0]], dtype=np.float32)
-    assert np.allclose(CorrelationWeights().fit(X, np.array([2.0, 4.0, 6.0])).coef_, [1, 0])
 
 
 def test_calibration_recovers_probabilities():
@@ -268,12 +242,6 @@ def test_calibration_without_skill_answers_the_base_rate_and_keeps_the_order():
     slope, offset = calibrate(decision, y)
     score = 1 / (1 + np.exp(-(slope * decision + offset)))
     assert (np.diff(score) > 0).all() and np.allclose(score, 0.75, atol=0.01)
-
-
-def test_ridge_scores_in_the_order_of_predicted_auc(data, fitted):
-    cells = data[1]
-    order = np.argsort(fitted["ridge"].predict_auc(cells))
-    assert (np.diff(fitted["ridge"].score_cells(cells)[order]) <= 0).all()
 
 
 # ------------------------------------------------------------------------------------------- save and load
@@ -351,40 +319,6 @@ def test_code_in_a_saved_classifier_is_refused(fitted, tmp_path, capsys):
     with pytest.raises(Bulk2scError, match="damaged"):
         load_model(tmp_path / "model")
     assert capsys.readouterr().out == ""
-
-
-def test_saving_spares_other_folders_and_leaves_nothing_half_written(fitted, tmp_path, monkeypatch):
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "notes" / "mine.txt").write_text("keep")
-    for taken in ("notes", "notes/mine.txt"):
-        with pytest.raises(Bulk2scError, match="not a saved model"):
-            fitted["ridge"].save(tmp_path / taken)
-    fitted["ridge"].save(tmp_path / "model")
-    before = (tmp_path / "model" / "arrays.npz").read_bytes()
-    monkeypatch.setattr(
-        METHODS["ridge"], "_write", lambda self, folder: (folder / "part").write_text("x") + None
-    )
-    with pytest.raises(TypeError):
-        fitted["ridge"].save(tmp_path / "model")
-    assert (tmp_path / "model" / "arrays.npz").read_bytes() == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "notes"]
-
-
-def test_models_saved_at_once_do_not_disturb_each_other(data, fitted, tmp_path):
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: fitted["ridge"].save(tmp_path / "model"), range(80)))
-    expected = fitted["ridge"].score_cells(data[1])
-    assert np.array_equal(load_model(tmp_path / "model").score_cells(data[1]), expected)
-    assert [p.name for p in tmp_path.iterdir()] == ["model"]
-
-
-@pytest.mark.parametrize("name", LEARNERS)
-def test_what_a_kill_left_of_a_model_is_replaced(fitted, name, tmp_path):
-    fitted[name].save(tmp_path / "model")
-    assert {file.name for file in (tmp_path / "model").iterdir()} <= base.FILES
-    (tmp_path / "model" / "model.json").unlink()
-    fitted[name].save(tmp_path / "model")
-    assert type(load_model(tmp_path / "model")) is METHODS[name]
 
 
 # ---------------------------------------------------------------------------------------- names and errors

@@ -1,23 +1,18 @@
 """Measures of calibration, prior shift and uncertainty against values worked out by hand, or planted."""
 
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
-from book_fixtures import BUILD, ROOT
 from sklearn.calibration import calibration_curve
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, roc_auc_score
-from tidy import assert_tidy
 
 from bulk2sc import calibration as cal
 from bulk2sc import evaluate, inference
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.inference import Evidence
 
-pytest_plugins = ["book_fixtures"]
 N = 400
 ONCE = np.ones((1, N))
 
@@ -68,22 +63,6 @@ def test_measured_agrees_with_the_judge_of_the_other_chapters(scored):
     assert found.loc[mean, "low"].item() == pytest.approx(judged.query("seed == -1")["low"].item())
 
 
-def test_what_draws_inflate_is_moved_back_and_stays_above_zero(scored):
-    answer, score = scored
-    cells = cells_of(answer)
-    found = {
-        inflated: cal.measured(tidy(cells, "m", score), cells, cal.calibration(0.5), inflated=inflated)
-        .query("seed == -1")
-        .set_index("metric")
-        for inflated in ((), cal.INFLATED)
-    }
-    raw, moved = found[()], found[cal.INFLATED]
-    pd.testing.assert_frame_equal(raw.loc[["brier"]], moved.loc[["brier"]])
-    assert raw.loc["ece", "low"] > 0.8 * raw.loc["ece", "value"], "nearly all draws lie above"
-    assert (moved["low"] <= moved["value"]).all() and (moved["value"] <= moved["high"]).all()
-    assert (0 <= moved["low"]).all() and moved.loc["ece", "low"] < raw.loc["ece", "low"] - 0.01
-
-
 def test_no_interval_without_enough_lines(scored):
     cells = cells_of(np.repeat([0.0, 1.0], 2), n_lines=4)
     measure = lambda y, s, w: {"mean": w @ s / w.sum(axis=1)}  # noqa: E731
@@ -129,14 +108,6 @@ def test_chance_deals_answers_with_the_probability_of_the_score_and_one_fate_to_
     np.testing.assert_allclose(answers.mean(axis=0), score, atol=0.04)
     one = answers[:, np.arange(N) % 5 == 0][:, np.argsort(score[::5])]
     assert (np.diff(one, axis=1) >= 0).all(), "within a line, no cell is sensitive before one scored higher"
-
-
-def test_the_table_of_chance_leaves_out_cells_that_are_not_judged(scored):
-    answer, score = scored
-    cells = cells_of(np.where(np.arange(N) < N // 2, answer, np.nan))
-    table = cal.chance_errors(tidy(cells, "m", score), cells)
-    by_hand = cal.calibrated_by_chance(score[: N // 2], cells.obs["cell_line"][: N // 2])
-    assert table.loc["m"].tolist() == pytest.approx([by_hand.mean(), np.quantile(by_hand, 0.95)])
 
 
 def test_decomposition_is_exact_and_agrees_with_sklearn(scored):
@@ -216,19 +187,6 @@ def test_the_estimate_has_the_highest_likelihood(shifted):
     assert found == pytest.approx(shares[likelihood.argmax()], abs=0.002)
 
 
-def test_the_estimate_is_where_plain_steps_of_expectation_and_maximisation_end(shifted):
-    answer, score = shifted
-    for weight in cal.thinned(answer, [0.05, 0.5, 0.95]):
-        share = 0.5
-        for _ in range(3000):
-            share = np.average(cal.shift_prior(score, 0.5, share), weights=weight)
-        assert cal.estimate_prior(score, weight[None, :], 0.5) == pytest.approx([share], abs=2e-3)
-
-
-def test_constant_scores_hold_no_estimate():
-    assert cal.estimate_prior(np.full(9, 0.5), np.ones((1, 9)), 0.5) == pytest.approx([0.5])
-
-
 def test_the_correction_gives_the_posteriors_of_the_new_share(shifted):
     answer, score = shifted
     assert cal.shift_prior(np.array([0.5, 1, 0]), 0.5, 0.2) == pytest.approx([0.2, 1, 0])
@@ -255,33 +213,6 @@ def test_effects_of_the_correction_by_sklearn(shifted):
     gain = found["brier, oracle"] - found["brier, as they are"]
     assert found["brier, oracle minus as they are"] == pytest.approx(gain) and gain < -0.01
     assert found["brier, estimated minus as they are"] == pytest.approx(gain, abs=0.002)
-
-
-def test_another_share_is_measured_as_if_the_cells_had_it(shifted):
-    answer, score = shifted
-    unknown, with_unknown = np.append(answer, np.nan), np.append(score, 0.5)
-    draws = np.vstack([np.ones(4001), np.arange(4001) % 3, np.append(answer, 1)])
-    found = cal.where_share_is(0.7, cal.prior_shift(0.5))(unknown, with_unknown, draws)
-    assert found["share, true"][:2] == pytest.approx([0.7, 0.7])
-    assert np.isnan([values[2] for values in found.values()]).all(), "a draw of sensitive cells alone"
-    by_hand = cal.prior_shift(0.5)(answer, score, cal.thinned(answer, [0.7]))
-    for name, values in by_hand.items():
-        assert found[name][0] == pytest.approx(values[0])
-    at_home = cal.where_share_is(0.5, cal.prior_shift(0.5))(answer, score, np.ones((1, 4000)))
-    assert abs(at_home["brier, estimated minus as they are"][0]) < 0.001  # nothing to gain
-    assert found["brier, estimated minus as they are"][0] < -0.005
-
-
-def test_thinning_weighs_classes_and_tables_need_both(shifted):
-    answer, score = shifted
-    (weight,) = cal.thinned(np.append(answer, np.nan), [0.7])
-    assert weight[-1] == 0 and weight[answer.argmax()] * 800 == pytest.approx(0.7)
-    assert weight.sum() == pytest.approx(1)
-    cells = cells_of(answer)
-    table = cal.estimates_when_thinned(tidy(cells, "m", score), cells, np.array([0.3, 0.7]), 0.5)
-    assert table["value"].tolist() == pytest.approx([0.3, 0.7], abs=0.03)
-    one = cells_of(np.ones(4000))
-    assert cal.estimates_when_thinned(tidy(one, "m", score), one, np.array([0.3]), 0.5).empty
 
 
 # --------------------------------------------------------------------------------- ensembles and uncertainty
@@ -328,45 +259,12 @@ def test_risk_coverage_by_hand():
     assert coverage.tolist() == [[0, 0.25, 0.75, 1]] and wrong.tolist() == [[0, 0, 0.25, 0.5]]
 
 
-def test_uncertainty_that_knows_that_knows_nothing_and_that_misleads(scored):
-    rng = np.random.default_rng(3)
-    error = (rng.random(N) < 0.3).astype(float)
-    weight = inference.line_weights(np.arange(N) % 40, n_draws=50)
-    gain = {
-        name: cal.risk_coverage(error, uncertainty, weight)["gain"]
-        for name, uncertainty in {
-            "perfect": error + rng.random(N) / 2,
-            "nothing": rng.random(N),
-            "flat": np.ones(N),
-            "misleading": -error,
-        }.items()
-    }
-    assert gain["perfect"] == pytest.approx(1, abs=0.02) and gain["flat"] == pytest.approx(0)
-    assert abs(gain["nothing"][0]) < 0.2 and gain["misleading"].max() < -0.5
-    assert np.isnan(cal.risk_coverage(np.zeros(N), error, weight)["gain"]).all(), "no error, nothing to know"
-
-
 def test_a_weight_of_two_is_a_cell_twice():
     error, uncertainty = np.array([0.0, 1, 1, 0]), np.array([0.1, 0.4, 0.3, 0.9])
     twice = cal.risk_coverage(error, uncertainty, np.array([[2.0, 1, 0, 1]]))
     listed = cal.risk_coverage(error[[0, 0, 1, 3]], uncertainty[[0, 0, 1, 3]], np.ones((1, 4)))
     for name, value in twice.items():
         assert value == pytest.approx(listed[name])
-
-
-def test_tables_of_rejection_know_the_sure_and_the_unsure(scored):
-    answer, _ = scored
-    cells, wrong = cells_of(answer), np.arange(N) % 4 == 0
-    call = np.where(wrong, 1 - answer, answer)
-    sure = 0.5 + (call - 0.5) * np.where(wrong, 0.1, 0.9)
-    scores = pd.concat([tidy(cells, "m", sure, sure), tidy(cells, "one", sure)])
-    table = cal.rejections(scores, cells).query("metric == 'gain'").set_index(["method", "by"])["value"]
-    assert table[("m", "entropy")] > 0.95 and table[("m", "spread")] == pytest.approx(0)
-    assert ("one", "spread") not in table
-    curve = cal.risk_curves(scores, cells).query("method == 'one'")
-    risk = curve.set_index("coverage")["value"]
-    assert risk[[0.05, 0.75, 1]].tolist() == pytest.approx([0, 0, 0.25])
-    assert risk[0.9] == pytest.approx(0.15 / 0.9), "beyond three quarters only wrong calls are left"
 
 
 def test_p_values_are_corrected_within_their_family_and_by_hand():
@@ -376,15 +274,6 @@ def test_p_values_are_corrected_within_their_family_and_by_hand():
     assert together.tolist() == pytest.approx([0.03, 0.08, np.nan, 0.08], nan_ok=True)
     with pytest.raises(Bulk2scError, match="corrected for 2 comparisons"):
         cal.corrected(table, 40)
-
-
-def test_p_of_draws_by_hand():
-    few, many = np.array([9.0, -1, 1, 2, 3]), np.append(1.0, np.ones(100))  # the first is the value
-    assert cal.against_zero(few)["p"] == pytest.approx(0.5) and cal.against_zero(many)["p"] == 0.01
-    assert cal.against_zero(1e-17 * many)["p"] == 1, "rounding is no difference"
-    assert np.isnan(cal.against_zero(many, Evidence(floor=1.0))["p"])
-    undefined = np.append(many, np.full(10, np.nan))  # one draw in eleven
-    assert np.isnan(list(cal.against_zero(undefined).values())[1:]).all()
 
 
 def test_chance_is_told_from_skill_after_the_correction_and_only_what_is_tested_has_a_p(scored):
@@ -397,92 +286,3 @@ def test_chance_is_told_from_skill_after_the_correction_and_only_what_is_tested_
     assert found["p"].notna().equals(found["metric"] == "brier_skill")
     p = found.query("metric == 'brier_skill'").set_index("method")["p"]
     assert p["knows"] == pytest.approx(11 / 500) and p.drop("knows").min() > 0.05
-
-
-def test_seeds_are_pooled_in_the_reliability_of_methods(scored):
-    answer, score = scored
-    cells = cells_of(np.where(np.arange(N) < 10, np.nan, answer))
-    table = cal.reliabilities(tidy(cells, "m", score, score), cells)
-    pool = table[table["seed"] == -1].set_index("bin")
-    lines = cells.obs["cell_line"][10:]
-    known = evaluate.evidence(answer[10:], lines)
-    alone = cal.reliability(answer[10:], score[10:], lines, known=known).set_index("bin")
-    for column in ("score", "value", "low", "high", "expected_low"):
-        assert pool[column].tolist() == pytest.approx(alone[column].tolist()), "twice the same seed"
-    for seed in (0, 1):
-        points = table[table["seed"] == seed].set_index("bin")
-        assert points["value"].tolist() == pytest.approx(alone["value"].tolist())
-        assert points["low"].isna().all()
-    two = cal.reliabilities(tidy(cells, "m", np.zeros(N), np.ones(N)), cells).query("seed == -1")
-    assert two["score"].tolist() == [0, 1] and two["value"].tolist() == [answer[10:].mean()] * 2
-
-
-# ----------------------------------------------------------------------------------------------- tidy results
-
-FIGURES = {  # figure -> rows it is drawn from: against, metric
-    "fig-domains": {
-        ("the other domain", "domain_auroc"),
-        ("the other domain", "mmd"),
-        ("lines dealt at random", "mmd, upper"),
-    },
-    "fig-alignment-prediction": {("the other domain", "mmd"), ("truth, fits of this page", "auroc")},
-    "fig-calibration": {("truth", "brier_skill"), ("truth", "ece"), ("exact scores", "ece, upper")},
-    "fig-reliability": {("truth", "share sensitive")},
-    "fig-prior": {("truth, weighted", "share, estimated")},
-    "fig-prior-shift": {
-        ("truth", f"{metric}, {scores} minus as they are")
-        for metric in ("brier", "ece", "accuracy", "f1")
-        for scores in ("estimated", "oracle")
-    },
-    "fig-risk-coverage": {("truth", "risk"), ("truth", "random")},
-    "fig-gain": {("truth", "gain")},
-}
-TESTS = {("another view", "mmd"), ("another view", "domain_auroc"), ("truth", "brier_skill")}
-TESTS |= {("truth", "auroc gain"), ("truth", "gain"), *(("truth", name) for name in cal.DIFFERENCES)}
-
-
-@pytest.mark.filterwarnings("error")
-def test_cells_without_answers_have_no_measure_of_calibration_and_no_warning(scored):
-    cells, score = cells_of(np.full(N, np.nan)), scored[1]
-    scores = tidy(cells, "m", score, score[::-1])
-    quality = cal.measured(scores, cells, cal.calibration(0.5), inflated=cal.INFLATED, tested=["brier_skill"])
-    assert set(quality["metric"]) > {"brier", "ece", "miscalibration", "brier_skill"}
-    shift = cal.measured(scores, cells, cal.prior_shift(0.5), tested=cal.DIFFERENCES).set_index("metric")
-    assert shift.loc["share, estimated", "value"].between(0, 1).all(), "this needs no answers"
-    shift = shift.drop(index="share, estimated")
-    elsewhere = cal.measured(
-        scores, cells, cal.where_share_is(0.1, cal.prior_shift(0.5)), tested=cal.DIFFERENCES
-    )
-    for table in (
-        quality,
-        shift,
-        elsewhere,
-        cal.ensemble_gains(scores, cells),
-        cal.rejections(scores, cells),
-    ):
-        assert len(table) and table[["value", "low", "high", "p"]].isna().all(axis=None)
-    assert cal.chance_errors(scores, cells)["upper"].isna().all()
-    assert cal.reliabilities(scores, cells).empty and cal.risk_curves(scores, cells).empty
-
-
-@pytest.mark.filterwarnings("error")
-def test_draws_without_any_judged_line_count_for_nothing():
-    answer, score = np.array([1.0, 0.0]), np.array([0.8, 0.4])
-    once_and_none = np.array([[1.0, 1.0], [0.0, 0.0]])
-    assert cal.calibration_error(answer, score, once_and_none) == pytest.approx([0.3, np.nan], nan_ok=True)
-    brier = cal.decomposition(answer, score, once_and_none)["brier"]
-    assert brier == pytest.approx([0.1, np.nan], nan_ok=True)
-    shift = cal.prior_shift(0.5)(
-        np.append(answer, np.nan), np.append(score, 0.5), np.c_[once_and_none, [1, 1]]
-    )
-    assert shift["f1, as they are"] == pytest.approx([1, np.nan], nan_ok=True)
-
-
-def test_every_figure_of_the_chapter_has_its_rows_below():
-    text = (ROOT / "notebooks" / "evaluation" / "calibration.py").read_text()
-    assert re.findall(r'"name": "(fig-[^"]+)"', text) == list(FIGURES)
-
-
-@pytest.mark.slow
-def test_all_that_is_drawn_is_in_the_tidy_results(smoke_book):
-    assert_tidy(BUILD / "results" / "calibration.csv", FIGURES, TESTS)

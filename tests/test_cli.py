@@ -1,4 +1,3 @@
-import subprocess
 import sys
 import types
 from pathlib import Path
@@ -8,8 +7,6 @@ import small_book
 
 from bulk2sc import cli, datasets, workflow
 from bulk2sc.errors import Bulk2scError
-
-PIPED = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 
 @pytest.fixture
@@ -38,14 +35,6 @@ def test_every_command_explains_itself_with_examples(command, capsys):
     said = capsys.readouterr().out
     assert end.value.code == 0
     assert said.startswith(f"usage: bulk2sc {command}") and f"examples:\n  bulk2sc {command}" in said
-
-
-def test_the_help_lists_the_commands(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["--help"])
-    said = capsys.readouterr().out
-    for command in ("book", "run", "fetch", "predict", "params"):
-        assert f"\n    {command} " in said
 
 
 @pytest.mark.parametrize(
@@ -110,37 +99,6 @@ def test_run_takes_a_file_from_the_working_folder(root, tmp_path, monkeypatch):
     assert [given["note"] for given in asked] == [str(tmp_path / "mine.h5ad"), "not_here.h5ad", "mine"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (
-            ["run", "gama"],
-            "chapter 'gama' is unknown; edition 'small' has alpha, beta, gamma. Did you mean 'gamma'?",
-        ),
-        (
-            ["run", "alpha", "-p", "drugg", "x"],
-            "'alpha' has no parameter 'drugg'; it has edition, drug, k, note. Did",
-        ),
-        (
-            ["run", "alpha", "-p", "k", "much"],
-            "chapter 'alpha': parameter 'k' must be float, found 'much' (str)",
-        ),
-        (["run", "beta", "-p", "n_cells", "2.5"], "parameter 'n_cells' must be int, found 2.5 (float)"),
-        (
-            ["params", "alfa"],
-            "chapter 'alfa' is unknown; edition 'small' has alpha, beta, gamma. Did you mean 'alpha'",
-        ),
-    ],
-)
-def test_unknown_chapters_and_parameters(root, arguments, message, capsys):
-    assert message in fails(capsys, *arguments, "--edition", "small")
-    assert not (root / "_build").exists()
-
-
-def test_an_unknown_edition(root, capsys):
-    assert "edition 'smal' is unknown" in fails(capsys, "book", "--edition", "smal")
-
-
 def test_params_shows_a_table(root, capsys):
     assert cli.main(["params", "alpha", "--edition", "small"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -154,19 +112,6 @@ def test_params_shows_a_table(root, capsys):
     ]
     assert lines[3].split(maxsplit=4) == ["k", "float", "0.3", "0.3", "share of the lines in each tail"]
     assert len({line.index(word) for line, word in zip(lines[2:4], ("drug by", "share"), strict=True)}) == 1
-
-
-def test_params_leaves_room_for_the_help_beside_a_long_value(root, capsys):
-    names = [f"method {i}" for i in range(30)]
-    small_book.write_notebook(
-        root / "notebooks" / "second" / "gamma.ipynb",
-        {"reads": ["beta"]},
-        [f"methods: list[str] = {names}  # methods to compare"],
-        [],
-    )
-    assert cli.main(["params", "gamma", "--edition", "small"]) == 0
-    line = capsys.readouterr().out.splitlines()[-1]
-    assert line.endswith("methods to compare") and "'method 0', 'method 1'" in line and len(line) < 160
 
 
 # ---------------------------------------------------------------------------------------- fetch, predict
@@ -220,15 +165,6 @@ def test_fetch_lists_without_fetching(monkeypatch, capsys, tmp_path):
     assert len({line.index(datasets.sources()[line.split()[0]].title) for line in shown}) == 1  # columns
     assert cli.main(["fetch", "--list", "GSE118767"]) == 0
     assert datasets.sources()["GSE118767"].title in capsys.readouterr().out
-
-
-def test_the_list_has_the_size_of_what_was_fetched(monkeypatch, capsys, tmp_path):
-    monkeypatch.setenv("BULK2SC_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "GSE108383_Melanoma_fluidigm.txt").write_bytes(b"x" * 1_234_000)
-    assert cli.main(["fetch", "GSE108383", "--from", str(tmp_path / "GSE108383_Melanoma_fluidigm.txt")]) == 0
-    capsys.readouterr()
-    assert cli.main(["fetch", "--list", "GSE108383"]) == 0
-    assert capsys.readouterr().out.split()[1:4] == ["here", "1.2", "MB"]
 
 
 def test_fetch_of_an_unknown_key(capsys):
@@ -288,10 +224,3 @@ def test_an_interrupt_is_130(monkeypatch, capsys):
     monkeypatch.setattr(workflow, "build", build)
     assert cli.main(["book"]) == 130
     assert capsys.readouterr().err == "bulk2sc: interrupted\n"
-
-
-def test_a_reader_of_the_output_may_leave_early():
-    listing = subprocess.Popen([sys.executable, "-m", "bulk2sc.cli", "fetch", "--list"], **PIPED)
-    listing.stdout.close()
-    assert listing.stderr.read() == b""
-    assert listing.wait() == 0

@@ -12,7 +12,6 @@ from bulk2sc.clustering.attention_ae import attention_ae
 from bulk2sc.clustering.compare import Method
 from bulk2sc.clustering.samples import by_sample, join
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.makers import data
 
 # The 97.5 % point of Student's t with 2 degrees of freedom.
 T_2 = 4.302653
@@ -55,12 +54,6 @@ def value(table, method, metric, stage="after", seed=0):
     return rows["value"].item()
 
 
-def test_each_measure_of_each_run_is_one_row(table):
-    assert list(table) == ["method", "seed", "metric", "stage", "value"]
-    assert not table.duplicated(["method", "seed", "metric", "stage"]).any()
-    assert len(table) == 2 * (7 + 6)
-
-
 def test_measures_of_a_right_clustering(table, groups):
     assert value(table, "right", "ARI, group") == value(table, "right", "NMI, group") == 1
     assert value(table, "right", "clusters") == 3
@@ -70,32 +63,12 @@ def test_measures_of_a_right_clustering(table, groups):
     assert value(table, "right", "ASW, PCA-50") == clustering.silhouette(pca, groups.obs["group"])
 
 
-def test_one_cluster_has_no_width_and_no_agreement(table):
-    assert value(table, "one", "clusters") == 1
-    assert value(table, "one", "ARI, group") == 0
-    assert np.isnan(value(table, "one", "ASW, PCA-50"))
-    assert np.isnan(value(table, "one", "ASW, own code", "after"))
-
-
-def test_without_truth_there_is_no_agreement(groups):
-    table = compare.compare(groups, {}, FAKES, seeds=[0])
-    assert set(table["metric"]) == {"ASW, PCA-50", "ASW, own code", "clusters", "seconds"}
-
-
 def test_permuted_genes_hold_no_groups(groups):
     table = compare.compare_permuted(groups, FAKES, n=2)
     assert set(table["seed"]) == {0, 1}
     found = table[(table["method"] == "right") & (table["metric"] == "ASW, PCA-50")]["value"]
     assert found.abs().max() < 0.05
     assert not table["metric"].str.startswith("ARI").any()
-
-
-def test_what_is_known_is_what_tells_cells_apart(groups):
-    cells = groups.copy()
-    cells.obs["cell_line"], cells.obs["sample"] = cells.obs["group"], "one sample"
-    cells.obs["treated"] = [True, False] * 90
-    assert list(compare.known(cells)) == ["cell line", "arm"]
-    assert compare.known(groups) == {}
 
 
 def samples(groups):
@@ -151,30 +124,6 @@ def test_parts_are_measured_one_by_one_and_joined(groups):
     assert set(table[table["metric"] == "clusters"]["value"]) == {3}
 
 
-def test_parts_may_be_those_of_another_column(groups):
-    cells = samples(groups)
-    cells.obs["protocol"] = ["x", "x", "y"] * 60
-    fakes = {"own words": Method(in_own_words, "after")}
-    cells.obs["sample"] = cells.obs["protocol"]
-    table = compare.compare_parts(cells, compare.known(cells), fakes, seeds=[0], by="protocol")
-    assert set(table["data"]) == {"all cells", "protocol x", "protocol y"}
-    assert "own words, protocol by protocol" in set(table["method"])
-
-
-def test_origins_are_the_experiments_and_protocols_that_samples_imply(groups):
-    cells = samples(groups)
-    assert list(compare.origins(cells)) == ["sample"]
-    cells.obs["sample"] = ["cel", "cel_p1", "cel_p2", "drop"] * 45
-    found = {name: sorted(places.unique()) for name, places in compare.origins(cells).items()}
-    assert found == {
-        "sample": ["cel", "cel_p1", "cel_p2", "drop"],
-        "experiment": ["cel", "cel plates", "drop"],
-        "protocol": ["cel", "drop"],
-    }
-    cells.obs["sample"] = ["cel_p1", "cel_p2"] * 90  # one experiment
-    assert list(compare.origins(cells)) == ["sample"]
-
-
 def every_line_of_every_experiment(cells, *, seed):
     """Find the planted groups, each anew in every experiment: what a batch effect does."""
     found = right(cells, seed=seed)
@@ -197,43 +146,6 @@ def test_table_s2_tells_lines_of_an_experiment_from_lines(groups):
     assert {"protocol cel", "protocol drop", "sample cel_p1"} < set(table["data"])
 
 
-def test_samples_of_the_same_lines_are_repeated(groups):
-    assert compare.repeated(samples(groups))
-
-
-@pytest.mark.parametrize("why", ["arms", "one sample", "a line a sample", "nothing known"])
-def test_other_samples_are_not_repeated(groups, why):
-    cells = samples(groups)
-    if why == "arms":
-        cells.obs["treated"] = True
-    elif why == "one sample":
-        cells.obs["sample"] = "s"
-    elif why == "a line a sample":
-        cells.obs["sample"] = cells.obs["cell_line"]
-    else:
-        cells = groups
-    assert not compare.repeated(cells)
-
-
-@pytest.mark.parametrize("again", [True, False])
-def test_table_s2_has_samples_where_they_are_repeated(groups, again):
-    cells = samples(groups) if again else groups
-    names = {"Leiden": FAKES["right"], "AttentionAE-sc": FAKES["right"]}
-    table = compare.table_s2(cells, names, n_seeds=2, n_permuted=1)
-    expected = ["all cells", "genes permuted"] + (["sample p1", "sample p2"] if again else [])
-    assert sorted(table["data"].unique()) == expected
-    assert table["value"].notna().all()
-
-
-def test_at_most_draws_without_regard_to_kind_and_always_the_same(groups):
-    few = compare.at_most(groups, 90)
-    assert few.n_obs == 90
-    assert few.obs_names.is_unique
-    assert few.obs["group"].value_counts().min() > 20
-    assert list(few.obs_names) == list(compare.at_most(groups, 90).obs_names)
-    assert compare.at_most(groups, 500).n_obs == 180
-
-
 def runs(*values):
     common = {"data": "all cells", "method": "m", "metric": "clusters", "stage": "after"}
     return pd.DataFrame([common | {"seed": seed, "value": v} for seed, v in enumerate(values)])
@@ -251,13 +163,6 @@ def test_two_runs_have_a_range_and_no_interval():
     assert (mean["low"], mean["value"], mean["high"]) == (1, 1.5, 2)
 
 
-def test_intervals_leave_out_what_is_undefined():
-    alone = compare.over_seeds(runs(0.5, np.nan)).iloc[-1]
-    assert alone["value"] == 0.5
-    assert np.isnan(alone["low"])
-    assert np.isnan(compare.over_seeds(runs(np.nan)).iloc[-1]["value"])
-
-
 def test_clusters_of_later_chapters_come_from_either_method(groups):
     make = steps.clustered
     quick = {"clustering_epochs": 2, "cluster_stage_epochs": 2}
@@ -268,37 +173,6 @@ def test_clusters_of_later_chapters_come_from_either_method(groups):
         assert "connectivities" in found.obsp, "the labelling draws other clusters from this graph"
     with pytest.raises(Bulk2scError, match="clustering_method: 'k-means' is neither leiden nor attention_ae"):
         make(groups, clustering_method="k-means")
-
-
-def test_the_artefact_is_the_table_of_the_chapter(groups, monkeypatch):
-    monkeypatch.setattr(compare, "methods", lambda **settings: FAKES)
-    table = data.clusterings(groups, clustering_cells=90, clustering_seeds=2, clustering_nulls=1)
-    assert list(table["data"].unique()) == ["all cells", "genes permuted"]
-    assert table[table["data"] == "all cells"]["seed"].nunique() == 2
-
-
-@pytest.mark.parametrize("name", ["clustered", "clusterings"])
-def test_cells_of_any_number_may_be_clustered_by_landmarks(groups, name, monkeypatch):
-    asked = []
-
-    def watched(cells, *, attention, **settings):
-        asked.append(attention)
-        return attention_ae(cells, attention=attention, n_hvg=80, max_epochs=1, max_cluster_epochs=1)
-
-    monkeypatch.setattr(compare, "attention_ae", watched)
-    monkeypatch.setattr("bulk2sc.clustering.attention_ae.attention_ae", watched)
-    every = compare.methods
-    monkeypatch.setattr(compare, "methods", lambda **s: {"AttentionAE-sc": every(**s)["AttentionAE-sc"]})
-    options = {"clustered": {"clustering_method": "attention_ae"}}
-    options["clusterings"] = {"clustering_seeds": 1, "clustering_nulls": 1}
-    make = {"clustered": steps.clustered, "clusterings": data.clusterings}[name]
-    make(groups, clustering_attention="landmarks", **options[name])
-    assert set(asked) == {"landmarks"}
-
-
-def test_an_unknown_attention_is_refused(groups):
-    with pytest.raises(Bulk2scError, match=r"attention='landmark' is unknown.* Did you mean 'landmarks'"):
-        steps.clustered(groups, clustering_method="attention_ae", clustering_attention="landmark")
 
 
 @pytest.mark.verify

@@ -1,19 +1,14 @@
 """Controls on planted signals: what loses its skill, what is flattered, and what detects exposure."""
 
-import re
-
 import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
-from book_fixtures import BUILD, ROOT
 from sklearn.metrics import roc_auc_score
-from tidy import assert_tidy
 
 from bulk2sc import datasets, evaluate, labels, models
 from bulk2sc.experiments import controls, covariates, exposure
 
-pytest_plugins = ["book_fixtures"]
 GENES = [f"G{i:02d}" for i in range(40)]
 SETTINGS = {"hidden": 32, "max_epochs": 20, "batch_size": 32, "lr": 5e-3, "dropout": 0.0}
 
@@ -93,25 +88,6 @@ def test_lines_left_out_are_scored_by_every_run_of_every_control_and_judged_by_t
     pd.testing.assert_series_equal(unspoilt, shuffled)  # only training lines are shuffled
 
 
-def test_a_fold_has_the_mean_of_its_shuffles():
-    def scored(method, seed, score):
-        obs = {"line": list("abcd"), "answer": [1, 1, 0, 0], "auc": [0.1, 0.2, 0.8, 0.9], "score": score}
-        return pd.DataFrame(obs).assign(method=method, seed=seed)
-
-    right, half, wrong = [0.9, 0.8, 0.2, 0.1], [0.9, 0.1, 0.8, 0.2], [0.1, 0.2, 0.8, 0.9]
-    again = controls.APART
-    lines = pd.concat(
-        [scored(controls.FULL, seed, right) for seed in (0, 1)]
-        + [
-            scored(controls.SHUFFLED, *run)
-            for run in ((0, right), (again, wrong), (1, half), (1 + again, half))
-        ]
-    )
-    auroc = controls.by_fold(lines).query("metric == 'auroc'").set_index(["method", "seed"])["value"]
-    assert auroc[controls.SHUFFLED].to_dict() == {0: 0.5, 1: 0.5, -1: 0.5}
-    assert auroc[controls.FULL].to_dict() == {0: 1.0, 1: 1.0, -1: 1.0}
-
-
 def test_a_shuffle_deals_responses_with_their_auc_among_measured_lines(data):
     bulk = data[0]
     dealt = controls.permuted(bulk, np.random.default_rng(0))
@@ -154,13 +130,6 @@ def test_a_method_that_memorises_is_flattered_by_tested_lines_left_in(data):
     ]
     without, leaked = (roc_auc_score(truth, score) for score in scores)
     assert without < 0.7 and leaked > 0.85
-
-
-def test_nothing_is_left_in_where_no_line_of_the_cells_is_known(data):
-    bulk, cells, tested, mask = data
-    short = SETTINGS | {"mask": mask, "max_epochs": 1}
-    part = controls.run(bulk, cells, tested[:0], settings=short, seed=0, k=0.3, n_shuffles=1)
-    assert controls.LEAKED not in set(part["cells"]["method"])
 
 
 def test_an_untrained_encoder_keeps_its_first_weights_and_learns_its_classifier(data):
@@ -219,17 +188,6 @@ def test_a_covariate_that_follows_the_answer_is_found_and_one_that_does_not_is_n
     assert table.loc[covariates.FITTED, "low"] > 0.7
 
 
-def test_the_regression_is_judged_on_lines_it_was_not_fitted_to():
-    """Quality that marks the line, and not the response, is of no use on other lines."""
-    cells = measured()
-    of_line = cells.obs["cell_line"].map(
-        {f"L{i}": v for i, v in enumerate(np.random.default_rng(3).random(20))}
-    )
-    cells.obs["total_counts"] = 2000 + 1000 * of_line
-    score = covariates.fitted(cells, "truth")["score"]
-    assert roc_auc_score(cells.obs["truth"], score) < 0.65
-
-
 def test_the_regression_is_held_against_answers_dealt_out_anew():
     cells = measured(per_line=4)
     table = covariates.judge(cells, "truth", n_draws=50)
@@ -263,14 +221,6 @@ def test_answers_dealt_out_anew_keep_to_their_lines():
     assert {tuple(one) for one in dealt} == {tuple(stray), tuple(1 - stray)}, (
         "a stray cell goes with its line"
     )
-
-
-def test_too_few_lines_or_no_measure_give_no_regression():
-    assert np.isnan(covariates.fitted_p(measured(n_lines=3), "truth"))
-    assert covariates.fitted(measured(n_lines=3), "truth").empty  # one resistant line
-    bare = measured()
-    bare.obs = bare.obs[["truth", "cell_line"]]
-    assert covariates.alone(bare).empty and covariates.fitted(bare, "truth").empty
 
 
 # --- exposure
@@ -322,40 +272,3 @@ def test_a_score_of_the_shift_is_exposed_and_a_score_of_the_response_is_not(made
     assert exposure.judge(flat, n_draws=100)["p"].isna().all(), "a constant is no test"
     called = exposure.called_resistant(scored)
     assert called.loc[("drug", 1.0), "treated"] > 0.9 > 0.1 > called.loc[("drug", 1.0), "control"]
-
-
-def test_methods_that_see_no_cells_are_fitted_once_and_score_every_shift(made_up, monkeypatch):
-    fits = []
-    fit = models.Ridge.fit
-    monkeypatch.setattr(models.Ridge, "fit", lambda self, *data: fits.append(1) or fit(self, *data))
-    size = {"n_cells": 200, "n_lines_per_tail": 10, "depth": 2000}
-    scored = exposure.score(
-        made_up, made_up.var_names, methods=["ridge"], settings={}, shifts=[0.0, 1.0], seed=0, **size
-    )
-    assert len(fits) == 1 and list(scored) == exposure.COLUMNS
-    assert scored.groupby("shift").size().tolist() == [200, 200]
-    one, other = (scored[scored["shift"] == s]["score"].to_numpy() for s in (0.0, 1.0))
-    assert not np.allclose(one, other)
-
-
-# --- tidy results
-
-FIGURES = {  # figure -> rows it is drawn from: against, metric
-    "fig-controls": {("truth", "auroc"), ("lines left out", "auroc")},
-    "fig-quality-confounding": {("quality, truth", "auroc"), ("quality, response", "auroc")},
-    "fig-exposure": {
-        (question, "auroc") for question in (exposure.EXPOSURE, exposure.TREATED, exposure.CONTROL)
-    },
-}
-TESTS = {(ground, "difference in auroc") for ground in ("truth", "lines left out")}
-TESTS |= FIGURES["fig-exposure"]
-
-
-def test_every_figure_of_the_chapter_has_its_rows_below():
-    text = (ROOT / "notebooks" / "evaluation" / "controls.py").read_text()
-    assert re.findall(r'"name": "(fig-[^"]+)"', text) == list(FIGURES)
-
-
-@pytest.mark.slow
-def test_all_that_is_drawn_is_in_the_tidy_results(smoke_book):
-    assert_tidy(BUILD / "results" / "controls.csv", FIGURES, TESTS)

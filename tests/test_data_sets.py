@@ -32,18 +32,6 @@ def test_means_with_t_intervals_over_data_sets(table):
     assert np.isnan(b["low"]) and np.isnan(b["high"])
 
 
-def test_no_interval_exceeds_1(table):
-    wide = table.assign(value=[1.0, 1.0, 0.4, 1, 1, 1, 0])
-    assert data_sets.means(wide)["high"].max() == 1
-
-
-def test_one_metric_beside_each_other(table):
-    wide = data_sets.beside_each_other(table, "auroc", ["B", "A"])
-    assert list(wide) == ["set 0", "set 1", "set 2", "mean"] and list(wide.index) == ["B", "A"]
-    assert wide.loc["A"].tolist() == pytest.approx([0.5, 0.6, 0.7, 0.6])
-    assert wide.loc["B", "mean"] == pytest.approx(0.7)
-
-
 def test_every_data_set_is_drawn_in_its_own_row_and_the_mean_beside(table):
     more = table[table["study"] == "set 1"]
     table = pd.concat([table, *(more.assign(study=f"more {i}") for i in range(9))])
@@ -80,10 +68,6 @@ def test_data_sets_of_the_same_lines_are_told():
     assert data_sets.shared_lines(pd.concat(tables)) == 1.0  # A, B and C are judged in two
     assert data_sets.shared_lines(pd.concat(tables[:2])) == pytest.approx(1 / 3)
     assert data_sets.shared_lines(tables[0]) == 0
-
-
-def test_means_over_data_sets_of_the_same_lines_have_no_interval(table):
-    assert data_sets.means(table, shared=0.5)[["low", "high"]].isna().all(axis=None)
 
 
 def test_data_sets_are_judged_one_by_one_whatever_their_cells_are_called():
@@ -156,11 +140,3 @@ def test_data_sets_and_drugs_are_parts_of_a_build(root):
     assert none.missing("study_scores") == none.missing("drug_scores") == []
     with pytest.raises(Bulk2scError, match="'drug_scores' has no part: setting 'study_drugs' lists nothing"):
         none.read("drug_scores")
-
-
-@pytest.mark.slow
-def test_a_data_set_that_is_the_study_s_own_is_not_made_twice(root):
-    own = Study("small", n_seeds=1, **TINY)
-    own.read("scores")
-    Study("small", studies={"simulated": "Lapatinib"}, **TINY).read("study_scores")
-    assert not list(root.rglob("studies"))

@@ -37,14 +37,6 @@ def test_abundances_become_what_normalise_makes_of_counts():
     assert deposits.finish(some_cells(tpm), "a.txt").uns["scale"] == "unknown unit"
 
 
-def test_logarithms_stay():
-    logs = [[0.5, 2.25, 0], [0, 11.5, 19.5]]
-    cells = deposits.finish(some_cells(logs), "a.txt", unit="TPM")
-    assert cells.uns["scale"] == "log" and not cells.layers
-    np.testing.assert_array_equal(cells.X.toarray(), np.array(logs, np.float32))
-    assert cells.var_names.tolist() == ["TP53", "EGFR", "P53"]  # averaged later, not added up
-
-
 @pytest.mark.parametrize(
     ("cells", "expected"),
     [
@@ -90,12 +82,6 @@ def test_cells_that_are_not_in_the_table_are_left_out_unless_they_are_most():
         deposits.annotate(cells, about[:1], "about.txt")
 
 
-def test_names_begin_with_the_sample_once():
-    obs = pd.DataFrame({"sample": ["s", "t"], "cell_line": np.nan}, index=["s_a", "b"])
-    cells = deposits.describe(some_cells([[1, 2, 3], [4, 5, 6]]), obs)
-    assert cells.obs_names.tolist() == ["s_a", "t_b"] and obs.index.tolist() == ["s_a", "b"]
-
-
 @pytest.mark.parametrize("separator", ["\t", ","])
 @pytest.mark.parametrize("index", [None, "id"])
 def test_read_about(tmp_path, separator, index):
@@ -103,11 +89,6 @@ def test_read_about(tmp_path, separator, index):
     table.to_csv(tmp_path / "a.txt", sep=separator, index=False)
     about = deposits.read_about(tmp_path / "a.txt", ["origin"], index=index)
     assert about["origin"].to_dict() == {"007": "x", "b": "NA"}
-
-
-def test_read_about_as_r_writes(tmp_path):
-    (tmp_path / "a.txt").write_text('"orig.ident"\t"n"\n"a-1"\t"Pre"\t3\n')
-    assert deposits.read_about(tmp_path / "a.txt", ["orig.ident"])["orig.ident"].to_dict() == {"a-1": "Pre"}
 
 
 @pytest.mark.parametrize(
@@ -155,23 +136,6 @@ def test_the_values_of_the_study_stay_what_they_are(tmp_path, X, scale):
     assert pp.detect_scale(cells) == scale and cells.obs["sample"].tolist() == ["x", "y"]
     total = cells.X.sum() if scale != "counts" else cells.layers["counts"].sum()
     assert total == np.sum(X)
-
-
-def test_abundances_of_the_study_become_logarithms(tmp_path):
-    cells = deposits.read_study(
-        an_h5ad(tmp_path, [[10.5, 20.5, 0], [1, 40, 0]], sensitive=[1, 0]), line=np.nan
-    )
-    np.testing.assert_allclose(np.expm1(cells.X.toarray()).sum(1), 1e4, rtol=1e-5)
-    assert cells.uns["scale"] == "unknown unit"
-
-
-def test_a_layer_of_counts_goes_before_x(tmp_path):
-    cells = some_cells(LOGS)
-    cells.obs["sensitive"] = [1, 0]
-    cells.layers["counts"] = sparse.csr_matrix([[1, 2, 0], [0, 3, 1]])
-    cells.write_h5ad(tmp_path / "a.h5ad")
-    read = deposits.read_study(tmp_path / "a.h5ad", line=np.nan)
-    np.testing.assert_array_equal(read.layers["counts"].toarray(), [[1, 2], [1, 3]])
 
 
 @pytest.mark.parametrize(

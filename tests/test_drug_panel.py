@@ -1,18 +1,14 @@
 """Fast forms of the drug panel equal the plain methods, drug by drug."""
 
-from dataclasses import replace
-
 import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import spearmanr
 from sklearn.linear_model import Ridge
 
 from bulk2sc import labels, models, panel
 from bulk2sc.experiments import drug_panel
 from bulk2sc.models.regressions import PENALTIES
-from bulk2sc.study import Study
 
 DRUGS = ["a", "b", "c"]
 
@@ -66,15 +62,6 @@ def test_the_sweep_of_ridge_chooses_as_grid_search_does(inputs):
     assert list(one) == [sweep.mean().idxmax()] and one[0] in PENALTIES
 
 
-def test_lines_are_labelled_by_auc_whatever_the_study_labels_them_by(inputs):
-    expected = inputs.labelled(DRUGS[0]).obs["response"]
-    bulk = inputs.bulk.copy()
-    bulk.obsm["ln_ic50"] = -bulk.obsm["auc"]
-    other = labels.label_bulk(bulk, drug=DRUGS[0], measure="ln_ic50")
-    assert not other.obs["response"].equals(expected)
-    pd.testing.assert_series_equal(replace(inputs, bulk=other).labelled(DRUGS[0]).obs["response"], expected)
-
-
 def test_correlations_of_the_sweep_are_those_of_held_out_lines(inputs):
     from sklearn.model_selection import KFold, cross_val_score
 
@@ -88,15 +75,6 @@ def test_correlations_of_the_sweep_are_those_of_held_out_lines(inputs):
     ]
     sweep = drug_panel.penalty_sweep(inputs.bulk, ["c", "b"])
     np.testing.assert_allclose(sweep.loc["b"], expected, atol=1e-6)
-
-
-def test_the_machine_with_precomputed_kernels_is_the_plain_one(inputs):
-    scores = drug_panel.svm_scores(inputs, seed=3)
-    for drug in DRUGS:
-        expected = plain(inputs, "SVM", drug, seed=3)[0]
-        np.testing.assert_allclose(scores[drug], expected, atol=5e-3)  # calibrated with the folds' own widths
-        assert spearmanr(scores[drug], expected)[0] > 0.9999
-    assert scores.std().min() > 0.01
 
 
 def test_signature_weights_are_correlations(inputs):
@@ -115,19 +93,6 @@ def test_one_encoder_has_the_classifiers_of_one_drug_at_a_time(inputs, method):
         np.testing.assert_allclose(scored.scores[drug], alone, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "method", ["LR", "DT", "XGBoost", "mean effect", "all resistant", "shared AE (joint)"]
-)
-def test_other_methods_are_fitted_drug_by_drug(inputs, method):
-    ((name, scored),) = drug_panel.score(method, inputs, seed=2)
-    assert name == method and list(scored.scores) == DRUGS
-    settings = drug_panel.CHEAPER.get(method, {}) | {"seed": 2}
-    if method.endswith("(joint)"):
-        settings["schedule"] = "joint"
-    expected = plain(inputs, method.removesuffix(" (joint)"), "a", **settings)[0]
-    np.testing.assert_allclose(scored.scores["a"], expected, atol=1e-6)
-
-
 def test_seeds_are_those_of_networks_and_of_what_trains_end_to_end(inputs):
     assert [
         m for m in ("LR", "RF", "adv AE", "shared AE (joint)", "tuned XGBoost") if drug_panel.end_to_end(m)
@@ -142,22 +107,3 @@ def test_seeds_are_those_of_networks_and_of_what_trains_end_to_end(inputs):
     first = -(inputs.cells.to_df(layer="scaled") @ drug_panel.signature_weights(inputs.bulk, ["a"]))["a"]
     row = linear.query("drug == 'a' and line == 'Y' and input == 'cells'")["score"].item()
     assert row == pytest.approx(first[1::3].mean())
-
-
-def test_what_was_chosen_on_bulk_is_kept(inputs):
-    few = drug_panel.Inputs(inputs.bulk, inputs.cells, inputs.samples, ["a"])
-    found = drug_panel.drug_by_drug(few, "tuned XGBoost").chosen
-    assert set(found["setting"]) == {"max_depth", "learning_rate"} and set(found["drug"]) == {"a"}
-    swept = dict(drug_panel.score("ridge CV", inputs))["ridge CV"].chosen
-    sweep = drug_panel.penalty_sweep(inputs.bulk, DRUGS)
-    assert swept["validation"].tolist() == pytest.approx(sweep.max(axis=1).tolist())
-
-
-def test_the_edition_of_real_cells_has_every_method_on_the_panel():
-    settings = Study("mixology").settings
-    methods = settings["panel_methods"]
-    rungs = {models.ALIASES.get(rung, rung) for rung in models.LADDER}
-    assert set(models.METHODS) | rungs <= set(methods)
-    longer = [method for method in methods if drug_panel.end_to_end(method)]
-    assert longer == ["shared AE (joint)", "tuned XGBoost"]
-    assert (settings["panel_few"], settings["panel_seeds"], settings["panel_hvg"]) == (12, 3, 0)

@@ -1,4 +1,3 @@
-import gzip
 import hashlib
 import os
 import subprocess
@@ -70,73 +69,14 @@ def test_resumes_where_the_transfer_broke(mine, server):
     assert left_in_cache() == {"a.bin"}
 
 
-def test_resumes_in_the_next_run(mine, server, monkeypatch):
-    monkeypatch.setattr(transfer, "TRIES", 1)
-    server.cuts, server.statuses = [300_000], []
-    real, calls = transfer._resume, []
-
-    def once(*args):
-        calls.append(args)
-        if len(calls) > 1:
-            raise KeyboardInterrupt
-        return real(*args)
-
-    monkeypatch.setattr(transfer, "_resume", once)
-    with pytest.raises((KeyboardInterrupt, Bulk2scError)):
-        fetch("mine")
-    assert left_in_cache() == {"a.bin.part"}
-    monkeypatch.setattr(transfer, "_resume", real)
-    assert fetch("mine")[0].read_bytes() == CONTENT
-    assert server.asked[-1][1] == "bytes=300000-"
-
-
-def test_many_breaks_are_survived_while_bytes_arrive(mine, server):
-    server.cuts = [50_000] * 15
-    assert fetch("mine")[0].read_bytes() == CONTENT
-    assert len(server.asked) == 16
-
-
 def test_a_server_that_cannot_resume_sends_all_again(mine, server):
     server.cuts, server.ranges = [300_000], False
     assert fetch("mine")[0].read_bytes() == CONTENT
 
 
-def test_a_wrong_part_is_not_appended(mine, server):
-    server.cuts, server.headers = [300_000], {"Content-Range": "bytes 5-9/10"}
-    assert fetch("mine")[0].read_bytes() == CONTENT
-    assert server.asked[1][1] == "bytes=300000-" and server.asked[2][1] is None
-
-
-def test_a_whole_part_file_is_not_asked_for_again(mine, server):
-    (cache_dir() / "mine").mkdir(parents=True)
-    (cache_dir() / "mine" / "a.bin.part").write_bytes(CONTENT)
-    assert fetch("mine")[0].read_bytes() == CONTENT
-    assert server.asked == []
-
-
-def test_a_part_file_that_is_too_long_is_dropped(mine, server):
-    (cache_dir() / "mine").mkdir(parents=True)
-    (cache_dir() / "mine" / "a.bin.part").write_bytes(CONTENT + b"more")
-    assert fetch("mine")[0].read_bytes() == CONTENT
-
-
-def test_a_server_that_unpacks_gz_files_is_read_as_they_are(register, server):
-    content = gzip.compress(CONTENT, mtime=0)
-    register(a_file("a.gz", content, f"{server.url}/a.gz"))
-    server.files["/a.gz"], server.headers = content, {"Content-Encoding": "gzip"}
-    assert fetch("mine")[0].read_bytes() == content
-
-
 def test_passing_errors_are_tried_again(mine, server):
     server.statuses = [503, 429]
     assert fetch("mine")[0].read_bytes() == CONTENT
-
-
-def test_lasting_errors_end(mine, server):
-    server.statuses = [503] * 10
-    with pytest.raises(Bulk2scError, match=r"mine/a.bin: not to be had from .*HTTP 503"):
-        fetch("mine")
-    assert len(server.asked) == transfer.TRIES
 
 
 def test_not_found_is_not_tried_again(mine, server):
@@ -176,19 +116,6 @@ def test_mirror_folder_comes_first(mine, server, tmp_path, monkeypatch):
     assert server.asked == []
 
 
-def test_http_mirror_comes_first(mine, server, monkeypatch):
-    server.files = {"/mirror/mine/a.bin": CONTENT}
-    monkeypatch.setenv("BULK2SC_MIRROR", f"{server.url}/mirror/")
-    assert fetch("mine")[0].read_bytes() == CONTENT
-    assert server.asked == [("/mirror/mine/a.bin", None)]
-
-
-@pytest.mark.parametrize("http", [False, True])
-def test_a_mirror_without_the_file_is_passed_over(mine, server, tmp_path, monkeypatch, http):
-    monkeypatch.setenv("BULK2SC_MIRROR", f"{server.url}/mirror" if http else str(tmp_path))
-    assert fetch("mine")[0].read_bytes() == CONTENT
-
-
 def test_without_mirror_file_and_network_both_places_are_named(register, tmp_path, monkeypatch):
     register(a_file("a.bin", CONTENT, f"{NOWHERE}/a.bin"))
     monkeypatch.setenv("BULK2SC_MIRROR", str(tmp_path / "mirror"))
@@ -215,22 +142,6 @@ def test_a_wrong_file_in_the_mirror_is_passed_over_with_a_warning(
     assert warning.startswith(f"bulk2sc: warning: mine/a.bin: not from {mirror}/mine/a.bin (wrong checksum: ")
     assert "(3 bytes)" in warning and mine.sha256 in warning
     assert left_in_cache() == {"a.bin"}
-
-
-def test_wrong_files_everywhere_are_all_listed(mine, server, tmp_path, monkeypatch):
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "a.bin").write_bytes(b"old")
-    server.files["/public/a.bin"] = b"older"
-    monkeypatch.setenv("BULK2SC_MIRROR", str(tmp_path))
-    with pytest.raises(Bulk2scError) as error:
-        fetch("mine")
-    message = str(error.value)
-    assert message.count("wrong checksum") == 2 and "\n" not in message
-    assert (
-        f"{tmp_path}/mine/a.bin (wrong checksum" in message and f"{server.url}/public/a.bin (wrong" in message
-    )
-    assert "(3 bytes)" in message and "(5 bytes)" in message
-    assert left_in_cache() == set()
 
 
 @pytest.mark.parametrize("name", ["a.bin", "a (1).bin"])
@@ -260,11 +171,6 @@ def test_unknown_key():
         fetch("nothing", from_files=["a"])
 
 
-def test_embedded_files_are_not_copied():
-    assert all(path.is_file() and "genesets" in path.parts for path in fetch("go-2022-07"))
-    assert left_in_cache() == set()
-
-
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full, the disk that is always full")
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_a_full_disk_is_said_and_nothing_is_left(mine, tmp_path, by_hand):
@@ -277,13 +183,6 @@ def test_a_full_disk_is_said_and_nothing_is_left(mine, tmp_path, by_hand):
         fetch("mine", from_files=[tmp_path / "a.bin"] if by_hand else [])
     assert left_in_cache() == set()
     assert fetch("mine")[0].read_bytes() == CONTENT  # once there is space
-
-
-def test_a_cache_that_cannot_be_made_is_named(mine, tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.setenv("BULK2SC_CACHE", str(tmp_path / "file"))
-    with pytest.raises(Bulk2scError, match=r"file/mine: Not a directory\. Set BULK2SC_CACHE"):
-        fetch("mine")
 
 
 def test_two_at_a_time_download_once(mine, server):
@@ -314,25 +213,6 @@ def test_wheels_are_brought_by_pip_as_an_argument_list(register, monkeypatch):
     assert left_in_cache() == {name}
 
 
-def test_pip_without_network_is_one_line(register, monkeypatch, tmp_path):
-    register(a_file("a-1.0-py3-none-any.whl", CONTENT, "pip:bulk2sc-no-such-package==1.0"))
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    with pytest.raises(Bulk2scError) as error:
-        fetch("mine")
-    assert "pip:bulk2sc-no-such-package==1.0 (ERROR: No matching distribution" in str(error.value)
-    assert "\n" not in str(error.value)
-    assert left_in_cache() == set()
-
-
-def test_pip_on_a_full_disk(register, monkeypatch):
-    register(a_file("a-1.0-py3-none-any.whl", CONTENT, "pip:a==1.0"))
-    full = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n"
-    failed = subprocess.CompletedProcess([], 1, stderr=full)
-    monkeypatch.setattr(transfer.subprocess, "run", lambda *args, **options: failed)
-    with pytest.raises(Bulk2scError, match="the disk is full"):
-        fetch("mine")
-
-
 def test_status_says_what_is_here(mine):
     assert status("mine") == "missing"
     (path,) = fetch("mine")
@@ -341,12 +221,6 @@ def test_status_says_what_is_here(mine):
     assert status("mine") == "missing"
     assert registry.sources()["mine"].size == "1.0 MB"
     assert noted("mine") == ""
-
-
-def test_status_of_what_comes_with_the_book_or_is_unknown():
-    assert status("go-2022-07") == "embedded"
-    with pytest.raises(Bulk2scError, match="Unknown data source"):
-        status("go-2022-08")
 
 
 def test_the_cache_folder_is_where_the_platform_has_it(monkeypatch, tmp_path):

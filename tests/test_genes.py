@@ -61,13 +61,6 @@ def test_an_alias_of_two_genes_is_neither():
     assert len(ambiguous) > 1000 and not set(ambiguous) & set(symbol_map())
 
 
-def test_answer_is_in_the_order_asked_and_keeps_duplicates():
-    answer = to_symbols(["P53", "FOO", "TP53"])
-    assert answer.index.tolist() == ["P53", "FOO", "TP53"]
-    assert answer.dropna().tolist() == ["TP53", "TP53"]
-    assert to_symbols([]).empty
-
-
 def test_gene_table():
     table = gene_ids()
     assert len(table) == 40_633 and table["entrez_id"].is_unique
@@ -122,11 +115,6 @@ def msigdb(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("resource", FETCHED)
-def test_gene_sets_of_msigdb_2023(msigdb, resource):
-    assert gene_sets(resource) == {f"SET_{resource}": ["TP53", "FOO"], "OTHER": ["ERBB2"]}
-
-
 def test_a_file_of_msigdb_that_is_not_there_or_no_gmt(msigdb, monkeypatch):
     (msigdb / FETCHED["go_cc_2023"]).write_text("SET\t\tTP53\n<html>Gone</html>\n")
     message = r"c5.go.cc.v2023.1.*: line 2 is no gene set .*found '<html>Gone</html>'.*--from FILE$"
@@ -155,8 +143,3 @@ def test_counts_of_one_symbol_are_added_up():
     assert symbols.tolist() == ["TP53", "FOO", "ERBB2"]
     assert sparse.isspmatrix_csr(summed) and summed.dtype == np.float32
     np.testing.assert_array_equal(summed.toarray(), [[8, 2, 5], [7, 0, 1]])
-
-
-def test_an_ensembl_id_of_two_genes_is_left_out():
-    """NCBI gives this id to ST7 and to ST7-OT3."""
-    assert to_symbols(["ENSG00000004866"]).isna().all()

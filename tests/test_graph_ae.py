@@ -8,7 +8,6 @@ from bulk2sc import clustering
 from bulk2sc.clustering import graph_ae as module
 from bulk2sc.clustering.attention_ae import normalised
 from bulk2sc.clustering.graph_ae import graph_ae
-from bulk2sc.errors import Bulk2scError
 
 QUICK = {"max_epochs": 15, "max_graph_epochs": 40}
 
@@ -53,10 +52,3 @@ def test_neighbours_come_closer_in_the_graph_code(groups):
         clustering.silhouette(found.obsm[code], labels) for code in ("X_graph_ae_stage1", "X_graph_ae")
     )
     assert after > before, "a code that smooths over neighbours looks clustered even where nothing is"
-
-
-def test_few_cells_and_none(groups):
-    few = graph_ae(groups[::20].copy(), max_epochs=2, max_graph_epochs=2)
-    assert few.obsm["X_graph_ae"].shape == (9, 16)
-    with pytest.raises(Bulk2scError, match="there are 0 cells"):
-        graph_ae(groups[:0].copy())

@@ -8,9 +8,7 @@ from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
 
 from bulk2sc import evaluate, pathways
-from bulk2sc.errors import Bulk2scError
-from bulk2sc.experiments import hyperparameters, paired, trials
-from bulk2sc.makers.sweeps import mask_of
+from bulk2sc.experiments import hyperparameters, paired
 
 BASE = {"min_pathway_genes": 10, "n_hvg": 30, "dropout": 0.1}
 SWEPT = {"min_pathway_genes": [2, 10], "n_hvg": [20], "dropout": [0.5]}
@@ -68,33 +66,6 @@ def test_each_variant_differs_from_the_base_in_its_own_setting_only():
     }
     assert noted["genes"].tolist() == [30, 30, 20, 30] and noted["code"].tolist() == [8, 7, 7, 7]
     assert made["all resistant"].name == "all resistant"
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"n_hvg": [500, 6000]}, "sweep of n_hvg: 6000 is not between 1 and 5000"),
-        ({"n_hvg": [0]}, "sweep of n_hvg: 0 is not between"),
-        ({"min_pathway_genes": [6000]}, "sweep of min_pathway_genes: 6000 is not between 1 and 5000"),
-        ({"dropout": [1.0]}, r"sweep of dropout: 1 is not in \[0, 1\); leave it out"),
-        ({"dropout": [-0.1]}, "sweep of dropout: -0.1"),
-    ],
-)
-def test_values_that_no_model_can_have_are_refused(change, words):
-    hyperparameters.check(SWEPT, 5000)
-    with pytest.raises(Bulk2scError, match=words):
-        hyperparameters.check(SWEPT | change, 5000)
-
-
-@pytest.mark.parametrize("bound", [13, 31])  # above the largest set, and above the number of genes
-def test_a_mask_without_pathways_is_refused_before_anything_is_fitted(bound):
-    def make_mask(paired, bound):
-        return mask_of(paired, resource="hallmark", min_pathway_genes=bound)
-
-    points = hyperparameters.grid(BASE, SWEPT | {"min_pathway_genes": [bound]})
-    words = r"gene sets 'hallmark': None of 50 .* among the 30 chosen; lower min_genes=\d+ or raise n_hvg"
-    with pytest.raises(Bulk2scError, match=words):
-        next(hyperparameters.variants(points, lambda n: (lines(n), lines(n)), make_mask, BASE, {}))
 
 
 def test_the_p_value_of_folds_is_that_of_the_corrected_interval():
@@ -157,44 +128,3 @@ def test_looking_at_guesses_gains_on_what_was_looked_at_and_nowhere_else(looked)
     assert (ends["low"] < ends["value"]).all() and (ends["value"] < ends["high"]).all()
     assert halves.loc["looked_at", "low"] >= 0, "nobody leaves the chosen one for a worse one"
     assert halves.loc["not_looked_at", "low"] < 0 and halves.loc["all", ["low", "high"]].isna().all()
-
-
-def test_a_variant_that_knows_the_answer_is_worth_as_much_on_the_other_lines(looked):
-    cells, scores = looked
-    gain = hyperparameters.gain_by_looking(scores, cells, ["guess 0", "knows"], "guess 0")["value"]
-    assert gain["not_looked_at"] > 0.1
-    none = hyperparameters.gain_by_looking(scores, cells, ["guess 0", "knows"], "knows")["value"]
-    assert none["all"] == 0 and none["not_looked_at"] == 0
-
-
-def test_too_few_lines_tell_nothing_of_other_lines(looked):
-    cells, scores = looked
-    few = cells[cells.obs["cell_line"].isin(["L00", "L01", "L02", "L03"])]
-    gain = hyperparameters.gain_by_looking(scores, few, ["guess 0", "knows"], "guess 0")["value"]
-    assert gain["all"] > 0 and np.isnan(gain["looked_at"]) and np.isnan(gain["not_looked_at"])
-
-
-@pytest.mark.parametrize("truth", [np.nan, 1.0])
-def test_cells_without_answers_of_both_classes_tell_nothing(looked, truth):
-    cells, scores = looked
-    unknown = cells.copy()
-    unknown.obs["truth"] = truth
-    gain = hyperparameters.gain_by_looking(scores, unknown, ["guess 0", "knows"], "guess 0")
-    assert list(gain.index) == ["all", "looked_at", "not_looked_at"] and gain.isna().all(axis=None)
-
-
-def test_tests_on_cells_are_those_of_paired_draws_of_lines(looked):
-    cells, scores = looked
-    pairs = [("knows", "guess 0"), ("guess 1", "guess 0")]
-    found = paired.on_cells(scores, cells, pairs, n_draws=200)
-    apart = [evaluate.paired_differences(scores, cells, [pair], n_draws=200).iloc[0] for pair in pairs]
-    assert found["value"].tolist() == pytest.approx([gap["value"] for gap in apart])
-    assert found["p"].tolist() == pytest.approx(multipletests([g["p"] for g in apart], method="holm")[1])
-    assert found["first"].tolist() == ["knows", "guess 1"]
-
-
-def test_seeds_join_into_one_validation_of_all_variants():
-    rows = [("as set", s, f"l{s}{i}", float(i % 2), 1.0 - i % 2, 0.1 * i) for s in range(2) for i in range(4)]
-    columns = ["method", "seed", "line", "answer", "auc", "score"]
-    table = trials.validation(pd.DataFrame(rows, columns=columns))
-    assert table.query("metric == 'auroc' and seed == -1")["value"].item() == pytest.approx(0.75)

@@ -58,11 +58,6 @@ def test_intervals_are_percentiles_of_many_lines_and_wider_of_few():
     assert np.isnan(inference.bootstrap_interval(np.array([np.nan, *np.ones(18)]))).all()
 
 
-def test_a_few_lines_show_too_little():
-    assert not inference.Evidence(2 / 70, (4, 4)).too_little
-    assert inference.Evidence(0.05, (9, 9)).too_little and inference.Evidence(0.001, (3, 9)).too_little
-
-
 def test_a_few_lines_show_too_little_of_many_comparisons():
     five_a_class = inference.Evidence(2 / 252, (5, 5))
     assert five_a_class.among(6) == five_a_class and five_a_class.among(7).too_little

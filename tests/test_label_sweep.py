@@ -4,7 +4,6 @@ import pytest
 from scipy import stats
 
 from bulk2sc import datasets, label_sweep, labels
-from bulk2sc.errors import Bulk2scError
 
 
 @pytest.fixture(scope="module")
@@ -39,19 +38,6 @@ def test_without_treatment_effect_and_with_a_huge_one():
     assert recall[3] < 0.2 < recall[0], "arms that lie apart hide nobody"
 
 
-def test_the_same_seed_gives_the_same_scores(table):
-    again = label_sweep.sweep(
-        datasets.made_up_bulk(),
-        drug="Lapatinib",
-        vary={"shift": [0.5]},
-        seeds=[0],
-        n_cells=300,
-        min_genes=20,
-    )
-    first = table[table["setting"] == "shift"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(again, first)
-
-
 def test_a_run_that_exclusion_leaves_without_a_class_has_no_rows(monkeypatch):
     def lost(*args, **settings):
         raise labels.ClassLost("every cell is excluded")
@@ -59,11 +45,6 @@ def test_a_run_that_exclusion_leaves_without_a_class_has_no_rows(monkeypatch):
     monkeypatch.setattr(labels, "label_cells", lost)
     options = {"drug": "Lapatinib", "n_cells": 300, "min_genes": 20, "seeds": [0]}
     assert label_sweep.sweep(datasets.made_up_bulk(), vary={"shift": [0.5]}, **options).empty
-
-
-def test_an_unknown_setting():
-    with pytest.raises(Bulk2scError, match=r"setting 'depht' is unknown; use depth, .* Did you mean 'depth'"):
-        label_sweep.sweep(datasets.made_up_bulk(), drug="Lapatinib", vary={"depht": [1]}, seeds=[0])
 
 
 def test_means_and_intervals_over_seeds_by_hand():
@@ -77,8 +58,3 @@ def test_means_and_intervals_over_seeds_by_hand():
     assert found.loc[1.0, ["low", "high"]].tolist() == pytest.approx(interval)
     assert found.loc[2.0, "high"] == 1 and found.loc[2.0, "low"] < 0.99
     assert found.loc[3.0, ["low", "high"]].isna().all()
-
-
-def test_the_sweep_labels_by_the_rule_of_simulated_cells():
-    form = labels.rule_for("simulated").forms[0]
-    assert form.dominance == 0.8 and form.markers == labels.MARKERS

@@ -14,7 +14,7 @@ from bulk2sc import train
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.models import LADDER, METHODS, adversarial, load_model, make
 from bulk2sc.models.adversarial import new_critic
-from bulk2sc.models.autoencoder import Autoencoder, Task
+from bulk2sc.models.autoencoder import Task
 
 RUNGS = ["base AE", "adv AE", "base share AE", "adv share AE", "domain-classifier share AE"]
 ADVERSARIAL = ["adv AE", "adv share AE", "domain-classifier share AE"]
@@ -58,17 +58,6 @@ def test_rungs_have_the_parts_that_their_names_say(data):
         private = {"private_bulk", "private_cells"} if "share" in name else set()
         assert {part for part, _ in network.named_children()} == {"shared", "dense"} | private
         assert network.shared[-1].out_features == len(mask)
-
-
-def test_without_private_code_a_reconstruction_comes_from_the_shared_one_alone():
-    shape = {"hidden": 8, "dropout": 0.0, "batch_norm": False, "sparse": False, "sparse_relu": False}
-    mask, x = torch.ones(3, 20), torch.randn(6, 20)
-    plain, share = (Autoencoder(mask, private=private, **shape) for private in (False, True))
-    out = plain(x, 2)
-    assert out.private is None and torch.equal(out.dense, plain.dense(plain.shared(x)))
-    private = torch.cat([share.private_bulk(x[:2]), share.private_cells(x[2:])])
-    assert torch.allclose(share(x, 2).private, private)
-    assert torch.allclose(share(x, 2).dense, share.dense(torch.cat([private, share.shared(x)], 1)))
 
 
 @pytest.mark.parametrize("schedule", ["pretrain-then-classify", "joint"])
@@ -121,38 +110,6 @@ def test_same_seed_same_numbers_and_saved_models_are_the_same(data, name, schedu
     )
 
 
-@pytest.mark.parametrize("name", [*RUNGS, "shared AE"])
-def test_a_batch_larger_than_the_data_is_all_of_it(data, name):
-    bulk, cells, _, mask = data
-    settings = {"mask": mask, **QUICK}
-    scores = [
-        make(name, **settings | {"batch_size": size}).fit(bulk, cells).score_cells(cells)
-        for size in (200, 100_000)
-    ]
-    assert np.array_equal(*scores)
-
-
-@pytest.mark.parametrize("name", [*RUNGS, "shared AE"])
-def test_errors_say_what_to_do(data, name):
-    bulk, cells, _, mask = data
-
-    def fit(lines=bulk, single=cells, **settings):
-        return make(name, **{"mask": mask, **QUICK, **settings}).fit(lines, single)
-
-    for schedule in ("pretrain-then-classify", "joint"):
-        with pytest.raises(Bulk2scError, match=r"lower the learning rate lr \(now 1e\+30\)"):
-            fit(lr=1e30, schedule=schedule)
-        one_class = bulk.copy()
-        one_class.obs["response"] = 1.0
-        with pytest.raises(Bulk2scError, match="160 sensitive and 0 resistant lines, at least 5"):
-            fit(one_class, schedule=schedule)
-    for batch_size in (0, 1):
-        with pytest.raises(Bulk2scError, match=f"{name}: batch_size={batch_size} must be at least 2"):
-            fit(batch_size=batch_size)
-    with pytest.raises(Bulk2scError, match=f"{name}: 3 rows of a domain are too few"):
-        fit(single=cells[:3].copy())
-
-
 # --------------------------------------------------------------------------------------------- adversaries
 
 
@@ -169,17 +126,6 @@ def test_gradient_penalty_of_a_linear_critic_is_that_of_its_weights():
     distance = ((bulk.mean(0) - cells.mean(0)) @ weight[0]).item()
     assert terms["distance"].item() == pytest.approx(distance, abs=1e-5)
     assert terms["critic"].item() == pytest.approx(10 * 4 - distance, rel=1e-5)
-
-
-def test_gradients_are_taken_between_the_codes():
-    class Square(nn.Module):
-        def forward(self, z):
-            return z.square().sum(1) / 2  # its gradient at z is z
-
-    bulk, cells = torch.full((500, 1), 3.0), torch.full((500, 1), 1.0)
-    with train.seeded(0):
-        penalty = adversarial.gradient_penalty(Square(), bulk, cells).item()
-    assert penalty == pytest.approx(4 / 3, rel=0.1)  # the mean of (u - 1)^2 for u uniform in [1, 3]
 
 
 def test_gradient_reversal():
@@ -243,11 +189,6 @@ def test_an_adversary_that_diverges_stops_with_what_to_lower(against):
         adversarial.train_adversarial(task, against(task, 2, 1e30), epochs=20, lr=1e30, progress="against it")
     assert "lower the learning rate lr (now 1e+30)" in str(e.value) and "\n" not in str(e.value)
     assert not task.module.training
-
-
-def test_the_adversary_is_that_of_code_ae():
-    shapes = [tuple(p.shape) for p in new_critic(7).parameters() if p.ndim == 2]
-    assert shapes == [(64, 7), (32, 64), (16, 32), (1, 16)]
 
 
 def test_a_round_is_five_steps_of_the_critic_and_one_of_the_encoder(monkeypatch):

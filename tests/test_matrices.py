@@ -79,14 +79,6 @@ def test_a_table_of_another_form_is_refused(tmp_path, text, expected):
     assert "\n" not in str(error.value)
 
 
-def test_a_table_that_breaks_off_is_refused(tmp_path):
-    whole = gzip.compress(("g\ta\tb\n" + "".join(f"g{i}\t{i}\t{i % 7}\n" for i in range(3000))).encode())
-    for content in (whole[: len(whole) // 2], b"no gzip at all"):
-        (tmp_path / "cut.txt.gz").write_bytes(content)
-        with pytest.raises(Unlike, match=r"cut.txt.gz: expected a table that can be read to its end, found "):
-            matrices.read_matrix(tmp_path / "cut.txt.gz")
-
-
 def test_read_table_turns_cells_in_rows(tmp_path):
     table = pd.DataFrame([[1, 0, 3], [0, 5, 0]], ["cell_1", "cell_2"], ["TP53", "EGFR", "KRAS"])
     table.to_csv(tmp_path / "cells.csv")
@@ -128,16 +120,6 @@ def test_triplets_in_an_archive(tmp_path, counts, stem, kind):
     assert cells.var_names.tolist() == genes() and (cells.obs["sample"] == FORMS[stem]).all()
     assert cells.obs_names[1] == f"{FORMS[stem]}_CAAAAAAA-1"
     assert [path.name for path in tmp_path.iterdir()] == ["GSE1_RAW.tar"]  # nothing is left beside it
-
-
-def test_triplets_as_plain_files_and_tables(tmp_path, counts):
-    plain = {
-        name.removesuffix(".gz"): gzip.decompress(c) for name, c in triplet("x_", counts, "genes").items()
-    }
-    paths = in_folder(tmp_path, plain | {"GSM2_D0.dge.txt": counts.to_csv(sep="\t").encode()})
-    samples = matrices.read_samples([*paths])
-    assert set(samples) == {"x", "GSM2_D0"}
-    assert (samples["x"].X != samples["GSM2_D0"].X).nnz == 0
 
 
 def test_an_archive_for_each_sample_within_one(tmp_path, counts):

@@ -30,10 +30,6 @@ def limit(tmp_path, monkeypatch):
     return write
 
 
-def test_without_control_groups_it_is_the_memory_of_the_machine(limit):
-    assert memory.available() == MACHINE
-
-
 @pytest.mark.parametrize(
     ("limits", "expected"),
     [

@@ -82,32 +82,6 @@ def test_gse140440_as_one_table(monkeypatch, tmp_path, annotated):
     np.testing.assert_array_equal(cells[:, ["TP53", "EGFR"]].layers["counts"].toarray(), [[1, 3], [2, 0]])
 
 
-@pytest.mark.parametrize(
-    ("labels", "expected"),
-    [
-        (
-            "GSM2\tDU145\nGSM1\tPC3\n",
-            "'Res' in the name or label of resistant cells, found none, the first 'PC3'",
-        ),
-        (
-            "GSM2\tLNCaP\nGSM1\tPC3 Res\n",
-            r"DU145 or PC3 in the name or label .* found 'GSM2' \(1 of 2 are not\)",
-        ),
-        ("SRR2\tDU145\nSRR1\tPC3 Res\n", "expected the cells of the matrix, found 0 of 2"),
-        ("GSM1,DU145\nGSM2,PC3\n", "expected columns separated by tabs, found 'GSM1,DU145'"),
-    ],
-)
-def test_gse140440_with_other_labels_is_refused(monkeypatch, tmp_path, labels, expected):
-    matrix, about = tmp_path / "expression.csv", tmp_path / "GSE140440_annotation.txt"
-    pd.DataFrame([[1, 2], [3, 0]], ["TP53", "EGFR"], ["GSM1", "GSM2"]).to_csv(matrix)
-    about.write_text(labels)
-    with pytest.raises(Bulk2scError, match=expected) as error:
-        load("GSE140440", [matrix, about], monkeypatch)
-    assert str(error.value).startswith("GSE140440: GSE140440_annotation.txt: ") and "\n" not in str(
-        error.value
-    )
-
-
 def test_gse112274(mirrored):
     cells = mirrored["GSE112274"]
     assert cells.obs["population"].value_counts().to_dict() == {
@@ -197,19 +171,3 @@ def test_a_file_of_another_form_is_refused(written, monkeypatch, tmp_path, key, 
         load(key, paths, monkeypatch)
     assert str(error.value).startswith(f"{key}: ") and "\n" not in str(error.value)
     assert f"bulk2sc fetch {key} --from FILE" in str(error.value)
-
-
-def test_days_of_other_names_are_listed(written, monkeypatch):
-    with pytest.raises(
-        Bulk2scError, match="expected samples named D0 to D11, found GSM3972657_D0, GSM3972658"
-    ):
-        load("GSE149383-days", written["GSE149383-days"][:2], monkeypatch)
-
-
-def test_a_sheet_with_other_columns_is_refused(written, monkeypatch, tmp_path):
-    matrix = written["GSE110894"][0]
-    pd.DataFrame({"Plate": ["P1"]}).to_excel(tmp_path / "a.xlsx", startrow=3, index=False)
-    with pytest.raises(Bulk2scError, match="expected a column 'Plate#' in the fourth row, found Plate"):
-        load("GSE110894", [matrix, tmp_path / "a.xlsx"], monkeypatch)
-    with pytest.raises(Bulk2scError, match=r"expected one table of genes and cells and one .xlsx, found GSE"):
-        load("GSE110894", [matrix], monkeypatch)

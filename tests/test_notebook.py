@@ -1,5 +1,4 @@
 import json
-import os
 import shlex
 
 import nbformat
@@ -83,11 +82,6 @@ def test_a_parameter_line_that_would_be_dropped_is_refused(tmp_path, line):
         declared(tmp_path, line)
 
 
-def test_a_cell_of_parameters_that_is_no_python(tmp_path):
-    with pytest.raises(Bulk2scError, match=r"n.ipynb: the cell tagged 'parameters' is not Python: .*line 2"):
-        declared(tmp_path, "x: int = = 2")
-
-
 def test_a_default_of_the_wrong_type(tmp_path):
     with pytest.raises(Bulk2scError, match=r"default of 'x' must be int, found 1.5"):
         declared(tmp_path, "x: int = 1.5  # help")
@@ -125,11 +119,6 @@ def test_an_unknown_parameter_is_refused():
     message = "chapter 'chap' has no parameter 'drugg'; it has drug, k. Did you mean 'drug'"
     with pytest.raises(Bulk2scError, match=message):
         notebook.in_force("chap", SOME, {"drugg": "x"})
-
-
-def test_a_value_of_the_wrong_type_is_refused():
-    with pytest.raises(Bulk2scError, match=r"chapter 'chap': parameter 'drug' must be str, found 5 \(int\)"):
-        notebook.in_force("chap", SOME, {"drug": 5})
 
 
 # ---------------------------------------------------------------------------------------- execution
@@ -197,33 +186,6 @@ def test_a_kernel_that_dies_is_reported_and_not_tried_again(tmp_path):
     assert not (tmp_path / "out.ipynb").exists()
 
 
-@pytest.mark.parametrize(("failures", "succeeds"), [(1, True), (2, False)])
-def test_a_kernel_that_does_not_start_is_tried_twice(tmp_path, monkeypatch, failures, succeeds):
-    source = write_notebook(tmp_path / "source.ipynb", {}, [], ["1"])
-    starts = []
-
-    def execute_notebook(input_path, output_path, **_):
-        starts.append(output_path)
-        if len(starts) <= failures:
-            raise RuntimeError("Kernel didn't respond in 60 seconds")
-        nbformat.write(nbformat.read(input_path, 4), output_path)
-
-    monkeypatch.setattr("papermill.execute_notebook", execute_notebook)
-    if succeeds:
-        run(source, tmp_path / "out.ipynb", {"edition": "small"})
-    else:
-        with pytest.raises(Bulk2scError, match=r"the kernel stopped .*60 seconds"):
-            run(source, tmp_path / "out.ipynb", {"edition": "small"})
-    assert len(starts) == 2 and (tmp_path / "out.ipynb").exists() == succeeds
-
-
-def test_the_environment_is_restored(monkeypatch):
-    monkeypatch.setenv("BULK2SC_TEST", "before")
-    with notebook.environ({"BULK2SC_TEST": "inside", "BULK2SC_OTHER": "x"}):
-        pass
-    assert os.environ["BULK2SC_TEST"] == "before" and "BULK2SC_OTHER" not in os.environ
-
-
 # ---------------------------------------------------------------------------------------- cards
 
 
@@ -252,20 +214,3 @@ def test_the_command_gives_back_the_value(value, type_name):
     words = shlex.split(notebook.rerun_command("chap", {"edition": "smoke"}, {"x": value}))
     assert words[:-1] == ["bulk2sc", "run", "chap", "--edition", "smoke", "-p", "x"]
     assert from_text(words[-1], type_name, "x") == value
-
-
-def test_cards_stand_below_the_title_and_at_the_end(source):
-    before = nbformat.read(source, 4)
-    carded = notebook.with_cards(before, "CARD", "PROVENANCE", "NOTE")
-    assert carded.cells[0].source == before.cells[0].source and len(carded.cells) == len(before.cells) + 2
-    assert "CARD" in carded.cells[1].source and carded.cells[1].source.endswith("NOTE")
-    assert "PROVENANCE" in carded.cells[-1].source
-    nbformat.validate(carded)
-
-
-def test_the_provenance_block_names_everything():
-    facts = {"parameter_hash": "ph", "commit": "abc", "seconds": 1.25, "peak_memory_mb": 321}
-    facts |= {"data": {"d": "0123456789abcdef"}, "versions": {"python": "3.11"}}
-    block = notebook.provenance_block(facts, "current")
-    for text in ("current", "`ph`", "`abc`", "1.2 s", "321 MB", "d `0123456789ab`", "python 3.11"):
-        assert text in block

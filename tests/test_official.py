@@ -83,13 +83,6 @@ def test_responses_are_the_planted_ones(mirror, truth, line_id, column):
     assert lines.X.dtype == lines.layers["ln_ic50"].dtype == np.float32
 
 
-def test_measurements_under_one_name_are_averaged(tmp_path):
-    rows = [("M1", 1, "A", "D", 0.2, -1.0), ("M1", 1, "A", "D ", 0.6, 2.0), ("M2", 2, "B", "D", 0.5, 0.0)]
-    lines = official.read_release(release_of(tmp_path, *rows), ID)
-    np.testing.assert_allclose(lines.X, [[0.4], [0.5]])
-    np.testing.assert_allclose(lines.layers["ln_ic50"], [[0.5], [0.0]])
-
-
 @pytest.mark.parametrize(
     "row",
     [
@@ -137,21 +130,6 @@ def test_other_columns_are_told(tmp_path):
     expected = rf"columns in {GDSC2}: SANGER_MODEL_ID, .*LN_IC50; found cell_line, drug, AUC"
     with pytest.raises(Bulk2scError, match=expected) as error:
         official.read_release(path, ID)
-    told(error)
-
-
-@pytest.mark.parametrize("content", [b"<html>Gone</html>", b"", b"PK\x03\x04 cut off"])
-def test_a_file_that_is_no_spreadsheet(tmp_path, content):
-    path = tmp_path / GDSC2
-    path.write_bytes(content)
-    with pytest.raises(Bulk2scError, match="cannot be read as Excel") as error:
-        official.read_release(path, ID)
-    told(error)
-
-
-def test_a_release_without_a_complete_row(tmp_path):
-    with pytest.raises(Bulk2scError, match="no row is complete") as error:
-        official.read_release(release_of(tmp_path, ("M1", 1, "A", "D", None, 1.0)), ID)
     told(error)
 
 
@@ -212,28 +190,6 @@ def test_a_member_of_an_archive_is_read_in_place(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("tables", "message"),
-    [
-        ({"readme.txt": ""}, r"\*rnaseq_tpm_\*.csv; found readme.txt"),
-        (
-            {"a/rnaseq_tpm_1.csv": "", "b/rnaseq_tpm_2.csv": ""},
-            "found a/rnaseq_tpm_1.csv, b/rnaseq_tpm_2.csv",
-        ),
-        (
-            {"rnaseq_tpm_1.csv": "model,M1\nA1BG,3\n"},
-            "header rows .*: model_id to gene_id; found model, A1BG",
-        ),
-        ({"rnaseq_tpm_1.csv": "model_id,,M1\ngene_id,symbol,\nG1,TP53,many\n"}, "cannot be read .*many"),
-        ({"rnaseq_tpm_1.csv": ""}, "cannot be read"),
-    ],
-)
-def test_another_archive_of_rnaseq_is_told(tmp_path, tables, message):
-    with pytest.raises(Bulk2scError, match=message) as error:
-        line_expression.read_passports(zip_of(tmp_path, RNASEQ, **tables))
-    told(error)
-
-
-@pytest.mark.parametrize(
     ("table", "message"),
     [
         ("<html>\nGone\n", r"GENE_SYMBOLS and DATA.*; found <html>\. Download"),
@@ -246,21 +202,6 @@ def test_another_rma_matrix_is_told(tmp_path, table, message):
     with pytest.raises(Bulk2scError, match=message) as error:
         line_expression.read_rma(zip_of(tmp_path, RMA, **{"basalExp.txt": table}))
     assert "gdsc-rma" in told(error)
-
-
-@pytest.mark.parametrize("name", ["rma.txt.gz", "rma.zip"])
-def test_a_file_that_is_no_archive(tmp_path, name):
-    (tmp_path / name).write_bytes(b"<html>Gone</html>")
-    with pytest.raises(Bulk2scError, match=f"{name} of gdsc-rma: cannot be read") as error:
-        line_expression.read_rma(tmp_path / name)
-    told(error)
-
-
-def test_no_archive_of_rnaseq(fetched):
-    fetched["cell-model-passports"] = [Path("model_list_latest.csv.gz")]
-    with pytest.raises(Bulk2scError, match=r"rnaseq_all_\*.zip; found model_list") as error:
-        datasets.passports_rnaseq()
-    told(error)
 
 
 # --------------------------------------------------------------------------------------------- both together
@@ -338,25 +279,3 @@ def test_the_planted_genes_predict_the_response(fetched, truth, source):
         tested = ~np.isnan(auc)
         assert np.corrcoef(score[tested], auc[tested])[0, 1] > 0.8
         assert abs(np.corrcoef(np.roll(score, 1)[tested], auc[tested])[0, 1]) < 0.4
-
-
-def test_cached_until_a_file_or_the_code_changes(fetched, monkeypatch, tmp_path):
-    calls, (responses, expression) = [], tables_of({"1": 0.1}, {"1": [1, 2]}, ["A-1"])
-    reader = ("gdsc-rma", "COSMIC_ID", lambda: calls.append(1) or expression)
-    monkeypatch.setitem(official.EXPRESSION, "rma", reader)
-    monkeypatch.setattr(official, "gdsc_release", lambda release, line_id: responses)
-    for _ in range(2):
-        assert official.official_bulk("GDSC2", "rma").obs_names.tolist() == ["A1"]
-    assert len(calls) == 1 and not list(tmp_path.rglob("*.part"))
-    (tmp_path / RMA).write_text("another file")
-    fetched["gdsc-rma"] = [tmp_path / RMA]
-    official.official_bulk("GDSC2", "rma")
-    assert len(calls) == 2
-    own = {"official.py", "line_expression.py", "gdsc.py", "genes.py"}
-    assert {file.name for file in official.MADE_BY} == own
-    for i, file in enumerate(official.MADE_BY):
-        (tmp_path / file.name).write_text(file.read_text() + "\n")
-        changed = [tmp_path / f.name if f == file else f for f in official.MADE_BY]
-        monkeypatch.setattr(official, "MADE_BY", changed)
-        official.official_bulk("GDSC2", "rma")
-        assert len(calls) == i + 3

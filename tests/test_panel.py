@@ -70,18 +70,6 @@ def test_leaving_a_line_out_equals_dropping_it(ranked):
         np.testing.assert_allclose(without.iloc[i], one(score.drop(line), auc.drop(line)).rho)
 
 
-def test_the_null_of_many_lines_is_drawn():
-    rng = np.random.default_rng(0)
-    found = one(pd.DataFrame(rng.random((9, 2))), pd.DataFrame(rng.random((9, 2))))
-    assert len(found.permuted) == 720 and abs(found.permuted[1:].mean(axis=None)) < 0.05
-
-
-def test_seeds_are_averaged(ranked):
-    score, auc = ranked
-    both = panel.ranking([score, 1 - score], auc)
-    assert both.rho.abs().max() < 1e-12 and both.without.abs().max(axis=None) < 1e-12
-
-
 def test_summary_of_a_perfect_and_of_a_reversed_panel(ranked):
     _, auc = ranked
     perfect = panel.summary(one(-auc.fillna(0.5), auc))
@@ -155,16 +143,6 @@ def test_differences_are_paired_and_corrected(judged):
     assert panel.against(found, [], ["drug0"]).empty
 
 
-def test_runs_that_give_all_lines_one_score_are_counted(judged):
-    scores, _ = judged
-    flat = (scores["method"] == "seeds") & (scores["seed"] == 1) & scores["drug"].isin(["drug0", "drug4"])
-    scores = scores.assign(score=scores["score"].where(~flat, 0.5))
-    ceiling = scores.assign(input="bulk profiles (ceiling)", score=0.5)  # does not count
-    found = panel.same_for_all_lines(pd.concat([scores, ceiling]))
-    assert found["runs"].to_dict() == {"perfect": 12, "reversed": 12, "seeds": 24, "few": 2}
-    assert found["same"].to_dict() == {"perfect": 0, "reversed": 0, "seeds": 2, "few": 0}
-
-
 def made_up(n_lines=60, n_genes=25):
     rng = np.random.default_rng(1)
     x = rng.normal(size=(n_lines, n_genes)).astype("float32")
@@ -213,16 +191,6 @@ def test_line_means_and_bulk_profiles():
     means = panel.line_means(scores, samples).set_index(["input", "line"])["score"].to_dict()
     ceiling = {("bulk profiles (ceiling)", "L0"): 7, ("bulk profiles (ceiling)", "L1"): 9}
     assert means == {("cells", "L0"): 2, ("cells", "L1"): 5} | ceiling
-
-
-def test_a_constant_has_one_mean_whatever_the_number_of_cells():
-    cells = made_up()[:47].copy()
-    cells.obs["cell_line"] = np.repeat(["x", "y", "z"], [3, 11, 33])
-    samples = panel.samples(cells, made_up()[:3])
-    scores = pd.DataFrame({"a": np.full(50, 0.49)}, index=samples.obs_names)
-    unrounded = scores.groupby(samples.obs["line"].to_numpy())["a"].mean()
-    assert unrounded.nunique() > 1  # which would make ranks of nothing
-    assert panel.line_means(scores, samples)["score"].nunique() == 1
 
 
 EXPECTED = Path(__file__).parent / "data" / "panel_ridge_2000.csv"

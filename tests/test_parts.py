@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import small_book
 
-from bulk2sc import artefacts, notebook, plan, settings, study, workflow
+from bulk2sc import artefacts, plan, settings, study, workflow
 from bulk2sc.artefacts import Artefact
 from bulk2sc.errors import Bulk2scError
 
@@ -46,19 +46,6 @@ def test_a_chapter_waits_for_the_parts_it_owns_and_they_for_what_it_reads(root):
     assert all(not chapter.parts for chapter in planned.chapters if chapter.slug != "beta")
 
 
-def test_names_are_parts_too_and_files_have_names_that_any_system_takes(root, monkeypatch):
-    def fits(bulk, *, part: str, methods: list[str] = ["shared AE", "a/b"]):  # noqa: B006
-        return pd.DataFrame({"method": [part]})
-
-    monkeypatch.setitem(artefacts.ARTEFACTS, "draws", Artefact("draws.csv.gz", fits, "pp", each="methods"))
-    planned = plan.plan("small")
-    beta = planned.chapter("beta")
-    assert beta.parts == [("draws", "shared AE"), ("draws", "a/b")]
-    assert planned.marker(beta, "draws", "a/b") == "state/beta/draws/a_b.json"
-    alone = [("draws", ["shared AE"]), ("draws", ["a/b"])]
-    assert planned.batches(beta, 1) == alone, "methods do not take the same time"
-
-
 def test_as_many_processes_as_cores_share_the_seeds(root):
     planned = plan.plan("small")
     beta = planned.chapter("beta")
@@ -70,14 +57,6 @@ def test_as_many_processes_as_cores_share_the_seeds(root):
     assert planned.batches(planned.chapter("alpha"), 2) == []
 
 
-def test_one_step_makes_several_parts(root, capsys):
-    assert workflow.main(["small", "beta", "draws", "0", "1"]) == 0
-    said = capsys.readouterr().out
-    assert "draws, part 0 … " in said and "draws, part 1 … " in said
-    markers = root / "_build" / "small" / "state" / "beta" / "draws"
-    assert {path.name for path in markers.iterdir()} == {"0.json", "1.json"}
-
-
 def test_the_step_of_a_part_makes_it_for_the_chapter(root, capsys):
     assert workflow.main(["small", "beta", "draws", "1"]) == 0
     build = root / "_build" / "small"
@@ -85,16 +64,6 @@ def test_the_step_of_a_part_makes_it_for_the_chapter(root, capsys):
     assert not (build / "state" / "beta" / "draws" / "0.json").exists()
     part = study.FORMATS[".gz"][1](build / "results" / "draws" / "1.csv.gz")
     assert part.to_dict("list") == {"seed": [1], "value": [36.0]}
-
-
-def test_a_part_that_is_there_keeps_the_seconds_it_took(root):
-    marker = root / "_build" / "small" / "state" / "beta" / "draws" / "1.json"
-    workflow.main(["small", "beta", "draws", "1"])
-    took = settings.read_json(marker)["seconds"]
-    assert took >= 0.2
-    marker.unlink()  # as Snakemake does before it runs a step again
-    workflow.main(["small", "beta", "draws", "1"])
-    assert settings.read_json(marker) == {"seconds": took}
 
 
 @pytest.fixture
@@ -136,12 +105,6 @@ def test_what_parts_share_is_made_before_them_once(root, sharing, capsys):
     assert len(seconds) == 3 and seconds[0] >= 0.2
 
 
-def test_a_part_that_fails_reaches_the_build(root, capsys):
-    assert workflow.main(["small", "beta", "draws", "7"]) == 1
-    said = (root / "_build" / "small" / "errors" / "beta-draws-7").read_text()
-    assert said == "draws, part 7: chapter 'beta' makes no part '7' of 'draws'; see its settings"
-
-
 def test_a_part_that_fails_does_not_stop_the_others_of_its_step(root):
     assert workflow.main(["small", "beta", "draws", "0", "7", "1"]) == 1
     build = root / "_build" / "small"
@@ -149,28 +112,6 @@ def test_a_part_that_fails_does_not_stop_the_others_of_its_step(root):
         (build / "errors" / "beta-draws-0").read_text().startswith("draws, part 7: chapter 'beta' makes no")
     )
     assert {path.name for path in (build / "results" / "draws").glob("*.csv.gz")} == {"0.csv.gz", "1.csv.gz"}
-
-
-@pytest.mark.slow
-def test_rules_do_not_depend_on_the_cores_of_the_machine_that_reads_them(scored):
-    """On a cluster each job reads the Snakefile anew, with the cores that it has there."""
-    parameters = small_book.SMALL["parameters"] | {"n_seeds": 3}
-    small_book.write_edition(settings.project_root(), parameters=parameters)
-    snakefile = Path(workflow.__file__).parents[1] / "Snakefile"
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--list-rules"]
-    command += ["--directory", str(scored.build), "--config", "edition=small"]
-    scored.build.mkdir(parents=True)
-    rules = [
-        subprocess.run([*command, "--cores", cores], capture_output=True, text=True, check=True).stdout  # noqa: S603
-        for cores in ("1", "8")
-    ]
-    assert rules[0] == rules[1] and "gamma_scores_2" in rules[0]
-
-
-def test_a_page_says_what_its_parts_cost():
-    assert notebook._duration({"seconds": 3.21}) == "3.2 s"
-    told = notebook._duration({"seconds": 3.21, "seconds_of_parts": [10.0, 11.4]})
-    assert told == "3.2 s, after 2 steps of 21 s in all"
 
 
 @pytest.mark.parametrize(
@@ -235,9 +176,3 @@ def test_a_run_of_its_own_makes_its_parts_first_and_only_once(scored, capfd):
     assert not (scored.build / "results").exists()
     workflow.run_own(scored, "gamma", {"n_seeds": 2})
     assert capfd.readouterr().out == ""
-
-
-@pytest.mark.slow
-def test_a_part_of_a_run_of_its_own_that_fails_says_why(scored):
-    with pytest.raises(Bulk2scError, match=r"scores, part 0: unknown method 'ridgee'.*Did you mean 'ridge'"):
-        workflow.run_own(scored, "gamma", {"methods": ["ridgee"]})

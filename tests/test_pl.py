@@ -38,34 +38,11 @@ def test_cells_before_and_after_have_a_panel_for_each_measure_there_is():
     assert [text.get_text() for text in genes.get_yticklabels()] == ["a", "b"]
 
 
-def test_composition_keeps_the_order_of_categories():
-    ax = pl.composition(pd.Categorical(["b", "a", "b"], categories=["b", "unused", "a"]), ["x", "y", "y"])
-    assert [text.get_text() for text in ax.get_yticklabels()] == ["b", "a"]
-    assert [bar.get_width() for bar in ax.containers[1]] == [1, 1]
-
-
 def test_named_groups_stand_on_their_cells():
     coordinates = np.array([[0.0, 0], [0, 9], [0, 2], [5, 5]])
     ax = pl.embedding(coordinates, pd.Categorical(["a", "a", "a", "b"]), title="lines", named=True)
     assert {text.get_text(): text.get_position() for text in ax.texts} == {"a": (0, 2), "b": (5, 5)}
     assert ax.get_legend() is None
-
-
-def test_long_names_of_many_groups_are_left_out_and_numbers_are_not():
-    coordinates = np.random.default_rng(0).random((12, 2))
-    lines = pl.embedding(coordinates, [f"HCC{i}" for i in range(12)], title="lines", named=True)
-    assert not lines.texts and lines.get_legend() is None
-    assert (
-        len(pl.embedding(coordinates, [str(i) for i in range(12)], title="clusters", named=True).texts) == 12
-    )
-
-
-def test_two_measures_without_and_with_a_response():
-    x, y = pd.Series([1.0, 2, 3], name="AUC"), pd.Series([3.0, 2, 1], name="IC50")
-    plain, coloured = pl.two_measures(x, y), pl.two_measures(x, y, [1, 0, np.nan])
-    assert (plain.get_xlabel(), plain.get_ylabel(), plain.get_legend()) == ("AUC", "IC50", None)
-    colours = coloured.collections[0].get_facecolors()
-    assert len({tuple(colour) for colour in colours}) == 3
 
 
 def test_mask_picture_sorts_rows_and_columns_and_keeps_free_rows_last():
@@ -156,18 +133,6 @@ def test_reliability_shows_points_and_band():
     assert [bar[:, 1].tolist() for bar in bars.get_segments()] == [[0.1, 0.4], [0.5, 0.9]]
 
 
-def test_chance_is_drawn_behind_the_method_it_belongs_to():
-    chance = pd.DataFrame({"upper": [0.1, 0.3]}, index=["b", "a"])
-    ax = pl.expected_by_chance(chance, ["a", "b"], ax=plt.subplots()[1])
-    assert [bar.get_width() for bar in ax.patches] == [0.3, 0.1]
-
-
-def test_thinned_estimates_lie_over_the_true_share():
-    ax = pl.thinned(pd.DataFrame({"share": [0.1, 0.1, 0.5], "value": [0.1, 0.3, 0.6]}))
-    assert ax.lines[-1].get_xydata().tolist() == [[0.1, 0.2], [0.5, 0.6]]
-    assert len(ax.collections[0].get_offsets()) == 3
-
-
 def test_risk_coverage_between_chance_and_an_oracle():
     curve = pd.DataFrame({"coverage": [0.5, 1.0], "value": [0.1, 0.25], "by": "entropy"})
     chance, oracle, drawn = pl.risk_coverage(curve, {"random": 0.25}).lines
@@ -175,34 +140,6 @@ def test_risk_coverage_between_chance_and_an_oracle():
     x, y = oracle.get_data()
     np.testing.assert_allclose(y, np.maximum(0, (np.asarray(x) - 0.75) / np.maximum(x, 0.1)))
     assert y[-1] == pytest.approx(0.25)
-
-
-def test_fits_are_points_of_their_method():
-    table = pd.DataFrame({"method": ["a", "b", "b"], "mmd": [0.0, 0.1, 0.2], "auroc": [0.5, 0.6, 0.7]})
-    ax = pl.fits(table, "mmd", "auroc", colours={"a": "red", "b": "blue"})
-    assert [len(points.get_offsets()) for points in ax.collections] == [1, 2]
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("squared MMD", "AUROC")
-
-
-def test_stages_of_training_stand_end_to_end():
-    rows = [
-        (0, stage, epoch, split, "loss", 10 * epoch)
-        for stage, n in (("pretraining", 2), ("adversarial", 3))
-        for epoch in range(1, n + 1)
-        for split in ("train", "validation")
-    ]
-    rows += [(0, "classifier", 1, "train", "cross-entropy", 1.0), (1, "pretraining", 1, "train", "loss", 5.0)]
-    history = pd.DataFrame(rows, columns=["seed", "stage", "epoch", "split", "term", "value"])
-    ax = pl.stages(history, term="loss")
-    drawn = [(line.get_xdata().tolist(), line.get_linestyle(), line.get_color()) for line in ax.lines]
-    first, second = pl.STAGES["pretraining"], pl.STAGES["adversarial"]
-    assert drawn == [
-        ([1, 2], "-", first), ([1, 2], "--", first), ([3, 4, 5], "-", second), ([3, 4, 5], "--", second),
-        ([1], "-", first),
-    ]  # fmt: skip
-    pl.stage_legend(ax.figure)
-    labels = [text.get_text() for text in ax.figure.legends[0].get_texts()]
-    assert labels == ["training of the schedule", "adversarial stage", "training", "validation"]
 
 
 def test_a_curve_has_its_mean_its_band_and_the_single_values_behind():
@@ -269,17 +206,3 @@ def test_the_forest_is_sorted_and_shows_the_null_the_seeds_and_the_ceiling():
     points, ceiling = (dots.get_offsets().tolist() for dots in ax.collections[-2:])
     assert points == [pytest.approx([0.2, 1.24]), pytest.approx([0.3, 1.24])]
     assert ceiling == [[0.5, 1]]  # in the row of its method
-
-
-def test_drugs_of_the_heat_map_are_sorted_and_penalties_counted():
-    rho = pd.DataFrame({"a": [0.1, 0.9], "b": [0.0, 0.5]}, index=["low", "high"])
-    ax = pl.panel_heatmap(rho, ["b", "a"])
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["high", "low"]
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["b", "a"]
-    auc = pd.DataFrame({"mild": [0.9, 0.8], "toxic": [0.1, float("nan")]}, index=["x", "y"])
-    assert [label.get_text() for label in pl.panel_truth(auc).get_yticklabels()] == ["toxic", "mild"]
-    many = pd.DataFrame(0.5, index=["x"], columns=[f"drug {i}" for i in range(61)])
-    crowded = pl.panel_truth(many)
-    assert (crowded.get_yticks().size, crowded.get_ylabel()) == (0, "61 drugs")
-    bars = pl.penalties(pd.Series([100.0, 1000.0, 1000.0]), 2000.0).patches
-    assert [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in bars] == [(2, 1), (3, 2)]

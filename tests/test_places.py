@@ -6,7 +6,6 @@ import io
 import json
 import subprocess
 import tarfile
-import threading
 import zipfile
 from dataclasses import replace
 from urllib.parse import quote, urlsplit
@@ -16,7 +15,7 @@ import pytest
 
 from bulk2sc import datasets
 from bulk2sc.datasets import places, registry, transfer
-from bulk2sc.datasets.fetch import cache_dir, fetch, noted, size, status
+from bulk2sc.datasets.fetch import cache_dir, fetch, noted, status
 from bulk2sc.datasets.intact import damage
 from bulk2sc.datasets.registry import Alternative, Source
 from bulk2sc.errors import Bulk2scError
@@ -136,28 +135,9 @@ def test_without_figshare_the_folder_is_listed(register, server, geo, capfd):
     assert said[-1] == f"bulk2sc: S1: taken from {geo}"
 
 
-def test_figshare_without_such_a_name_is_passed_over(register, server, capfd):
-    serve_figshare(server, {"S2_preprocessed.h5ad": STUDY})
-    assert [path.name for path in fetch("S1")] == NAMES
-    assert "(no file like 'S1_*.h5ad'; it has S2_preprocessed.h5ad)" in capfd.readouterr().err
-
-
-def test_two_files_like_a_pattern_are_not_chosen_from(register, server, capfd):
-    serve_figshare(server, {"S1_a.h5ad": STUDY, "S1_b.h5ad": STUDY})
-    assert [path.name for path in fetch("S1")] == NAMES
-    assert "2 files like 'S1_*.h5ad', one was expected; it has S1_" in capfd.readouterr().err
-
-
 def test_an_article_of_more_than_ten_files_is_read_in_full(register, server):
     serve_figshare(server, {f"f{i}.h5ad": b"x" for i in range(10)} | {"S1_x.h5ad": STUDY})
     assert [path.name for path in fetch("S1")] == ["S1_x.h5ad"]
-
-
-@pytest.mark.parametrize("answer", [b"<html>", b"[]", b'{"files": 3}', b'{"files": [{"name": "S1_a.h5ad"}]}'])
-def test_an_answer_that_is_not_figshares_is_passed_over(register, server, capfd, answer):
-    server.files["/v2/articles/7"] = answer
-    assert [path.name for path in fetch("S1")] == NAMES
-    assert "figshare:7 (its answer is not that of Figshare)" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("address", ["/etc/passwd", "pip:evil==1", "file:///etc/passwd"])
@@ -177,21 +157,6 @@ def test_names_that_could_leave_the_folder_are_not_taken(register, server, name)
     assert not kept()
 
 
-def test_names_with_blanks_are_taken(register, server, geo):
-    register(Alternative(geo, ("S1_bulk*.txt.gz",)))
-    serve_folder(server, {"S1_bulk (old).txt.gz": COUNTS})
-    assert fetch("S1")[0].name == "S1_bulk (old).txt.gz"
-    server.files.clear()
-    assert fetch("S1")[0].read_bytes() == COUNTS
-
-
-def test_a_known_name_needs_no_listing(register, server):
-    register(Alternative(f"{server.url}/known/", ("a.txt",)))
-    server.files["/known/a.txt"] = CELLS
-    assert fetch("S1")[0].read_bytes() == CELLS
-    assert server.asked == [("/known/a.txt", None)]
-
-
 # ------------------------------------------------------------------------------ the mirror
 
 
@@ -200,11 +165,6 @@ def test_the_mirror_comes_before_all_places(register, server, mirror):
     mirror({NAMES[0]: COUNTS, NAMES[1]: CELLS, ".hidden.txt": b"", "S1_counts.txt.gz.part": b""})
     assert [path.name for path in fetch("S1")] == NAMES
     assert server.asked == []
-
-
-def test_in_a_mirror_too_the_first_alternative_that_is_complete_is_taken(register, mirror):
-    mirror({NAMES[0]: COUNTS, NAMES[1]: CELLS, "S1_x.h5ad": STUDY})
-    assert [path.name for path in fetch("S1")] == ["S1_x.h5ad"]
 
 
 def test_a_mirror_on_the_web_is_listed(register, server, monkeypatch):
@@ -221,20 +181,6 @@ def test_a_mirror_that_is_empty_incomplete_or_damaged_is_passed_over(register, m
     assert f"bulk2sc: warning: S1: not from {place} (" in capfd.readouterr().err
 
 
-def test_a_mirror_without_the_source_is_mentioned_once(register, tmp_path, monkeypatch, capfd):
-    monkeypatch.setenv("BULK2SC_MIRROR", str(tmp_path))
-    fetch("S1")
-    assert capfd.readouterr().err.count("(no such folder)") == 1
-
-
-def test_a_cache_is_a_mirror(register, tmp_path, monkeypatch, server):
-    fetch("S1")
-    monkeypatch.setenv("BULK2SC_MIRROR", str(cache_dir()))
-    monkeypatch.setenv("BULK2SC_CACHE", str(tmp_path / "another"))
-    server.files.clear()
-    assert [path.read_bytes() for path in fetch("S1")] == [COUNTS, CELLS]
-
-
 # ------------------------------------------------------------------------------ whole and right
 
 
@@ -245,13 +191,6 @@ def test_a_wrong_md5_is_passed_over_and_nothing_of_it_kept(register, server, cap
     assert kept() == {*NAMES, "SHA256SUMS"}
 
 
-@pytest.mark.parametrize("more", [-1, 1])
-def test_a_size_that_is_not_figshares_is_passed_over(register, server, capfd, more):
-    serve_figshare(server, {"S1_x.h5ad": STUDY}, change={"size": len(STUDY) + more})
-    assert [path.name for path in fetch("S1")] == NAMES
-    assert f"expected {len(STUDY) + more}" in capfd.readouterr().err
-
-
 def test_a_transfer_of_unknown_size_resumes(register, server):
     server.files.pop("/v2/articles/7", None)
     server.cuts = [10_000, 10_000, 1000]  # the first is the listing, whole
@@ -259,11 +198,6 @@ def test_a_transfer_of_unknown_size_resumes(register, server):
     assert fetch("S1")[0].read_bytes() == content
     asked = [span for path, span in server.asked if path.endswith(NAMES[0])]
     assert asked == [None, "bytes=10000-", "bytes=11000-"]
-
-
-def test_a_server_that_ignores_range_sends_all_again(register, server):
-    server.cuts, server.ranges = [10_000, 700], False
-    assert fetch("S1")[0].read_bytes() == COUNTS
 
 
 def test_a_part_of_an_older_file_is_not_appended_to(register, server, monkeypatch):
@@ -281,28 +215,6 @@ def test_a_part_of_an_older_file_is_not_appended_to(register, server, monkeypatc
     assert fetch("S1")[0].read_bytes() == COUNTS
     assert asked[0]["Range"] == "bytes=5-" and asked[0]["If-Unmodified-Since"].endswith("GMT")
     assert "Range" not in asked[1]
-
-
-def test_a_slow_server_is_given_up(register, server, monkeypatch):
-    monkeypatch.setattr(transfer, "TIMEOUT", (0.2, 0.05))
-    monkeypatch.setattr(transfer, "TRIES", 2)
-    slow = threading.Event()
-    real = server.files
-
-    class Slow(dict):
-        def get(self, path):
-            slow.wait(0.3)
-            return real.get(path)
-
-    server.files = Slow()
-    with pytest.raises(Bulk2scError, match=r"figshare:7 \(no connection\) or .*/suppl/ \(no connection\)"):
-        fetch("S1")
-
-
-def test_passing_errors_of_a_listing_are_tried_again(register, server):
-    serve_figshare(server, {"S1_x.h5ad": STUDY})
-    server.statuses = [503, 500]
-    assert [path.name for path in fetch("S1")] == ["S1_x.h5ad"]
 
 
 def test_a_truncated_archive_is_not_kept_even_if_its_size_is_right(register, server):
@@ -349,14 +261,6 @@ def test_archives_have_to_be_whole(tmp_path, name, content):
     assert damage(path, "a.txt") == ""
 
 
-def test_a_flipped_byte_is_found_in_compressed_archives(tmp_path):
-    for name, content in (("a.gz", COUNTS), ("a.zip", archive("zip"))):
-        flipped = bytearray(content)
-        flipped[len(content) // 3] ^= 1
-        (tmp_path / name).write_bytes(flipped)
-        assert damage(tmp_path / name, name)
-
-
 # ------------------------------------------------------------------------------ noted, then verified
 
 
@@ -370,24 +274,6 @@ def test_checksums_are_noted_as_sha256sum_writes_them(register):
     ]
     subprocess.run(["sha256sum", "--check", "--status", "SHA256SUMS"], cwd=folder(), check=True)  # noqa: S607
     assert status("S1") == "here"
-
-
-def test_the_size_is_that_of_the_files_that_are_here(register, server):
-    assert (size("S1"), status("S1")) == ("size unknown", "missing")
-    server.files["/geo/S1/suppl/" + NAMES[0]] = counts = gzip.compress(bytes(3_000_000), 0, mtime=0)
-    server.files["/geo/S1/suppl/" + NAMES[1]] = bytes(1_500_000)
-    paths = fetch("S1")
-    assert 3_000_000 < len(counts) < 3_049_000
-    assert (size("S1"), status("S1")) == ("4.5 MB", "here")
-    paths[1].unlink()
-    assert (size("S1"), status("S1")) == ("over 3.0 MB", "1 of 2 files")
-    serve_figshare(server, {"S1_x.h5ad": STUDY})
-    register(Alternative("figshare:7", FIRST))
-    fetch("S1")
-    assert (size("S1"), status("S1")) == (
-        "0.0 MB",
-        "here",
-    )  # of the one that is whole, with nothing beside it
 
 
 def test_once_here_no_network_is_needed_and_the_choice_is_remembered(register, server):
@@ -420,25 +306,6 @@ def test_another_file_than_the_first_time_is_refused(register, server):
     assert status("S1") == "1 of 2 files"
 
 
-def test_a_file_that_has_changed_is_not_replaced_by_another_alternative(register, server):
-    serve_figshare(server, {"S1_x.h5ad": STUDY})
-    fetch("S1")[0].unlink()
-    before = noted("S1")
-    serve_figshare(server, {"S1_x.h5ad": STUDY + b"new"})
-    with pytest.raises(Bulk2scError, match="another file than the first time"):
-        fetch("S1")
-    assert noted("S1") == before and kept() == {"SHA256SUMS"}
-
-
-def test_the_hash_of_what_is_noted_tells_other_data(register, server, tmp_path, monkeypatch):
-    fetch("S1")
-    first = noted("S1")
-    monkeypatch.setenv("BULK2SC_CACHE", str(tmp_path / "another"))
-    server.files["/geo/S1/suppl/" + NAMES[1]] = b"another\n"
-    fetch("S1")
-    assert len(first) == 16 and noted("S1") not in ("", first)
-
-
 def test_what_was_brought_before_a_break_is_not_asked_for_again(register, server):
     cells = server.files.pop("/geo/S1/suppl/" + NAMES[1])
     with pytest.raises(Bulk2scError, match=r"S1: not to be had from .*/suppl/ \(S1_metadata.txt: HTTP 404"):
@@ -448,16 +315,6 @@ def test_what_was_brought_before_a_break_is_not_asked_for_again(register, server
     server.asked.clear()
     assert [path.name for path in fetch("S1")] == NAMES
     assert NAMES[0] not in "".join(path for path, _ in server.asked)
-
-
-def test_several_at_a_time_download_once(register, server):
-    threads = [threading.Thread(target=fetch, args=("S1",)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [path.read_bytes() for path in fetch("S1")] == [COUNTS, CELLS]
-    assert sum(path.endswith(NAMES[0]) for path, _ in server.asked) == 1
 
 
 # ------------------------------------------------------------------------------ errors, and files by hand
@@ -475,13 +332,6 @@ def test_other_names_than_documented_are_said_with_what_to_do(register, server):
     assert "bulk2sc fetch S1 --from FILE" in message and "figshare:7 (HTTP 404)" in message
 
 
-@pytest.mark.parametrize("page", [b"<html>403</html>", b"\x00\xff"])
-def test_a_page_that_is_no_listing_has_no_files(register, server, page):
-    server.files["/geo/S1/suppl/"] = page
-    with pytest.raises(Bulk2scError, match="it has none at all"):
-        fetch("S1")
-
-
 def test_files_by_hand_are_known_by_their_names(register, server, tmp_path):
     for name, content in zip(NAMES, (COUNTS, CELLS), strict=True):
         (tmp_path / name).write_bytes(content)
@@ -493,21 +343,6 @@ def test_files_by_hand_are_known_by_their_names(register, server, tmp_path):
     assert noted("S1") and server.asked == []
 
 
-def test_a_file_by_hand_under_another_form_of_its_name_is_the_one_that_counts(register, tmp_path):
-    fetch("S1")
-    (tmp_path / "S1_counts.txt").write_bytes(b"plain")
-    fetch("S1", from_files=[tmp_path / "S1_counts.txt"])
-    assert [path.name for path in fetch("S1")] == ["S1_counts.txt", NAMES[1]]
-
-
-def test_a_file_by_hand_may_replace_what_was_noted(register, tmp_path):
-    fetch("S1")
-    before = noted("S1")
-    (tmp_path / NAMES[1]).write_bytes(b"corrected\n")
-    fetch("S1", from_files=[tmp_path / NAMES[1]])
-    assert fetch("S1")[1].read_bytes() == b"corrected\n" and noted("S1") not in ("", before)
-
-
 def test_a_name_that_no_pattern_has_is_refused_with_the_patterns(register, tmp_path):
     (tmp_path / "counts.txt").write_bytes(b"x")
     with pytest.raises(Bulk2scError) as error:
@@ -516,22 +351,6 @@ def test_a_name_that_no_pattern_has_is_refused_with_the_patterns(register, tmp_p
     assert "expected S1_*.h5ad; or S1_counts.txt* and S1_metadata.txt*." in str(error.value)
     with pytest.raises(Bulk2scError, match="there is no such file to take for S1"):
         fetch("S1", from_files=[tmp_path / NAMES[0]])
-    assert not kept()
-
-
-def test_a_damaged_file_by_hand_is_refused(register, tmp_path):
-    (tmp_path / NAMES[0]).write_bytes(COUNTS[:-20])
-    with pytest.raises(Bulk2scError, match=r"not taken for S1: it cannot be read to its end"):
-        fetch("S1", from_files=[tmp_path / NAMES[0]])
-    assert not kept()
-
-
-def test_a_full_disk_is_said(register, server):
-    (folder()).mkdir(parents=True)
-    (folder() / f"{NAMES[0]}.part").symlink_to("/dev/full")
-    server.headers = {"Content-Length": ""}
-    with pytest.raises(Bulk2scError, match=r"S1_counts.txt.gz: the disk is full\. Free some space"):
-        fetch("S1")
     assert not kept()
 
 

@@ -8,7 +8,6 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import sparse
 
 from bulk2sc import datasets, pp
 from bulk2sc.cli import main
@@ -123,13 +122,6 @@ def test_lines_are_counted_by_what_is_known_of_them(cells, bulk):
     assert any(told in note for note in found.notes)
 
 
-def test_warnings_about_the_cells_are_notes(cells, bulk, recwarn):
-    given = cells.copy()
-    given.layers["counts"][0] = 0
-    assert any(note.startswith("warning: 1 of 240 cells") for note in score(given, bulk).notes)
-    assert not [w for w in recwarn if issubclass(w.category, UserWarning)]
-
-
 def test_training_on_the_cells_own_lines_is_said(cells, bulk):
     given = cells.copy()
     del given.uns["held_out"]
@@ -140,14 +132,6 @@ def test_training_on_the_cells_own_lines_is_said(cells, bulk):
     assert not any(
         "own lines" in note for note in score(given, bulk, exclude_lines=cells.uns["held_out"]).notes
     )
-
-
-def test_other_settings_are_another_model(cells, bulk, monkeypatch):
-    score(cells, bulk)
-    defaults = module.models.Ridge.__init__.__kwdefaults__
-    monkeypatch.setattr(module.models.Ridge.__init__, "__kwdefaults__", defaults | {"alpha": 7.0})
-    score(cells, bulk)
-    assert len(list((datasets.cache_dir() / "models").iterdir())) == 2
 
 
 def test_another_version_or_precision_is_another_model(cells, bulk, monkeypatch):
@@ -183,25 +167,6 @@ def test_a_trained_model_is_kept_and_a_damaged_one_replaced(cells, bulk):
     said.clear()
     np.testing.assert_array_equal(score(cells, bulk, progress=said.append).cells.obs["bulk2sc_score"], first)
     assert any("trained again" in line for line in said)
-
-
-def test_another_drug_or_line_is_another_model(cells, bulk):
-    for settings in ({}, {"drug": "Lapatinib"}, {"exclude_lines": []}):
-        score(cells, bulk, **settings)
-    assert len(list((datasets.cache_dir() / "models").iterdir())) == 3
-
-
-@pytest.mark.slow
-def test_the_shared_autoencoder_writes_its_code(cells, bulk, monkeypatch):
-    monkeypatch.setattr(module.models.SharedAutoencoder.__init__, "__kwdefaults__", quick())
-    scored = score(cells, bulk, model="shared AE").cells
-    assert scored.obsm["X_bulk2sc"].shape[0] == cells.n_obs
-    assert np.isfinite(scored.obsm["X_bulk2sc"]).all()
-
-
-def quick():
-    defaults = module.models.SharedAutoencoder.__init__.__kwdefaults__
-    return defaults | {"max_epochs": 2, "hidden": 16}
 
 
 # ------------------------------------------------------------------------------------------------- mistakes
@@ -313,23 +278,6 @@ def test_a_full_disk_leaves_an_older_result_untouched(cells, bulk, tmp_path, mon
     with pytest.raises(Bulk2scError, match="No space left on device"):
         datasets.write_cells(cells, out)
     assert out.read_bytes() == b"an older result" and [p.name for p in tmp_path.iterdir()] == ["out.h5ad"]
-
-
-def test_a_warning_where_few_genes_are_shared(cells, bulk):
-    few = cells[:, bulk.var_names[:210]].copy()
-    many = datasets.made_up_bulk(n_lines=120, n_genes=1150, seed=0)
-    notes = module.predict_cells(few, drug="Cisplatin", bulk=many).notes
-    assert any(note.startswith("warning: ") and "so trust predictions less" in note for note in notes)
-
-
-def test_all_zero_genes_are_left_out(cells, bulk):
-    given = cells.copy()
-    given.layers["counts"] = sparse.csr_matrix(
-        given.layers["counts"].toarray() * (np.arange(given.n_vars) > 5)
-    )
-    found = score(given, bulk).cells
-    assert found.uns["bulk2sc"]["genes_used"] < score(cells, bulk).cells.uns["bulk2sc"]["genes_used"]
-    assert found.obs["bulk2sc_score"].notna().all()
 
 
 def test_the_default_method_came_first_on_bulk_lines_and_on_simulated_cells():

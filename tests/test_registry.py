@@ -33,22 +33,6 @@ def test_every_source_names_the_function_that_loads_it(entry):
     assert module == "bulk2sc.datasets" and callable(getattr(datasets, function))
 
 
-def test_what_is_needed_of_a_source_is_said():
-    cells, genes = source("GSE131984"), source("go-2022-07")
-    assert [each.place for each in cells.alternatives] == [
-        "figshare:28888880",
-        "https://ftp.ncbi.nlm.nih.gov/geo/series/GSE131nnn/GSE131984/suppl/",
-    ]
-    assert cells.wanted.split("; or ") == [
-        "GSE131984_paclitaxel_preprocessed*.h5ad",
-        "GSE131984_scRNA_counts.txt* and GSE131984_scRNA_metadata.txt*",
-    ]
-    assert cells.size == "size unknown" and genes.size == "2.3 MB"
-    assert cells.checksum == "md5 of Figshare, else noted on first download"
-    assert source("GSE108383").checksum == "noted on first download" and genes.checksum == "pinned"
-    assert genes.embedded and not cells.embedded and not source("GSE118767").embedded
-
-
 def test_embedded_files_are_the_registered_ones_and_no_other_is_embedded():
     embedded = [file for entry in sources().values() for file in entry.files if file.embedded]
     for file in embedded:
@@ -118,27 +102,6 @@ def test_good_entry_is_read(tmp_path):
     assert read_registry(tmp_path / "registry.yml")["mine"].files[0].url == "https://a/a.txt"
     (tmp_path / "registry.yml").write_text(yaml.safe_dump({"mine": OPEN}))
     assert read_registry(tmp_path / "registry.yml")["mine"].wanted == "a*.txt"
-
-
-def test_without_the_checkout_the_error_says_so(tmp_path):
-    with pytest.raises(Bulk2scError, match="checkout"):
-        read_registry(tmp_path / "registry.yml")
-
-
-STEMS = {
-    "GSE131984": "GSE131984_paclitaxel_preprocessed",
-    "GSE108394": "GSE108394_RAW",
-    "GSE156246-BT474": "GSE156246_BT474_Lapatinib_preprocessed_genename",
-    "GSE156246-HCC1419": "GSE156246_HCC1419_Lapatinib_preprocessed_genename",
-}
-
-
-@pytest.mark.parametrize("key", STEMS)
-def test_each_set_finds_its_own_file_among_those_of_the_study(key, tmp_path):
-    for stem in (*STEMS.values(), "GSE131984_jq1_preprocessed", "GSE117872_preprocessed"):
-        (tmp_path / f"{stem}.h5ad").write_bytes(b"x")
-    article = source(key).alternatives[0]
-    assert [offer.name for offer in offers(str(tmp_path), article.files)] == [f"{STEMS[key]}.h5ad"]
 
 
 @pytest.mark.parametrize("key", formats.WRITERS)

@@ -7,12 +7,11 @@ from anndata import AnnData
 
 from bulk2sc import pathways, prose
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.experiments import paired, resources
+from bulk2sc.experiments import resources
 
 GENES = [f"G{i:02d}" for i in range(40)]
 WIDE = {f"T{i}": GENES[3 * i : 3 * i + 6] for i in range(11)}
 NARROW = {"A": GENES[:10], "B": GENES[10:22]}
-NAN = np.nan
 
 
 @pytest.fixture
@@ -25,14 +24,6 @@ def masks():
 def lines():
     X = np.zeros((4, len(GENES)), np.float32)
     return AnnData(X, var=pd.DataFrame(index=GENES), layers={"scaled": X})
-
-
-def test_names_as_tables_have_them():
-    assert [resources.label(r) for r in ("go_mf", "go_cc_2023", "hallmark")] == [
-        "GO:MF",
-        "GO:CC 2023.1",
-        "Hallmark",
-    ]
 
 
 def test_a_narrowed_mask_keeps_some_pathways_as_they_are_and_every_free_row(masks):
@@ -61,31 +52,6 @@ def test_every_resource_has_random_sets_of_its_sizes_and_the_reference_a_narrow_
         assert not made[name].mask.equals(mask)
         assert not made[name].mask.equals(variants[name].make(4).mask), "each seed draws anew"
     assert made[narrow].mask.shape == masks["hallmark"].shape
-
-
-def test_the_smallest_resource_needs_no_narrow_twin(masks, lines):
-    names = [variant.name for variant in resources.variants(masks, lines, lines, "hallmark", {})]
-    assert not any("cut like" in name for name in names)
-
-
-def test_the_resource_in_use_has_to_be_compared(masks, lines):
-    with pytest.raises(
-        Bulk2scError, match="go_cc, hallmark do not hold 'reactome', which the study uses; add"
-    ):
-        next(resources.variants(masks, lines, lines, "reactome", {}))
-
-
-def test_shapes_count_rows_and_the_genes_that_pathways_name(masks, lines):
-    noted = []
-    list(paired.noting_shapes(resources.variants(masks, lines, lines, "go_cc", {}), noted, seed=5))
-    shapes = pd.DataFrame(noted).set_index("method")
-    # Eleven sets of six, each three genes further on, name 36 genes.
-    assert shapes.loc["GO:CC"].to_dict() == {"genes": 40, "named": 36, "pathways": 11, "free": 2, "code": 13}
-    assert shapes.loc["Hallmark", "named"] == 22
-    assert shapes.loc["random like GO:CC", "code"] == 13 and "all sensitive" not in shapes.index
-    drawn = pathways.random_mask(masks["go_cc"], 5).iloc[:11].any().sum()
-    assert drawn != pathways.random_mask(masks["go_cc"], 0).iloc[:11].any().sum()
-    assert shapes.loc["random like GO:CC", "named"] == drawn
 
 
 def test_pairs_by_question():

@@ -46,12 +46,6 @@ def test_a_rule_is_read_as_it_is_written(rule):
     assert form.columns == ["day"] and not form.lines
 
 
-def test_what_a_form_does_not_say_is_not_done(rule):
-    form = rule().forms[0]
-    assert form.dominance == 0 and form.markers == {} and form.literature is None
-    assert rule(markers="default").forms[0].markers == labels.MARKERS
-
-
 @pytest.mark.parametrize(
     ("form", "message"),
     [
@@ -102,17 +96,6 @@ def test_a_mistake_in_a_rule_is_named(tmp_path, content, message):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("a: [", "is not valid YAML"), ("- a", "must hold 'name: value' lines"), (None, "cannot be read")],
-)
-def test_a_file_that_is_no_rule_is_named(tmp_path, text, message):
-    if text:
-        (tmp_path / "ours.yml").write_text(text)
-    with pytest.raises(Bulk2scError, match=f"ours.yml: {message}"):
-        rules.read_rule(tmp_path / "ours.yml")
-
-
 # --- which rule, which form --------------------------------------------------------------------------------
 
 
@@ -140,26 +123,6 @@ def test_a_rule_that_names_a_missing_column_lists_those_there_are(rule):
 
 
 # --- levels ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "days",
-    [
-        [0, 14, 0, 14],
-        [0.0, 14.0, 0.0, 14.0],
-        ["0", "14", "0", "14"],
-        pd.Categorical([0, 14, 0, 14]),
-        pd.array([0, 14, 0, 14], "Int64"),
-    ],
-)
-def test_levels_are_compared_as_text(rule, days):
-    arms = rule().forms[0].arms
-    assert rules.arms_of(obs_of(day=days), arms, "r").tolist() == ["control", "treated"] * 2
-
-
-def test_true_and_false_are_levels_of_a_bool_column():
-    arms = labels.rule_for("simulated").forms[0].arms
-    assert rules.arms_of(obs_of(treated=[True, False]), arms, "r").tolist() == ["treated", "control"]
 
 
 def test_patterns_others_and_left_out(rule):
@@ -191,11 +154,6 @@ def test_a_level_that_does_not_fit_is_named(rule, arms, message):
     assert "\n" not in str(error.value)
 
 
-def test_levels_to_leave_out_need_not_be_there(rule):
-    arms = rule(arms=ARMS | {"left_out": ["6h"]}).forms[0].arms
-    assert rules.arms_of(obs_of(day=["0", "14"]), arms, "r").tolist() == ["control", "treated"]
-
-
 @pytest.mark.parametrize(("control", "found"), [("others", "14"), ("others", "all missing")])
 def test_an_arm_without_a_cell_is_an_error(rule, control, found):
     arms = rule(arms=ARMS | {"control": control, "treated": ["*"]}).forms[0].arms
@@ -205,11 +163,6 @@ def test_an_arm_without_a_cell_is_an_error(rule, control, found):
     else:
         with pytest.raises(Bulk2scError, match=r"has no level '\*'; it has none"):
             rules.arms_of(obs_of(day=[NAN, NAN]), arms, "r")
-
-
-def test_many_levels_are_not_all_listed(rule):
-    with pytest.raises(Bulk2scError, match=r"it has l00, .*, l11 and 18 more\.$"):
-        rules.arms_of(obs_of(day=[f"l{i:02d}" for i in range(30)]), rule().forms[0].arms, "r")
 
 
 # --- the rules of the book ---------------------------------------------------------------------------------

@@ -93,10 +93,6 @@ def test_constraints_cover_what_is_installed_here():
         queue += [(Requirement(text), {"", *requirement.extras}) for text in further]
 
 
-def test_the_walk_is_not_empty_handed():
-    assert len(constraints()) > 100
-
-
 def test_conda_gets_the_same_as_make():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     packages = environment["dependencies"]
@@ -166,10 +162,6 @@ def test_make_book_installs_then_builds_the_edition(fresh):
     assert done.index("-m venv .venv") < install < build
 
 
-def test_make_book_builds_the_demo_unless_told(fresh):
-    assert "bulk2sc book --edition demo" in make("-n", "book", folder=fresh).stdout
-
-
 def test_an_installed_environment_is_not_installed_again(fresh):
     stamp = fresh / ".venv" / "installed"
     stamp.parent.mkdir()
@@ -180,18 +172,6 @@ def test_an_installed_environment_is_not_installed_again(fresh):
     assert "pip install" in make("-n", "book", folder=fresh).stdout
 
 
-def test_make_test_runs_the_fast_tests_first_and_asks_for_coverage(fresh):
-    done = make("-n", "test", folder=fresh).stdout
-    steps = [
-        "ruff check",
-        "ruff format --check",
-        'pytest -m "not slow"',
-        "pytest -m slow",
-        "--cov-fail-under=90",
-    ]
-    assert [done.index(step) for step in steps] == sorted(done.index(step) for step in steps)
-
-
 def test_an_old_python_is_refused_with_what_to_do(fresh):
     old = fresh / "old-python"
     old.write_text("#!/bin/sh\nexit 1\n")
@@ -200,14 +180,6 @@ def test_an_old_python_is_refused_with_what_to_do(fresh):
     assert done.returncode != 0
     assert "needs Python 3.11 or newer" in done.stderr
     assert not (fresh / ".venv").exists()
-
-
-def test_clean_keeps_the_environment_and_the_sources(fresh):
-    for name in ("_build/demo/html", ".venv/bin", "book"):
-        (fresh / name).mkdir(parents=True)
-    make("clean", folder=fresh)
-    assert not (fresh / "_build").exists()
-    assert (fresh / ".venv").exists() and (fresh / "book").exists()
 
 
 def test_help_lists_every_command():
@@ -251,13 +223,6 @@ def test_the_workflow_tests_builds_and_only_then_publishes_with_least_rights():
     assert not any("permissions" in jobs[name] for name in ("test", "build"))
 
 
-def test_only_the_readme_names_an_index_of_packages():
-    files = [ROOT / name for name in ("Makefile", "constraints.txt", "environment.yml", "pyproject.toml")]
-    files += [*ROOT.glob("*.md"), *ROOT.glob("book/**/*.md"), *ROOT.glob(".github/**/*.yml")]
-    naming = [path.name for path in files if "download.pytorch" in path.read_text()]
-    assert naming == ["README.md"]
-
-
 # -------------------------------------------------------------------------------- the book's own files
 
 
@@ -277,16 +242,6 @@ def test_the_data_page_repeats_the_registry():
     page = (ROOT / "book" / "data.md").read_text()
     rows = [line for line in page.partition("\n## Bulk")[0].splitlines() if line.startswith("| `")]
     assert rows == [source_row(source) for source in sources().values()]
-
-
-def test_launch_buttons_are_left_out_while_the_book_has_no_address():
-    config = yaml.safe_load((ROOT / "_config.yml").read_text())
-    if not config["repository"]["url"]:
-        assert not any(config["launch_buttons"][name] for name in ("binderhub_url", "colab_url", "thebe"))
-
-
-def test_the_theme_options_are_left_to_jupyter_book():
-    assert "html_theme_options" not in yaml.safe_load((ROOT / "_config.yml").read_text())["sphinx"]["config"]
 
 
 def test_every_citation_is_in_the_bibliography():

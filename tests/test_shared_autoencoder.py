@@ -7,15 +7,13 @@ from sklearn.metrics import roc_auc_score
 
 from bulk2sc import train
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.models import Pretrained, SharedAutoencoder, load_model
-from bulk2sc.models import autoencoder as networks
+from bulk2sc.models import SharedAutoencoder, load_model
 from bulk2sc.models.autoencoder import (
     Autoencoder,
     MaskedLinear,
     autoencoder_loss,
     cross_entropy,
     difference_loss,
-    one_pass,
 )
 
 QUICK = {"hidden": 32, "max_epochs": 15, "batch_size": 64}
@@ -123,15 +121,6 @@ def test_cross_entropy_leaves_out_unlabelled_lines():
     assert float(cross_entropy(logit, torch.full((3,), nan))) == 0
 
 
-def test_one_pass_visits_every_row_once_with_as_many_others():
-    batches = list(one_pass(torch.arange(257), torch.arange(1000, 1003), 256))
-    assert sorted(torch.cat([rows for rows, _ in batches]).tolist()) == list(range(257))
-    assert [len(rows) for rows, _ in batches] == [129, 128]
-    assert all(
-        len(rows) == len(others) and set(others.tolist()) <= {1000, 1001, 1002} for rows, others in batches
-    )
-
-
 # ---------------------------------------------------------------------------------------------- estimator
 
 
@@ -147,15 +136,6 @@ def test_planted_pathway_is_learnt_from_bulk_and_found_in_new_cells(data, schedu
     assert roc_auc_score(hidden > 0, score) > 0.9
     stages = ["joint"] if schedule == "joint" else ["pretraining", "classifier"]
     assert list(model.history_["stage"].unique()) == stages
-
-
-def test_presets_weigh_the_terms_as_text_and_code_do(data):
-    bulk, cells, _, _, mask = data
-    for weights, (r, d, s) in {"text": (1, 0.1, 0.1), "code": (0.1, 0.1, 1)}.items():
-        model = SharedAutoencoder(mask=mask, weights=weights, hidden=8, max_epochs=2).pretrain(bulk, cells)
-        term = model.history_.pivot_table(index=["split", "epoch"], columns="term", values="value")
-        expected = r * term["reconstruction"] + d * term["difference"] + s * term["sparse"]
-        assert np.allclose(term["total"], expected, rtol=1e-5)
 
 
 def test_joint_loss_is_cross_entropy_plus_a_tenth_of_the_autoencoder(data):
@@ -192,14 +172,6 @@ def test_one_pretrained_model_serves_many_drugs(data, fitted):
     pd.testing.assert_frame_equal(model.history_, fitted.history_)
 
 
-def test_going_on_from_pretraining_is_the_same_as_fitting_anew(data, fitted, tmp_path):
-    bulk, cells, new_cells, _, mask = data
-    SharedAutoencoder(mask=mask, **QUICK).pretrain(bulk, cells).save(tmp_path / "pretrained")
-    pretrained = load_model(tmp_path / "pretrained")
-    again = Pretrained(pretrained).fit(bulk, cells)
-    np.testing.assert_array_equal(again.score_cells(new_cells), fitted.score_cells(new_cells))
-
-
 def test_pretraining_watches_reconstruction_and_keeps_its_best_epoch(data):
     bulk, cells, _, _, mask = data
     # Little data and a high rate overfit at once, so that the best epoch is not the last.
@@ -213,37 +185,6 @@ def test_pretraining_watches_reconstruction_and_keeps_its_best_epoch(data):
     assert watched.index[-1] == best + 8
     stopped = SharedAutoencoder(max_epochs=int(best), **settings).pretrain(few_lines, few_cells)
     assert np.array_equal(model.encode(cells), stopped.encode(cells))
-
-
-def test_held_out_rows_are_those_that_pretraining_watched(data):
-    bulk, cells, *_, mask = data
-    model = SharedAutoencoder(mask=mask, **QUICK).pretrain(bulk, cells)
-    watched = model.history_.query("split == 'validation' and term == 'reconstruction'")["value"].min()
-    rows = [torch.from_numpy(a.layers["scaled"][model.held_out(a.n_obs)]) for a in (bulk, cells)]
-    with torch.no_grad():
-        rebuilt = model.autoencoder_(torch.cat(rows), len(rows[0]))[2]
-    parts = rebuilt.split([len(rows[0]), len(rows[1])])
-    error = sum(((a - b) ** 2).mean().item() for a, b in zip(parts, rows, strict=True))
-    assert error == pytest.approx(watched, rel=1e-5)
-
-
-@pytest.mark.parametrize("n_bulk, n_cells", [(40, 90), (90, 40), (50, 50)])
-def test_an_epoch_is_one_pass_over_the_larger_domain_and_bulk_comes_first(data, monkeypatch, n_bulk, n_cells):
-    bulk, cells = data[0][:n_bulk].copy(), data[1][:n_cells].copy()
-    bulk.layers["scaled"][:, 0], cells.layers["scaled"][:, 0] = 5, -5
-    seen = []
-
-    def spy(outputs, x, n, weights):
-        seen.append((len(x), n))
-        assert (x[:n, 0] == 5).all() and (x[n:, 0] == -5).all()
-        return autoencoder_loss(outputs, x, n, weights)
-
-    monkeypatch.setattr(networks, "autoencoder_loss", spy)
-    SharedAutoencoder(mask=data[4], hidden=8, batch_size=32, max_epochs=1).pretrain(bulk, cells)
-    *train, validation = seen
-    larger = round(0.9 * max(n_bulk, n_cells))
-    assert sum(n for _, n in train) == larger and all(rows == 2 * n for rows, n in train)
-    assert validation == (n_bulk // 10 + n_cells // 10, n_bulk // 10)
 
 
 @pytest.mark.parametrize("settings", [{}, {"schedule": "joint"}, {"batch_norm": True}])
@@ -279,14 +220,6 @@ def test_bf16_products_lead_to_the_losses_and_scores_of_float32(data, monkeypatc
     assert auroc_16 == pytest.approx(auroc, abs=0.02)
 
 
-@pytest.mark.parametrize("schedule", ["pretrain-then-classify", "joint"])
-def test_a_batch_larger_than_the_data_is_all_of_it(data, schedule):
-    bulk, cells, new_cells, _, mask = data
-    settings = {"mask": mask, "schedule": schedule, "hidden": 8, "max_epochs": 2}
-    large, exact = (SharedAutoencoder(batch_size=n, **settings).fit(bulk, cells) for n in (10_000, 200))
-    assert np.array_equal(large.score_cells(new_cells), exact.score_cells(new_cells))
-
-
 @pytest.mark.parametrize("settings", [{"dropout": 0.5}, {"batch_norm": True}])
 def test_a_score_depends_on_nothing_but_its_cell(data, settings):
     bulk, cells, new_cells, _, mask = data
@@ -316,13 +249,6 @@ def test_code_has_named_dimensions_and_leads_to_the_score(data, fitted):
     logit.sum().backward()
     assert z.grad.abs().sum() > 0
     assert np.allclose(torch.sigmoid(logit).detach().numpy(), fitted.score_cells(new_cells), atol=1e-6)
-
-
-def test_untrained_encoder_is_a_control(data):
-    bulk, cells, new_cells, _, mask = data
-    model = SharedAutoencoder(mask=mask, **QUICK | {"max_epochs": 0}).fit(bulk, cells)
-    assert model.history_.empty
-    assert np.isfinite(model.score_cells(new_cells)).all()
 
 
 @pytest.mark.parametrize("stage", ["pretrained", "fitted"])

@@ -3,8 +3,7 @@
 import pytest
 import small_book
 
-from bulk2sc import pages, plan, shortened
-from bulk2sc.errors import Bulk2scError
+from bulk2sc import plan, shortened
 
 
 @pytest.fixture
@@ -29,10 +28,6 @@ def test_numbers_that_are_smaller_are_told(root):
     }
 
 
-def test_the_larger_edition_says_nothing_and_neither_does_one_without_another(root):
-    assert shortened.shortened(plan.plan("large")) == {}
-
-
 def test_lists_are_told_by_the_number_of_their_values():
     here = {"seeds": [0, 1], "drug": "A", "n": 3, "flag": False, "same": [1, 2]}
     there = {"seeds": [0, 1, 2], "drug": "B", "n": 2, "flag": True, "same": [3, 4]}
@@ -46,16 +41,3 @@ def test_no_limit_on_genes_is_more_than_any_and_a_higher_bound_is_less():
     assert "`panel_hvg` 1500 (all), `panel_min_total` 850 (400)." in shortened._sentence(
         shortened._less(here, there), "full"
     )
-
-
-def test_an_unknown_other_edition_is_refused(root):
-    small_book.write_edition(root, full="larger")
-    with pytest.raises(Bulk2scError, match="edition 'larger' is unknown"):
-        pages.state(plan.plan("small"))
-
-
-def test_pages_are_rendered_anew_when_the_other_edition_changes(root):
-    before = pages.state(plan.plan("small"))
-    small_book.write_edition(root, "large", chapter_parameters={"gamma": {"divide_by": 6}})
-    assert pages.state(plan.plan("small")) != before
-    assert "`divide_by` 5 (6)" in pages.state(plan.plan("small"))["shortened"]["gamma"]

@@ -27,23 +27,6 @@ def test_target_is_the_hand_computed_one_and_detached():
     assert not p.requires_grad
 
 
-def test_gradient_of_the_loss_treats_the_target_as_a_constant():
-    q = torch.tensor([[0.6, 0.4], [0.2, 0.8], [0.5, 0.5]], requires_grad=True)
-    (found,) = torch.autograd.grad(soft.sharpening_loss(q), q)
-    torch.testing.assert_close(found, -soft.sharpened(q) / q.detach() / 3)  # d/dq of -p log q
-
-
-def test_loss_is_zero_for_certain_cells_and_positive_for_doubtful_ones():
-    certain = torch.tensor([[1 - 1e-7, 1e-7], [1e-7, 1 - 1e-7]])
-    assert soft.sharpening_loss(certain).item() == pytest.approx(0, abs=1e-6)
-    assert soft.sharpening_loss(torch.tensor([[0.6, 0.4], [0.4, 0.6]])).item() > 0.01
-
-
-def test_centres_are_cluster_means():
-    codes = torch.tensor([[0.0, 0], [2, 2], [5, 1]])
-    torch.testing.assert_close(soft.centres_of(codes, np.array([0, 0, 1])), torch.tensor([[1.0, 1], [5, 1]]))
-
-
 def test_leiden_finds_separate_groups():
     rng = np.random.default_rng(0)
     truth = np.repeat([0, 1, 2], 40)
@@ -98,12 +81,3 @@ def test_one_cluster_is_returned_with_a_warning():
     with pytest.warns(UserWarning, match="all cells are one cluster"):
         labels, history = soft.sharpen(module, module.encode, np.zeros(100, dtype=int), progress="x")
     assert (labels == 0).all() and history.empty and not module.training
-
-
-def test_clusters_that_lose_their_cells_leave_no_gap():
-    module = Free(np.zeros((40, 2)))
-    with torch.no_grad():
-        module.codes[20:] = 9.0
-    given = np.repeat([0, 1, 2, 2], 10)  # clusters 0 and 1 are the same place
-    labels, _ = soft.sharpen(module, module.encode, given, max_epochs=2)
-    assert sorted(set(labels)) == [0, 1]

@@ -1,17 +1,14 @@
 import json
 import os
 import shutil
-from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
 import pytest
 import small_book
-import torch
-import xgboost
 
-from bulk2sc import artefacts, settings, study, train
-from bulk2sc.artefacts import ARTEFACTS, FLOW, Artefact
+from bulk2sc import artefacts, settings, study
+from bulk2sc.artefacts import ARTEFACTS, Artefact
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.study import Study
 
@@ -62,11 +59,6 @@ def in_chapter(monkeypatch, root, edition="small", owned=None):
 # ---------------------------------------------------------------------------------------- the registry
 
 
-def test_every_need_is_an_artefact():
-    for name, artefact in ARTEFACTS.items():
-        assert set(artefact.needs) <= set(ARTEFACTS), name
-
-
 def test_a_setting_means_the_same_to_every_maker_that_has_it():
     seen = {}
     for artefact in ARTEFACTS.values():
@@ -84,13 +76,6 @@ def test_every_default_has_the_type_that_is_declared():
         assert settings.conform(default, types[name], name) == default
 
 
-def test_files_are_distinct_and_have_a_format_and_code_a_place_in_the_flow():
-    assert len({artefact.file for artefact in ARTEFACTS.values()}) == len(ARTEFACTS)
-    for artefact in ARTEFACTS.values():
-        assert "." + artefact.file.rsplit(".", 1)[1] in study.FORMATS
-        assert artefact.upto in FLOW
-
-
 def test_closure_lists_each_need_once_and_first():
     assert artefacts.closure(["mask"]) == [
         "bulk",
@@ -102,11 +87,6 @@ def test_closure_lists_each_need_once_and_first():
         "mask",
     ]
     assert artefacts.closure(["cells", "bulk"]) == ["bulk", "raw_cells", "cells"]
-
-
-def test_closure_of_an_unknown_artefact():
-    with pytest.raises(Bulk2scError, match=r"artefact 'cell' is unknown. Did you mean 'cells'"):
-        artefacts.closure(["cell"])
 
 
 def test_code_to_the_right_of_what_a_maker_uses_does_not_count(tmp_path, monkeypatch):
@@ -143,10 +123,6 @@ def test_settings_are_defaults_then_the_edition_then_the_keywords(made, root):
     chosen = Study("small", k=0.2).settings
     assert (chosen["k"], chosen["drug"], chosen["n_hvg"]) == (0.2, "Lapatinib", 2)
     assert Study("small", drug="Cisplatin").settings["drug"] == "Cisplatin"
-
-
-def test_values_survive_the_file_exactly(made):
-    assert Study("small").read("bulk")["value"].tolist() == [0.3, 9.0, 1 / 3]
 
 
 def test_names_that_look_like_numbers_or_gaps_stay_text(tmp_path):
@@ -191,16 +167,6 @@ def test_another_version_of_a_package_makes_again(made, monkeypatch):
     assert made == ["bulk", "bulk"]
 
 
-def test_versions_are_those_installed_and_every_package_that_computes_is_named():
-    found = artefacts.made_with()
-    assert {name: found[name] for name in ("torch", "numpy")} == {
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-    }
-    assert "not installed" not in {v for name, v in found.items() if not name.startswith("xgboost")}
-    assert {found["xgboost"], found["xgboost-cpu"]} == {xgboost.__version__, "not installed"}
-
-
 def test_another_precision_makes_again_what_is_trained(made, monkeypatch):
     monkeypatch.setattr(settings, "_cpu_has_bf16", lambda: True)
     before = {upto: artefacts.made_with(upto) for upto in ("pp", "models")}
@@ -208,10 +174,6 @@ def test_another_precision_makes_again_what_is_trained(made, monkeypatch):
     after = {upto: artefacts.made_with(upto) for upto in ("pp", "models")}
     assert before["pp"] == after["pp"]
     assert (before["models"]["precision"], after["models"]["precision"]) == ("bf16", "float32")
-
-
-def test_the_precision_noted_is_that_of_training():
-    assert (settings.precision() == "bf16") == train.takes_bf16()
 
 
 def inner(n):
@@ -235,16 +197,6 @@ def test_a_changed_helper_of_a_maker_changes_its_digest_and_another_function_doe
     assert artefacts.maker_digest(make) == before
     monkeypatch.setitem(globals(), "inner", unused)
     assert artefacts.maker_digest(make) != before
-
-
-def test_the_helpers_of_the_makers_are_found():
-    called = {
-        name: {function.__name__ for function in artefacts._calls(ARTEFACTS[name].make, [])}
-        for name in ("sweep", "panel_mask", "bulk")
-    }
-    assert called["bulk"] == {"bulk"}
-    assert called["panel_mask"] == {"panel_mask", "mask"}
-    assert called["sweep"] == {"sweep", "mask_of", "mask", "pair"}
 
 
 def test_changed_data_make_again(made, monkeypatch):
@@ -316,31 +268,6 @@ def test_a_write_that_fails_keeps_the_old_artefact(made, root, monkeypatch):
     assert len(list((root / "_build" / "interactive" / "results").iterdir())) == 2
 
 
-def test_what_another_process_wrote_is_not_taken_for_ours(made, root, monkeypatch):
-    @contextmanager
-    def overtaken(path):
-        with settings.atomic(path) as partial:
-            yield partial
-        pd.DataFrame({"value": [0.0]}, index=["theirs"]).to_csv(path)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(study, "atomic", overtaken)
-        Study("small").read("bulk")
-    assert list(Study("small").read("bulk").index) == ["a", "b", "c"]
-
-
-def test_a_stamp_that_vanishes_while_it_is_read(made, root, monkeypatch):
-    def read_and_remove(path):
-        value = settings.read_json(path)
-        path.unlink(missing_ok=True)
-        return value
-
-    Study("small").read("bulk")
-    monkeypatch.setattr(study, "read_json", read_and_remove)
-    for _ in range(2):
-        assert Study("small").read("bulk").loc["a", "value"] == 0.3
-
-
 @pytest.mark.parametrize("what", ["table", "model"])
 def test_what_another_process_is_just_replacing_is_made_again(made, root, monkeypatch, what, caplog):
     error = {"table": FileNotFoundError("gone"), "model": Bulk2scError("no saved model here")}[what]
@@ -365,32 +292,6 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
             (partial / content).touch()
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["two"]
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
-
-
-@pytest.mark.parametrize("meanwhile", ["appears", "disappears"])
-def test_a_folder_that_another_process_writes_too_is_replaced(tmp_path, monkeypatch, meanwhile):
-    path, replace, interfered = tmp_path / "model", os.replace, []
-    if meanwhile == "disappears":
-        path.mkdir()
-        (path / "theirs").touch()
-
-    def interfere(source, target):
-        if not interfered and path == (target if meanwhile == "appears" else source):
-            interfered.append(True)
-            if meanwhile == "appears":
-                path.mkdir()
-                (path / "theirs").touch()
-            else:
-                shutil.rmtree(path)
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", interfere)
-    with settings.atomic(path) as partial:
-        partial.mkdir()
-        (partial / "mine").touch()
-    assert interfered
-    assert [file.name for file in path.iterdir()] == ["mine"]
-    assert [file.name for file in tmp_path.iterdir()] == ["model"]
 
 
 # ---------------------------------------------------------------------------------------- editions, own runs
@@ -424,12 +325,6 @@ def test_an_edition_refuses_to_replace_what_another_chapter_made(made, root, mon
     assert made == ["bulk", "cells", "cells"]
 
 
-def test_an_edition_makes_what_is_missing_whoever_owns_it(made, root, monkeypatch):
-    in_chapter(monkeypatch, root, owned="pair")
-    Study("small").read("pair")
-    assert made == ["bulk", "cells", "pair"]
-
-
 def test_another_data_set_of_the_study_is_kept_apart(made, root, monkeypatch):
     in_chapter(monkeypatch, root, owned="")
     own = Study("small")
@@ -444,12 +339,6 @@ def test_another_data_set_of_the_study_is_kept_apart(made, root, monkeypatch):
     ]
     Study("small", k=0.1).of("GSE1: odd/name", "Lapatinib + X").read("bulk")  # nobody owns it
     assert made == ["bulk", "cells", "bulk", "bulk"]
-
-
-def test_a_rule_of_ones_own_stays_with_its_cells():
-    own = Study("smoke", rule="mine.yml")
-    assert own.of("GSE1", "Lapatinib").settings["rule"] == ""
-    assert own.of("simulated", "Paclitaxel").settings["rule"] == "mine.yml"
 
 
 def test_unknown_settings_and_artefacts(root):
@@ -481,11 +370,6 @@ def test_rows_are_completed_collected_and_replaced_by_the_next_run(made, root, m
     assert Study("small").rows_of("here")["drug"].tolist() == ["123138"]
     Study("small").rows(pd.DataFrame({"metric": ["f1"], "value": [2.0]}))
     assert Study("small").rows_of("here")["value"].tolist() == [2.0]
-
-
-def test_rows_without_a_metric(made):
-    with pytest.raises(Bulk2scError, match="rows need 'metric', found value"):
-        Study("small").rows(pd.DataFrame({"value": [1]}))
 
 
 def test_rows_of_a_chapter_that_has_none(made):
@@ -557,14 +441,6 @@ def test_text_of_the_command_line(text, type_name, expected):
     assert settings.from_text(text, type_name, "x") == expected
 
 
-@pytest.mark.parametrize(
-    ("text", "type_name"), [("LR", "list[str]"), ("[a", "list[str]"), ("", "int"), ("1.5", "int")]
-)
-def test_text_of_the_wrong_type(text, type_name):
-    with pytest.raises(Bulk2scError, match="x must be"):
-        settings.from_text(text, type_name, "x")
-
-
 # ---------------------------------------------------------------------------------------- editions
 
 
@@ -582,11 +458,6 @@ def test_an_edition_of_the_wrong_form(root, fields, message):
     small_book.write_edition(root, **fields)
     with pytest.raises(Bulk2scError, match=f"editions/small.yml: {message}"):
         settings.load_edition("small")
-
-
-def test_an_unknown_edition(root):
-    with pytest.raises(Bulk2scError, match=r"edition 'smal' is unknown; .* has small. Did you mean 'small'"):
-        Study("smal")
 
 
 @pytest.mark.parametrize(
@@ -673,25 +544,6 @@ def test_one_more_part_leaves_the_others_as_they_are(in_parts):
     in_parts.clear()
     Study("small", n_seeds=2, scale=2.0).read("draws")
     assert in_parts == ["draws 0", "draws 1"]
-
-
-def test_sets_of_tables_are_joined_table_by_table_in_the_order_asked_for(in_parts):
-    found = Study("small", methods=["other", "one", "other"]).read("fits")
-    assert found["scores"]["method"].tolist() == ["other", "one"]
-    assert found["curves"]["loss"].tolist() == [5, 3]
-
-
-def test_a_part_is_made_alone(in_parts):
-    assert Study("small").read_part("draws", 1)["seed"].unique().tolist() == [1]
-    assert in_parts == ["bulk", "draws 1"]
-
-
-def test_what_reads_an_artefact_in_parts_changes_with_their_number(in_parts, monkeypatch):
-    def mean(draws):
-        return pd.DataFrame({"value": [draws["value"].mean()]})
-
-    monkeypatch.setitem(artefacts.ARTEFACTS, "mean", Artefact("mean.csv.gz", mean, "pp"))
-    assert Study("small").stamp("mean") != Study("small", n_seeds=4).stamp("mean")
 
 
 def test_no_parts_at_all(in_parts):

@@ -92,11 +92,6 @@ def test_gse156246(written, monkeypatch, line):
     assert cells.obs["sample"].str.contains(line).all() and set(cells.obs["cell_line"]) == {line}
 
 
-def test_gse156246_knows_two_lines():
-    with pytest.raises(Bulk2scError, match=r"'BT-474' is not in GSE156246; .*Did you mean 'BT474'"):
-        datasets.gse156246("BT-474")
-
-
 @pytest.mark.parametrize(
     ("name", "time"),
     [
@@ -192,37 +187,3 @@ def test_genes_of_no_known_kind_are_refused(written, monkeypatch, tmp_path, key)
     paths[0].write_bytes(gzip.compress("\n".join(named).encode()))
     with pytest.raises(Bulk2scError, match="expected human genes, found names such as 'probe_0'"):
         load(key, paths, monkeypatch)
-
-
-@pytest.mark.parametrize("key", ["GSE117872", "GSE131984"])
-def test_both_files_are_needed(written, monkeypatch, key):
-    with pytest.raises(Bulk2scError, match=r"expected one matrix and one table named '\w+', found GSE"):
-        load(key, written[key][:1], monkeypatch)
-
-
-@pytest.mark.parametrize(
-    ("key", "names", "expected"),
-    [
-        (
-            "GSE108394",
-            ["GSM1_451LU", "GSM2_451LU_b"],
-            "samples named 451Lu and 451LuBR3, found GSM1_451LU, GSM2",
-        ),
-        ("GSE108394", ["GSM1", "GSM2"], "samples named 451Lu and 451LuBR3, found GSM1, GSM2"),
-        (
-            "GSE156246-BT474",
-            ["BT474_UT", "BT474_6h"],
-            "samples of BT474 named untreated and 14d .*found BT474_UT",
-        ),
-        ("GSE156246-BT474", ["HCC1419_UT", "HCC1419_DTP"], "samples of BT474 named .* found HCC1419_UT"),
-        ("GSE156246-BT474", ["BT474_a", "BT474_b"], "samples of BT474 named .* found BT474_a, BT474_b"),
-    ],
-)
-def test_samples_of_other_names_are_listed(tmp_path, monkeypatch, key, names, expected):
-    members = {}
-    for name, table in formats.made_up_counts(dict.fromkeys(names, 3)).items():
-        members |= formats.triplet(f"{name}_", table, "genes")
-    archive = formats.write_tar(tmp_path / "RAW.tar", members)
-    with pytest.raises(Bulk2scError, match=expected) as error:
-        load(key, [archive], monkeypatch)
-    assert "\n" not in str(error.value)

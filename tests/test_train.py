@@ -63,12 +63,6 @@ def test_max_epochs_ends_training_and_zero_changes_nothing():
     assert history.empty and module.weight.item() == 0
 
 
-def test_trains_in_train_mode_and_validates_in_eval_mode_without_gradients():
-    module = Scripted()
-    train.minimise(module, no_batches, module.loss, module.validation(iter([2.0, 1.0])), max_epochs=2)
-    assert module.modes == 2 * [("train", True, True), ("validation", False, False)]
-
-
 def test_history_holds_means_over_batches():
     module = Scripted()
     history = train.minimise(
@@ -129,25 +123,6 @@ def test_seeded_is_repeatable_and_leaves_the_callers_generator():
     assert torch.equal(first, second) and torch.equal(torch.rand(2), expected)
 
 
-def test_device_by_name():
-    assert train.device().type == ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def test_numba_does_not_change_the_number_of_threads(monkeypatch):
-    before = torch.get_num_threads()
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    try:
-        torch.set_num_threads(2)
-        train.keep_threads()
-        assert torch.get_num_threads() == 1
-        monkeypatch.delenv("OMP_NUM_THREADS")
-        torch.set_num_threads(2)
-        train.keep_threads()
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-
-
 def test_full_batches_are_adam_with_clipping_and_halving_and_stops_when_told():
     module = nn.Linear(1, 1, bias=False)
     weight, losses = module.weight, []
@@ -198,14 +173,6 @@ def test_bf16_is_taken_where_the_processor_has_it(monkeypatch, processor, wanted
     if wanted:
         monkeypatch.setenv("BULK2SC_PRECISION", wanted)
     assert train.takes_bf16() is taken
-
-
-def test_an_older_torch_and_a_gpu_keep_to_float32(monkeypatch):
-    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
-    assert not train.takes_bf16()
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert not train.takes_bf16()
 
 
 def test_an_unknown_precision_is_named(monkeypatch):

@@ -48,11 +48,6 @@ def test_five_seeds_leave_out_every_measured_line_once_and_score_all_cells(found
     assert found["curves"].empty
 
 
-def test_six_seeds_divide_the_lines_anew(variants):
-    first, again = (set(trials.run(variants[:1], seed=s, k=0.3)["lines"]["line"]) for s in (0, 5))
-    assert len(first) == len(again) and first != again
-
-
 def test_the_lines_left_out_are_judged_by_thresholds_of_the_others(variants, found):
     training, left_out = evaluate.leave_out_fold(variants[0].bulk, k=0.3, seed=3)
     low, high = np.quantile(training.obs["auc"].dropna(), [0.3, 0.7])
@@ -74,23 +69,3 @@ def test_validation_is_the_mean_over_seeds_and_finds_the_signal(found):
     assert trials.chosen(table) == "signal"
     noise = table.query("method == 'noise' and metric == 'auroc' and seed == -1").iloc[0]
     assert noise["low"] < 0.5 < noise["high"]
-
-
-def test_without_variants_the_tables_have_their_columns_and_no_rows(found):
-    empty = trials.run([], seed=0, k=0.3)
-    assert {name: list(table) for name, table in empty.items()} == {
-        name: list(table) for name, table in found.items()
-    }
-    assert all(table.empty for table in empty.values())
-    judged = trials.validation(empty["lines"])
-    assert judged.empty and list(judged) == list(trials.validation(found["lines"]))
-
-
-def test_each_fitted_model_can_be_looked_at(variants):
-    def look(model, lines, cells):
-        return pd.DataFrame({"model": [model.name], "n": [lines.n_obs + cells.n_obs]})
-
-    looks = trials.run(variants, seed=0, k=0.3, look=look)["looks"]
-    assert looks.to_dict("list") == {
-        "model": ["ridge"] * 2, "n": [120 - 22 + 40] * 2, "method": ["signal", "noise"], "seed": [0, 0],
-    }  # fmt: skip

@@ -61,15 +61,6 @@ def test_a_chapter_comes_after_those_whose_artefacts_it_needs(root):
     ]
 
 
-def test_what_no_chapter_writes_belongs_to_the_first_that_needs_it(root):
-    small_book.write_edition(root, chapters=["beta", "gamma"])
-    planned = plan.plan("small")
-    assert [(c.owned, c.after) for c in planned.chapters] == [
-        (["raw_cells", "cells", "bulk"], []),
-        ([], ["beta"]),
-    ]
-
-
 def keys(root, **fields):
     small_book.write_edition(root, **fields)
     return {chapter.slug: chapter.key for chapter in plan.plan("small").chapters}
@@ -173,12 +164,6 @@ def test_notebooks_whose_defaults_disagree_must_leave_the_choice_to_the_edition(
     assert plan.plan("small").chapter("beta").values["k"] == 0.25
 
 
-def test_a_notebook_that_gives_a_setting_another_type(root):
-    change_notebook(root, "second/gamma", declare='k: str = "x"  # share')
-    with refused("chapter 'gamma' declares 'k' as str, but it is a setting of artefacts, which need float"):
-        plan.plan("small")
-
-
 @pytest.mark.parametrize(
     ("name", "metadata", "message"),
     [
@@ -205,11 +190,6 @@ def test_artefacts_that_do_not_fit(root, name, metadata, message):
     else:
         with refused(message):
             plan.plan("small")
-
-
-def test_an_unknown_chapter_of_a_plan(root):
-    with refused("chapter 'gama' is unknown; edition 'small' has alpha, beta, gamma. Did you mean 'gamma'"):
-        plan.plan("small").chapter("gama")
 
 
 def test_contents_without_chapters_left_out_and_parts_left_empty():
@@ -259,13 +239,6 @@ def test_current_chapters_are_not_waited_for_and_need_nothing(root):
     assert planned.inputs(planned.chapter("gamma")) == ["state/gamma.json", "notebooks/first/beta.ipynb"]
 
 
-def test_notebooks_that_make_artefacts_of_several_data_sets_are_waited_for():
-    paper, demo = plan.plan("paper"), plan.plan("demo")
-    before = paper.before(paper.chapter("baselines"))
-    assert {"notebooks/data/single-cells.ipynb", "notebooks/data/clustering.ipynb"} <= set(before)
-    assert not [file for file in demo.before(demo.chapter("baselines")) if file.endswith(".ipynb")]
-
-
 # ---------------------------------------------------------------------------------------- pages
 
 
@@ -276,13 +249,6 @@ def test_links_to_chapters_left_out_become_text():
     )
     found = pages.without_dead_links(text, pages.Path("book/intro.md"), {"notebooks/a/two": "Two"})
     assert found == text.replace("[two *x*](../notebooks/a/two.ipynb#part)", "two *x*")
-
-
-def test_links_between_chapters():
-    text = "[here](two.ipynb) [there](../b/three.ipynb)"
-    here = pages.Path("notebooks/a/one")
-    absent = {"notebooks/a/two": "Two"}
-    assert pages.without_dead_links(text, here, absent) == "here [there](../b/three.ipynb)"
 
 
 def test_a_chapter_that_is_left_out_is_named_where_its_link_had_no_text():
@@ -497,14 +463,6 @@ def test_two_builds_at_once_wait_for_each_other(built):
     assert other.returncode == 0
 
 
-@pytest.mark.slow
-def test_a_failure_outside_the_chapters_names_the_log(built, monkeypatch):
-    change_notebook(built, "first/alpha", declare="more: int = 1  # another one")
-    monkeypatch.setattr(workflow, "_snakemake", lambda planned, cores: subprocess.CompletedProcess([], 1))
-    with refused("edition 'small': the build stopped; see .*snakemake.log"):
-        workflow.build("small")
-
-
 def test_whatever_goes_wrong_in_a_step_reaches_the_build(root, monkeypatch, capsys):
     monkeypatch.setattr(workflow, "_render", lambda planned: 1 / 0)
     (root / "_build" / "small").mkdir(parents=True)
@@ -513,13 +471,6 @@ def test_whatever_goes_wrong_in_a_step_reaches_the_build(root, monkeypatch, caps
         root / "_build" / "small" / "errors" / "pages"
     ).read_text() == "pages: ZeroDivisionError: division by zero"
     assert capsys.readouterr().out == "[pages] failed\n"
-
-
-def test_a_plan_that_fails_within_a_step_reaches_the_build(root):
-    small_book.write_edition(root, title=None)
-    assert workflow.main(["small", "pages"]) == 1
-    said = (root / "_build" / "small" / "errors" / "pages").read_text()
-    assert said == "editions/small.yml: field 'title' is missing; add it"
 
 
 # ---------------------------------------------------------------------------------------- the book itself

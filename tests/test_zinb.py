@@ -83,38 +83,9 @@ def test_chunks_give_the_loss_and_the_gradients_of_the_whole(example, rows):
     )
 
 
-def test_numbers_are_the_same_with_any_number_of_threads(example, threads):
-    counts = sparse.csr_matrix(example[0])
-    torch.manual_seed(0)
-    decoder, hidden = zinb.ZINBDecoder(5, 7), torch.randn(30, 5, requires_grad=True)
-
-    def loss_and_gradients():
-        loss = zinb.ZINBReconstruction(counts, rows=4)(decoder, hidden)
-        return loss, *torch.autograd.grad(loss, [hidden, *decoder.parameters()])
-
-    one, *others = (threads(n, loss_and_gradients) for n in (1, 2, 3))
-    for other in others:
-        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
-
-
-def test_loss_needs_no_gradient_where_none_is_taken(example):
-    with torch.no_grad():
-        loss = zinb.ZINBReconstruction(sparse.csr_matrix(example[0]))(
-            zinb.ZINBDecoder(5, 7), torch.zeros(30, 5)
-        )
-    assert not loss.requires_grad and torch.isfinite(loss)
-
-
 def test_size_factors_are_totals_over_their_median_and_one_for_an_empty_cell():
     counts = sparse.csr_matrix(np.array([[1.0, 1], [2, 2], [0, 0], [4, 4]]))
     assert zinb.size_factors(counts).flatten().tolist() == [0.5, 1, 1, 2]
-
-
-def test_whole_counts_drops_stored_zeros_and_leaves_the_layer_alone():
-    layer = sparse.csr_matrix((np.array([0.0, 3.0]), ([0, 1], [0, 1])), shape=(2, 2))
-    cells = AnnData(np.zeros((2, 2)), layers={"counts": layer})
-    assert zinb.whole_counts(cells, "x").nnz == 1
-    assert cells.layers["counts"].nnz == 2
 
 
 @pytest.mark.parametrize("wrong", [-1.0, 0.5])
