@@ -7,23 +7,21 @@ rounded otherwise, so what hangs on one is held against a file of the same preci
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from bulk2sc import workflow
-from bulk2sc.settings import precision, project_root
+from bulk2sc.plan import plan
+from bulk2sc.settings import precision
 
 FOLDER = Path(__file__).parent / "golden"
-MEASURED = ["value", "low", "high"]
-# Neither names a row nor is compared: p-values jump where a network or a draw differs in one cell.
-ASIDE = {"edition", "p", "holm", "p_holm", "p_best"}
-
-
+INDEX = ["table", "row", "column"]
 # What hangs on a network: rows that name one, and chapters about one but for their rows of simple methods.
 NETWORK = r"AE\b|DeepCluster|encoder"
 OF_NETWORKS = ("shared-encoder", "classifier", "hyperparameters", "pathway-resources", "ablation", "controls")
 OF_NETWORKS += ("calibration", "pathway-attribution", "latent-space")
 SIMPLE = r"method=(?:ridge|signature|mean effect|all |LR|SVM|DT|RF|GB|XGBoost|tuned XGBoost|chance)"
+# Ends of intervals and p-values of networks follow from few cells and lines: they jump, and are not compared.
+JUMP = {"low", "high", "p", "holm", "p_holm", "p_best"}
 TOLERANCE = 0.1
 
 
@@ -31,49 +29,50 @@ def file_of(edition: str) -> Path:
     return FOLDER / f"{edition}-{precision()}.csv.gz"
 
 
-def kept(edition: str) -> pd.DataFrame | None:
+def kept(edition: str) -> pd.Series | None:
     """Return what is frozen for the precision of this machine; None where nothing is."""
     path = file_of(edition)
-    return pd.read_csv(path, index_col=["chapter", "row"]) if path.exists() else None
+    return pd.read_csv(path, index_col=INDEX)["value"] if path.exists() else None
 
 
-def drifted(found: pd.DataFrame, frozen: pd.DataFrame) -> pd.DataFrame:
-    """Return the frozen rows that were not found again, and what was found; rows may be added."""
+def built(edition: str) -> pd.Series:
+    """Return every number in the tidy results of a built edition, by table, row and column."""
+    planned, found = plan(edition), {}
+    for chapter in planned.chapters:
+        own = planned.executed(chapter).parent / "results"  # of a chapter that is kept in the store
+        files = sorted(own.glob("*.csv")) or [planned.build / "results" / f"{chapter.slug}.csv"]
+        found |= {
+            f"{chapter.slug}/{file.stem}": numbers(pd.read_csv(file)) for file in files if file.exists()
+        }
+    return pd.concat(found, names=INDEX)
+
+
+def numbers(rows: pd.DataFrame) -> pd.Series:
+    """Return the floats of a table by row and column; a row is named by all else, and by how often it was."""
+    names = rows.select_dtypes(exclude="float").drop(columns=["edition", "chapter"], errors="ignore")
+    names = names.apply(lambda row: "; ".join(f"{k}={v}" for k, v in row.dropna().items()), axis=1)
+    again = names.groupby(names).cumcount()
+    rows = rows.select_dtypes("float").set_axis(names + " #" + again.astype(str))
+    return rows.stack(future_stack=True).dropna()
+
+
+def drifted(found: pd.Series, frozen: pd.Series) -> pd.DataFrame:
+    """Return the frozen numbers that were not found again, and what was found; there may be more."""
     found = found.reindex(frozen.index)
-    off = (found - frozen).abs()
-    chapter, row = (frozen.index.get_level_values(level) for level in ("chapter", "row"))
+    table, row, column = (frozen.index.get_level_values(level) for level in INDEX)
+    chapter = table.str.partition("/").get_level_values(0)
     loose = row.str.contains(NETWORK) | (chapter.isin(OF_NETWORKS) & ~row.str.contains(SIMPLE))
-    exact = (off <= 1e-6 * frozen.abs() + 1e-9) | (found.isna() & frozen.isna())
-    near = exact["value"] | (off["value"] <= TOLERANCE)
-    wrong = ~np.where(loose, near, exact.all(axis=1))
-    return frozen[wrong].join(found[wrong], rsuffix=" found")
-
-
-def built(edition: str) -> pd.DataFrame:
-    """Return MEASURED of all tidy results of a built edition, by chapter and by what names the row."""
-    folder = project_root() / "_build" / edition / "results"
-    tables = {path.stem: pd.read_csv(path) for path in sorted(folder.glob("*.csv"))}
-    return pd.concat({name: named(rows) for name, rows in tables.items()}, names=["chapter", "row"])
-
-
-def named(rows: pd.DataFrame) -> pd.DataFrame:
-    """Name each row by all that is not measured, and rows of one name by their number."""
-    about = rows[[c for c in rows if c not in {*MEASURED, *ASIDE, "chapter"}]]
-    shown = about.apply(lambda column: column.map(lambda x: f"{x:g}" if isinstance(x, float) else x))
-    names = [
-        "; ".join(f"{k}={v}" for k, v in row.items() if pd.notna(about.at[i, k]))
-        for i, row in shown.iterrows()
-    ]
-    names = pd.Series(names, dtype=str)
-    again = names.groupby(names).cumcount().astype(str)
-    return rows.reindex(columns=MEASURED).set_axis(names + (" #" + again).where(again != "0", ""), axis=0)
+    allowed = (1e-6 * frozen.abs() + 1e-9).mask(loose, TOLERANCE * frozen.abs().clip(1))
+    right = ((found - frozen).abs() <= allowed) | (loose & column.isin(JUMP))
+    return pd.DataFrame({"frozen": frozen, "found": found})[~right]
 
 
 def freeze(edition: str) -> Path:
     workflow.build(edition)
     path = file_of(edition)
     path.parent.mkdir(exist_ok=True)
-    built(edition).to_csv(path, float_format="%.9g", compression={"method": "gzip", "mtime": 0})
+    compression = {"method": "gzip", "mtime": 0}
+    built(edition).rename("value").to_csv(path, float_format="%.9g", compression=compression)
     return path
 
 

@@ -8,7 +8,7 @@ import pytest
 pytest_plugins = ["book_fixtures"]
 
 
-def held_against(edition: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def held_against(edition: str) -> tuple[pd.Series, pd.Series]:
     """Return what is built and what is frozen; skip where nothing is."""
     kept = frozen.kept(edition)
     if kept is None:
@@ -41,8 +41,8 @@ def test_results_of_demo_are_those_that_were_frozen():
     ],
 )
 def test_what_drifts_is_noticed(chapter, method, change, drifts):
-    rows = pd.DataFrame({"method": [method] * 2, "metric": "auroc", "seed": [0, 1], "value": [0.5, np.nan]})
-    before = pd.concat({chapter: frozen.named(rows)}, names=["chapter", "row"])
-    after = before + change
-    assert len(frozen.drifted(after, before)) == drifts
-    assert len(frozen.drifted(after.iloc[:0], before)) == 1, "a row is gone"
+    rows = pd.DataFrame({"method": [method] * 2, "seed": [0, 1], "value": [0.5, np.nan], "low": 0.1})
+    before = pd.concat({f"{chapter}/{chapter}": frozen.numbers(rows)}, names=frozen.INDEX)
+    after = before.where(before.index.get_level_values("column") == "low", before + change)
+    assert len(before) == 3 and len(frozen.drifted(after, before)) == drifts
+    assert len(frozen.drifted(after.iloc[1:], before)) == 1, "a number is gone"

@@ -79,7 +79,7 @@ def assert_equal_to(root, undisturbed):
     assert not list(one.rglob(f"{settings.UNFINISHED}*"))
 
 
-@pytest.mark.slow
+@pytest.mark.verify
 def test_the_whole_build_is_killed(interrupted, small_book_built):
     root, build, gate = interrupted
     assert not list(root.rglob("_build/small/notebooks/first/beta.ipynb"))

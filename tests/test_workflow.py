@@ -334,7 +334,7 @@ def page(root, name):
     return (root / "_build" / "small" / "html" / f"{name}.html").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.verify
 def test_every_page_has_its_run_card_and_provenance(built):
     assert "<h1>Welcome" in page(built, "book/intro") and "This is A small book" in page(built, "book/intro")
     html = page(built, "notebooks/first/alpha")
@@ -374,7 +374,7 @@ def test_a_changed_parameter_of_a_chapter_runs_it_and_renders(built, capfd):
     assert said[3].startswith("[pages] … ")
 
 
-@pytest.mark.slow
+@pytest.mark.verify
 def test_a_changed_shared_setting_runs_what_depends_on_it(built):
     small_book.write_edition(built, parameters=small_book.SMALL["parameters"] | {"n_cells": 210})
     before = times(built)
@@ -436,7 +436,7 @@ def test_a_new_edition_is_a_new_file_and_nothing_else(built, capfd):
     assert {p: p.read_bytes() for p in before} == before
 
 
-@pytest.mark.slow
+@pytest.mark.verify
 def test_a_run_of_its_own_leaves_the_edition_alone(built):
     before = times(built)
     output = workflow.run_own(plan.plan("small"), "alpha", {"k": 0.2})
@@ -452,7 +452,7 @@ def test_a_run_of_its_own_leaves_the_edition_alone(built):
     assert not (output.parent / "results" / "bulk.h5ad").exists(), "that of the edition fits"
 
 
-@pytest.mark.slow
+@pytest.mark.verify
 def test_two_builds_at_once_wait_for_each_other(built):
     with workflow._lock(built / "_build" / "small"):
         command = [workflow.sys.executable, "-m", "bulk2sc.cli", "book", "--edition", "small"]
