@@ -8,7 +8,7 @@ not made again. Run: python benchmarks/bulk_models.py
 
 import argparse
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,10 +28,10 @@ SETS = {"GSE173634": {"min_lines": 20, "spread": 0.05}, "GSE118767": {"min_lines
 ATLAS, MIXOLOGY = SETS
 IMPOSTOR = "HCC1143"  # its cells are not of that line
 POOL = 15
-PENALTIES = (5e2, 2e3, 5e3, 1e4, 5e4)
+PENALTIES = (1e3, 2e3, 5e3, 1e4)
 REFERENCE = "ridge: AUC, linear, penalty 10000"
 OWN, TISSUE, RANDOM = ", own bulk profiles", "bulk lines, tissue out", "bulk lines, random"
-PLAIN, KINDS, FEW = "plain", ("linear", "rbf"), ("AUC", "AUC and IC50", "ranks of AUC")
+KINDS, FEW = ("linear", "rbf"), ("AUC", "AUC and IC50")
 COLUMNS = ["idea", "setting", "features", "on", "pooled", "rho", "n_drugs"]
 TISSUE_LOSS = 0.01  # more than this a candidate may not lose on bulk lines of unseen tissues
 
@@ -114,8 +114,9 @@ def ranked(values: np.ndarray) -> np.ndarray:
 
 
 def _normal(column: np.ndarray) -> np.ndarray:
-    known = ~np.isnan(column)
-    return np.where(known, norm.ppf((rankdata(column, nan_policy="omit") - 0.5) / known.sum()), np.nan)
+    known, scores = ~np.isnan(column), np.full(len(column), np.nan)
+    scores[known] = norm.ppf((rankdata(column[known]) - 0.5) / max(known.sum(), 1))
+    return scores
 
 
 def mean_of(*values: np.ndarray) -> np.ndarray:
@@ -141,8 +142,8 @@ class Kernels:
 
     def __init__(self, responses: dict, within: dict, across: dict):
         self.responses, self.within, self.across = responses, within, across
-        self.size = np.nanstd(responses["AUC"], axis=0)
 
+    @cached_property
     def targets(self) -> dict[str, np.ndarray]:
         return {name: make(self.responses) for name, make in TARGETS.items()}
 
@@ -155,8 +156,7 @@ class Kernels:
 
     def all_targets(self, penalty: float, kernel: str = "linear", of=tuple(TARGETS)) -> dict[str, dict]:
         """Predict several targets at once, as most lack the same lines: target -> input -> predictions."""
-        targets = self.targets()
-        found = self.predict(np.hstack([targets[name] for name in of]), penalty, kernel)
+        found = self.predict(np.hstack([self.targets[name] for name in of]), penalty, kernel)
         parts = {name: np.split(values, len(of), axis=1) for name, values in found.items()}
         return {target: {name: parts[name][i] for name in parts} for i, target in enumerate(of)}
 
@@ -249,31 +249,35 @@ def ridges(k: Kernels) -> Found:
         for target, found in k.all_targets(penalty, "rbf", FEW).items():
             yield "RBF kernel", f"{target}, penalty {penalty:g}", found
     for target in FEW:
-        for rank in (10, 20, 50):
-            found = k.predict(k.targets()[target], 2e3, rank=rank)
+        for rank in (20, 50):
+            found = k.predict(k.targets[target], 2e3, rank=rank)
             yield "low rank over drugs", f"{target}, penalty 2000, rank {rank}", found
 
 
 def combined(k: Kernels) -> Found:
     """Ensembles, and general tolerance, the mean over drugs, with a weight of its own."""
-    at = {
-        penalty: k.all_targets(penalty, of=("AUC", "IC50", "AUC and IC50"))
-        for penalty in (1e3, 2e3, 5e3, 1e4)
-    }
-    low = k.predict(k.targets()["AUC"], 2e3, rank=20)
-    rbf = k.all_targets(2e3, "rbf", FEW)["AUC and IC50"]
+    of = ("AUC", "IC50", "AUC and IC50")
+
+    def scaled(found: dict[str, np.ndarray], target: str) -> dict[str, np.ndarray]:
+        values = k.targets[target]
+        centre, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+        return {name: (predicted - centre) / spread for name, predicted in found.items()}
+
+    at = {p: {t: scaled(v, t) for t, v in k.all_targets(p, of=of).items()} for p in (1e3, 2e3, 5e3, 1e4)}
+    low = scaled(k.predict(k.targets["AUC"], 2e3, rank=20), "AUC")
+    rbf = scaled(k.all_targets(2e3, "rbf", FEW)["AUC and IC50"], "AUC and IC50")
     for name, parts in {
         "AUC 2e3, IC50 5e3": (at[2e3]["AUC"], at[5e3]["IC50"]),
         "AUC 1e4, rank 20 of AUC 2e3": (at[1e4]["AUC"], low),
         "AUC 1e3, AUC 1e4": (at[1e3]["AUC"], at[1e4]["AUC"]),
         "AUC and IC50, linear 2e3, RBF 2e3": (at[2e3]["AUC and IC50"], rbf),
     }.items():
-        yield "ensemble", name, {n: sum(p[n] / p[n].std(axis=0) for p in parts) for n in low}
+        yield "ensemble", name, {n: sum(part[n] for part in parts) for n in low}
     for measure in ("AUC", "IC50"):
         general = np.nanmean(standard(k.responses[measure]), axis=1, keepdims=True)
         tolerance = k.predict(general / np.nanstd(general), 5e3)
         for weight in (-0.25, 0.25, 0.5, 1, 100):
-            found = {n: p / k.size + weight * tolerance[n] for n, p in at[5e3]["AUC"].items()}
+            found = {n: p + weight * tolerance[n] for n, p in at[5e3]["AUC"].items()}
             yield "general and specific", f"AUC 5e3 + {weight} x general tolerance by {measure}", found
 
 
@@ -294,8 +298,11 @@ def stacked(k: Kernels) -> Found:
 
 def featured(k: Kernels) -> Found:
     for penalty in (2e3, 1e4):
-        for target, found in k.all_targets(penalty, of=("AUC", "AUC and IC50")).items():
+        for target, found in k.all_targets(penalty, of=FEW).items():
             yield "", f"{target}, linear, penalty {penalty:g}", found
+
+
+IDEAS = {"one ridge": (ridges,), "several ridges": (combined, stacked)}  # with genes and lines as they are
 
 
 # ------------------------------------------------------------------------------------------------- measuring
@@ -304,9 +311,9 @@ def featured(k: Kernels) -> Found:
 def on_cells(key: str, feature: str) -> Iterator[dict]:
     """Rank the lines of a set of cells by every idea with one kind of features."""
     data = load(key)
-    k = kernels(data) if feature == PLAIN else FEATURES[feature](data)
+    k = FEATURES.get(feature, kernels)(data)
     at, auc = [data.drugs.index(drug) for drug in data.truth], data.truth.to_numpy(float)
-    for make in (ridges, combined, stacked) if feature == PLAIN else (featured,):
+    for make in IDEAS.get(feature, (featured,)):
         for idea, setting, found in make(k):
             for name, predicted in found.items():
                 rho = panel.spearman(predicted[None][:, :, at], auc)[0]
@@ -328,7 +335,7 @@ def on_bulk(kind: str, feature: str) -> Iterator[dict]:
         within = {kind: K[np.ix_(fitting, fitting)] for kind, K in whole.within.items()}
         across = {kind: {"lines": K[np.ix_(left, fitting)]} for kind, K in whole.within.items()}
         k = Kernels(responses, within, across)
-        for make in (ridges, combined, stacked):
+        for make in IDEAS[feature]:
             for idea, setting, found in make(k):
                 out.setdefault((idea, setting), empty.copy())[left] = found["lines"]
     at = [data.drugs.index(drug) for drug in data.truth]
@@ -342,8 +349,9 @@ def on_bulk(kind: str, feature: str) -> Iterator[dict]:
 
 def make() -> pd.DataFrame:
     """Make what is missing of the table, a kind of features on a set at a time."""
-    blocks = [(on, PLAIN, on_bulk) for on in (TISSUE, RANDOM)]
-    blocks += [(key, feature, on_cells) for key in SETS for feature in (PLAIN, *FEATURES)]
+    blocks = [(TISSUE, ideas, on_bulk) for ideas in IDEAS]
+    blocks += [(key, feature, on_cells) for feature in (*IDEAS, *FEATURES) for key in SETS]
+    blocks += [(RANDOM, ideas, on_bulk) for ideas in IDEAS]
     table = pd.read_csv(OUT) if OUT.exists() else pd.DataFrame(columns=["on", "features"])
     for on, feature, measure in blocks:
         if not ((table["on"] == on) & (table["features"] == feature)).any():
@@ -362,7 +370,7 @@ def compared(table: pd.DataFrame) -> pd.DataFrame:
         data, scores = load(key), []
         k = kernels(data)
         at = [data.drugs.index(drug) for drug in data.truth]
-        found = {(i, s): p for make in (ridges, combined, stacked) for i, s, p in make(k)}
+        found = {(i, s): p for ideas in IDEAS.values() for make in ideas for i, s, p in make(k)}
         for method in dict.fromkeys([REFERENCE, *chosen]):
             idea, setting = method.split(": ", 1)
             plain = setting.removesuffix(f", pool {POOL}")

@@ -5,7 +5,7 @@ own deviation (half of the variance), and the methods share six tenths of all de
 see the same expression. "equal": all have the same skill; "graded": their skills differ. Three ways to make
 intervals from the same draws: cells drawn as if each were a line, lines drawn and each difference by itself
 with plain percentiles, and the rule.
-Run: python benchmarks/interval_coverage.py [--out table.csv]; about four minutes of one core.
+Run: python benchmarks/interval_coverage.py [--out table.csv]; about five minutes of one core.
 """
 
 import argparse

@@ -143,7 +143,8 @@ def _run(parsed: argparse.Namespace) -> None:
     print(f"{parsed.chapter} …", flush=True)
     notebook = run_own(planned, parsed.chapter, given, cores)
     if any(isinstance(value, str) and is_own(value) for value in given.values()):
-        print(*_notes(notebook.parent / "results" / "raw_cells.h5ad"), sep="\n")
+        for note in _notes(notebook.parent / "results" / "raw_cells.h5ad"):
+            print(note)
     print(f"notebook: {notebook}\nresults: {notebook.parent / 'results'}")
 
 
@@ -242,15 +243,21 @@ def _define_predict(commands) -> None:
         "cells.h5ad --drug Lapatinib --out scored.h5ad",
         "a549.h5ad --drug Cisplatin --out scored.h5ad --exclude-lines A549 --seeds 5",
         "filtered_feature_bc_matrix/ --drug Cisplatin --out scored.h5ad",
+        "cells.h5ad --drug all --by leiden --out scored.h5ad",
     )
     add = command.add_argument
     add("cells", metavar="CELLS", help=".h5ad (.gz), 10x .h5 or matrix folder, or table (.csv, .tsv, .gz)")
-    add("--drug", required=True, metavar="DRUG", help="any drug of GDSC2")
+    add("--drug", required=True, metavar="DRUG", help="any drug of GDSC2 (see bulk2sc drugs), or all")
     add("--out", required=True, metavar="OUT.h5ad", help="where to write the scored cells")
     add("--exclude-lines", default="", metavar="A,B", help="cell lines to leave out of training")
     add("--seeds", type=int, metavar="N", help="how many models to average")
     add("--pool", type=int, metavar="K", help="average each cell with its K nearest (default: 0)")
     add("--model", metavar="NAME", help="method, such as ridge or 'shared AE'")
+    add(
+        "--by",
+        metavar="COLUMN",
+        help="with all drugs: list those that lead in each group of this column of obs",
+    )
     add("--gene-column", metavar="COLUMN", help="column of var that names the genes (default: its index)")
     add("--values", choices=["counts", "log", "z"], help="what the values are, where they do not tell")
     matrix = command.add_mutually_exclusive_group()
@@ -264,7 +271,11 @@ def _define_predict(commands) -> None:
 def _predict(parsed: argparse.Namespace) -> None:
     from bulk2sc.predict import predict
 
-    chosen = {n: getattr(parsed, n) for n in ("seeds", "model", "pool") if getattr(parsed, n) is not None}
+    asked = {n: getattr(parsed, n) for n in ("seeds", "model", "pool", "by")}
+    chosen = {name: value for name, value in asked.items() if value is not None}
+    only_one = ["by"] if parsed.drug != "all" else ["model", "seeds"]
+    for name in [name for name in only_one if name in chosen]:
+        raise Bulk2scError(f"--{name} does not go with --drug {parsed.drug}; leave it out")
     lines = [line.strip() for line in parsed.exclude_lines.split(",") if line.strip()]
     reading = {n: getattr(parsed, n) for n in ("gene_column", "values", "layer", "sample")}
     if reading := {name: value for name, value in reading.items() if value}:

@@ -1,11 +1,16 @@
-"""The drugs that can be predicted: their names, synonyms and targets, and how well each is predicted."""
+"""All drugs: names, synonyms and targets, how well each is predicted, and scores of cells for each."""
 
 from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 from bulk2sc.datasets.registry import DATA
 from bulk2sc.errors import Bulk2scError, did_you_mean
+
+UNITS = "share of the lines left out of training that are predicted to be less sensitive, 0 to 1"
+N_LEADING = 5  # drugs shown for each group of cells
 
 
 def drug_table() -> pd.DataFrame:
@@ -57,6 +62,59 @@ def resolve_drug(name: str, drugs: Iterable[str]) -> str:
         f"Unknown drug '{name}': not among the {len(drugs)} of the bulk data; list them by: bulk2sc drugs."
         + did_you_mean(name, spelt)
     )
+
+
+def score_all_drugs(lines: AnnData, cells: AnnData) -> pd.DataFrame:
+    """
+    Score cells for every drug by ridge regression of its AUC (`models.all_drugs.AllDrugs`).
+
+    Parameters
+    ----------
+    lines, cells
+        Training lines with `obsm["auc"]`, and cells, as `pp.pair` makes them.
+
+    Returns
+    -------
+    (n_cells, n_drugs), 0 to 1, higher = more sensitive: a cell's place among the predictions of the lines,
+    each made without that line (5 folds), so that drugs can be compared.
+    """
+    from sklearn.model_selection import KFold
+
+    from bulk2sc.models.all_drugs import AllDrugs
+
+    model = AllDrugs().fit(lines)
+    predicted = model.predict(cells)
+    folds = KFold(5, shuffle=True, random_state=0).split(np.empty(lines.n_obs))
+    left_out = np.sort(model.cross_validate(lines, folds)[predicted.columns].to_numpy(), axis=0)
+    below = [
+        np.searchsorted(known, values, "right")
+        for known, values in zip(left_out.T, predicted.to_numpy().T, strict=True)
+    ]
+    return pd.DataFrame(1 - np.array(below).T / lines.n_obs, predicted.index, predicted.columns)
+
+
+def leading_drugs(scores: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
+    """
+    Return the drugs with the highest mean score in each group of cells.
+
+    Parameters
+    ----------
+    scores
+        As `score_all_drugs` returns them.
+    groups
+        Group of each cell.
+
+    Returns
+    -------
+    Tidy: group, cells, drug, score (mean over the group), rho and rho_tissue_out (how well the drug is
+    predicted for lines, see `drug_table`).
+    """
+    means = scores.groupby(groups.astype(str).to_numpy()).mean().rename_axis(index="group", columns="drug")
+    top = means.stack().rename("score").reset_index().sort_values(["group", "score"], ascending=[True, False])
+    top = top.groupby("group", sort=False).head(N_LEADING)
+    top.insert(1, "cells", top["group"].map(groups.astype(str).value_counts()))
+    known = drug_table().rename(columns={"spearman_random": "rho", "spearman_tissue_out": "rho_tissue_out"})
+    return top.join(known[["rho", "rho_tissue_out"]], on="drug").reset_index(drop=True)
 
 
 def _key(name: str) -> str:

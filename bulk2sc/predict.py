@@ -13,12 +13,14 @@ from anndata import AnnData
 
 from bulk2sc import __version__, datasets, labels, models, pathways, pp, train
 from bulk2sc.artefacts import made_with
+from bulk2sc.drugs import UNITS, leading_drugs, resolve_drug, score_all_drugs
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.settings import file_digest
 
 # First on bulk cross-validation and on simulated cells, by a little: benchmarks/default_model.csv.
 DEFAULT_MODEL = "SVM"
 N_HVG = 2500  # as in the paper
+ALL = "all"  # in place of a drug
 FEW_CELLS = 10  # below which standardising over cells says little
 NOT_SCORED = "not scored"  # the response of cells with too few genes
 NO_METRICS = (
@@ -55,6 +57,7 @@ def predict(
     model: str = DEFAULT_MODEL,
     reading: Mapping[str, str] = MappingProxyType({}),
     pool: int = 0,
+    by: str = "",
     progress: Callable[[str], None] = lambda message: None,
 ) -> Prediction:
     """Score the cells of a file and write them, with their scores, to an .h5ad file.
@@ -65,7 +68,8 @@ def predict(
         Cells, as `datasets.read_cells` takes them: human genes named by symbols, Ensembl or Entrez ids;
         counts, log values or z-scores.
     drug
-        Any drug of GDSC2.
+        Any drug of GDSC2, by its name or a synonym; ``all`` scores every drug by ridge regression, into
+        ``obsm["bulk2sc_drugs"]`` (`drugs.score_all_drugs`), and takes no `model` and no `seeds`.
     out
         The .h5ad file to write; nothing is left there if anything fails.
     exclude_lines
@@ -78,6 +82,8 @@ def predict(
         What `pp.check_cells` must be told of the cells: `gene_column`, `values`, `layer`, `sample`.
     pool
         Neighbours to average each cell with, as `pp.pool` does; 0 for none.
+    by
+        With all drugs: column of obs with groups of cells, whose leading drugs are listed.
     progress
         Called with one line of text for each step.
 
@@ -102,6 +108,7 @@ def predict(
         model=model,
         reading=reading,
         pool=pool,
+        by=by,
         name=str(path),
         progress=progress,
     )
@@ -119,6 +126,7 @@ def predict_cells(
     model: str = DEFAULT_MODEL,
     reading: Mapping[str, str] = MappingProxyType({}),
     pool: int = 0,
+    by: str = "",
     bulk: AnnData | None = None,
     name: str = "cells",
     progress: Callable[[str], None] = lambda message: None,
@@ -127,23 +135,25 @@ def predict_cells(
     checked = pp.check_cells(given, name, **reading)
     found = list(checked.uns["notes"])
     progress(f"{name}: {given.n_obs} cells, {given.n_vars} genes; {found[0]}")
+    if by and by not in given.obs:
+        raise Bulk2scError(f"--by '{by}': no column of obs.{did_you_mean(by, given.obs.columns)}")
     bulk = datasets.load_bulk("gdsc2") if bulk is None else bulk
-    lines = labels.label_bulk(pp.train_lines(bulk, exclude_lines), drug=drug)
+    lines = pp.train_lines(bulk, exclude_lines)
+    if drug != ALL:
+        drug = resolve_drug(asked := drug, bulk.uns["drugs"])
+        found += [f"drug: {asked} is called {drug} here"] if asked != drug else []
+        lines = labels.label_bulk(lines, drug=drug)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", UserWarning)
         named = pp.resolve_symbols(checked)
         enough, told = _enough(named, name)
         cells = pp.normalise(named[enough].copy())
         lines, cells = pp.pair(lines, cells, n_hvg=N_HVG, pool=pool)
-    scores, code = _ensemble(lines, cells, model, seeds, progress)
     facts = {
         "version": __version__,
         "drug": drug,
-        "model": model,
-        "seeds": seeds,
         "input": pp.detect_scale(checked),
         "pool": pool,
-        **_counts(lines),
         "excluded_lines": np.array(
             sorted(pp.known_line(one, bulk.obs_names) for one in exclude_lines), dtype=str
         ),
@@ -156,8 +166,36 @@ def predict_cells(
         )
     pooled = _pooled(cells.uns["pool"]) if pool else []
     told += [f"warning: {text}" for text in dict.fromkeys(str(one.message) for one in warned)]
-    notes = [*found, *_notes(facts, lines, scores), *pooled, *told, *_own_lines(given, lines)]
+    told += _own_lines(given, lines)
+    if drug == ALL:
+        result, notes = _all_drugs(given, enough, lines, cells, by, facts)
+        return Prediction(result, [*found, *notes, *pooled, *told])
+    scores, code = _ensemble(lines, cells, model, seeds, progress)
+    facts |= {"model": model, "seeds": seeds, **_counts(lines)}
+    notes = [*found, *_notes(facts, lines, scores), *pooled, *told]
     return Prediction(_with_scores(given, enough, scores, code, facts), notes)
+
+
+def _all_drugs(
+    given: AnnData, scored: np.ndarray, lines: AnnData, cells: AnnData, by: str, facts: dict
+) -> tuple[AnnData, list[str]]:
+    """Return a copy of the cells with scores for every drug, and what to say of it."""
+    scores, result = score_all_drugs(lines, cells), given.copy()
+    every = np.full((given.n_obs, scores.shape[1]), np.nan, dtype="float32")
+    every[scored] = scores
+    result.obsm["bulk2sc_drugs"] = every
+    result.uns["bulk2sc_drugs"] = facts | {"drugs": scores.columns.to_numpy(dtype=str), "units": UNITS}
+    notes = [
+        f"genes: {facts['genes_shared']} shared with the bulk lines, {facts['genes_used']} used",
+        f"model: ridge regression of {scores.shape[1]} drugs, trained on {lines.n_obs} lines",
+        f'written to obsm["bulk2sc_drugs"]: {UNITS}',
+    ]
+    if by:
+        top = leading_drugs(scores, given.obs.loc[scored, by])
+        result.uns["bulk2sc_drugs"]["leading"] = top
+        notes += ["leading drugs (rho: how well a drug is predicted for lines left out):"]
+        notes += top.round(2).to_string(index=False).splitlines()
+    return result, notes
 
 
 def _enough(cells: AnnData, name: str) -> tuple[np.ndarray, list[str]]:
@@ -199,7 +237,7 @@ def _pooled(found: dict) -> list[str]:
 
 def _own_lines(given: AnnData, lines: AnnData) -> list[str]:
     """Warn where lines that the cells come from were trained on with their measured response."""
-    tested = lines.obs_names[lines.obs["auc"].notna()]
+    tested = lines.obs_names[lines.obs["auc"].notna()] if "auc" in lines.obs else lines.obs_names
     column, known, unknown = pp.own_lines(given.obs, lines.obs_names)
     own = sorted(set(known.values()) & set(tested))
     notes = pp.line_notes(column, unknown)

@@ -100,6 +100,24 @@ def test_it_sees_no_answer():
     pd.testing.assert_frame_equal(AllDrugs().fit(bulk).predict(cells), expected)
 
 
+def test_of_both_measures_the_mean_of_the_standardised_is_learnt():
+    """As scikit-learn fits it; two measures that agree but for their scale are one."""
+    bulk, cells = lines(), lines(30, seed=2)
+    auc = bulk.obsm["auc"]
+    bulk.obsm["ln_ic50"] = 3 * auc - 5
+    expected = AllDrugs(penalty=5.0).fit(bulk).predict(cells)
+    for measure in ("ln_ic50", "both"):
+        found = AllDrugs(penalty=5.0, measure=measure).fit(bulk).predict(cells)
+        pd.testing.assert_frame_equal(found, expected)
+    other = np.random.default_rng(0).normal(size=auc.shape)
+    bulk.obsm["ln_ic50"] = np.where(np.isnan(auc), np.nan, other)
+    y, x = auc[:-2, 0], bulk.obsm["ln_ic50"][:-2, 0]
+    half = sum((v - v.mean()) / v.std(ddof=1) for v in (y, x)) / 2
+    alone = Ridge(alpha=5.0).fit(bulk.X[:-2].astype(float), y.mean() + y.std(ddof=1) * half)
+    found = AllDrugs(penalty=5.0, measure="both").fit(bulk).predict(cells)
+    np.testing.assert_allclose(found["a"], alone.predict(cells.X), atol=1e-6)
+
+
 def test_lines_of_a_tissue_are_left_out_together():
     """Three planted tissues are found, and none is on both sides of a fold."""
     rng = np.random.default_rng(0)
@@ -116,7 +134,7 @@ def test_lines_of_a_tissue_are_left_out_together():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda bulk: bulk.obsm.pop("auc"), "auc is missing"),
+        (lambda bulk: bulk.obsm.pop("auc"), "obsm\\['auc'\\] is missing"),
         (lambda bulk: bulk.layers.pop("scaled"), "layers\\['scaled'\\] is missing"),
         (
             lambda bulk: bulk.obsm["auc"].__setitem__((slice(4, None), 3), np.nan),
@@ -131,6 +149,8 @@ def test_what_is_missing_is_named(change, message):
         AllDrugs().fit(bulk)
     with pytest.raises(Bulk2scError, match="neither linear nor rbf"):
         AllDrugs(kernel="cubic").fit(lines())
+    with pytest.raises(Bulk2scError, match="'ic50' is none of auc, ln_ic50, both"):
+        AllDrugs(measure="ic50").fit(lines())
 
 
 KEPT = Path(__file__).parent / "data" / "all_drugs.csv"  # our own results on real cells

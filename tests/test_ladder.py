@@ -14,7 +14,7 @@ from bulk2sc import train
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.models import LADDER, METHODS, adversarial, load_model, make
 from bulk2sc.models.adversarial import new_critic
-from bulk2sc.models.autoencoder import Autoencoder, Task
+from bulk2sc.models.autoencoder import Task
 
 RUNGS = ["base AE", "adv AE", "base share AE", "adv share AE", "domain-classifier share AE"]
 ADVERSARIAL = ["adv AE", "adv share AE", "domain-classifier share AE"]
@@ -58,17 +58,6 @@ def test_rungs_have_the_parts_that_their_names_say(data):
         private = {"private_bulk", "private_cells"} if "share" in name else set()
         assert {part for part, _ in network.named_children()} == {"shared", "dense"} | private
         assert network.shared[-1].out_features == len(mask)
-
-
-def test_without_private_code_a_reconstruction_comes_from_the_shared_one_alone():
-    shape = {"hidden": 8, "dropout": 0.0, "batch_norm": False, "sparse": False, "sparse_relu": False}
-    mask, x = torch.ones(3, 20), torch.randn(6, 20)
-    plain, share = (Autoencoder(mask, private=private, **shape) for private in (False, True))
-    out = plain(x, 2)
-    assert out.private is None and torch.equal(out.dense, plain.dense(plain.shared(x)))
-    private = torch.cat([share.private_bulk(x[:2]), share.private_cells(x[2:])])
-    assert torch.allclose(share(x, 2).private, private)
-    assert torch.allclose(share(x, 2).dense, share.dense(torch.cat([private, share.shared(x)], 1)))
 
 
 @pytest.mark.parametrize("schedule", ["pretrain-then-classify", "joint"])

@@ -10,8 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from bulk2sc import notebook, steps, train
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.models import Pretrained, SharedAutoencoder, load_model
-from bulk2sc.models import autoencoder as networks
+from bulk2sc.models import SharedAutoencoder, load_model
 from bulk2sc.models.autoencoder import (
     Autoencoder,
     MaskedLinear,
@@ -176,14 +175,6 @@ def test_one_pretrained_model_serves_many_drugs(data, fitted):
     pd.testing.assert_frame_equal(model.history_, fitted.history_)
 
 
-def test_going_on_from_pretraining_is_the_same_as_fitting_anew(data, fitted, tmp_path):
-    bulk, cells, new_cells, _, mask = data
-    SharedAutoencoder(mask=mask, **QUICK).pretrain(bulk, cells).save(tmp_path / "pretrained")
-    pretrained = load_model(tmp_path / "pretrained")
-    again = Pretrained(pretrained).fit(bulk, cells)
-    np.testing.assert_array_equal(again.score_cells(new_cells), fitted.score_cells(new_cells))
-
-
 def test_pretraining_watches_reconstruction_and_keeps_its_best_epoch(data):
     bulk, cells, _, _, mask = data
     # Little data and a high rate overfit at once, so that the best epoch is not the last.
@@ -197,37 +188,6 @@ def test_pretraining_watches_reconstruction_and_keeps_its_best_epoch(data):
     assert watched.index[-1] == best + 8
     stopped = SharedAutoencoder(max_epochs=int(best), **settings).pretrain(few_lines, few_cells)
     assert np.array_equal(model.encode(cells), stopped.encode(cells))
-
-
-def test_held_out_rows_are_those_that_pretraining_watched(data):
-    bulk, cells, *_, mask = data
-    model = SharedAutoencoder(mask=mask, **QUICK).pretrain(bulk, cells)
-    watched = model.history_.query("split == 'validation' and term == 'reconstruction'")["value"].min()
-    rows = [torch.from_numpy(a.layers["scaled"][model.held_out(a.n_obs)]) for a in (bulk, cells)]
-    with torch.no_grad():
-        rebuilt = model.autoencoder_(torch.cat(rows), len(rows[0]))[2]
-    parts = rebuilt.split([len(rows[0]), len(rows[1])])
-    error = sum(((a - b) ** 2).mean().item() for a, b in zip(parts, rows, strict=True))
-    assert error == pytest.approx(watched, rel=1e-5)
-
-
-@pytest.mark.parametrize("n_bulk, n_cells", [(40, 90), (90, 40), (50, 50)])
-def test_an_epoch_is_one_pass_over_the_larger_domain_and_bulk_comes_first(data, monkeypatch, n_bulk, n_cells):
-    bulk, cells = data[0][:n_bulk].copy(), data[1][:n_cells].copy()
-    bulk.layers["scaled"][:, 0], cells.layers["scaled"][:, 0] = 5, -5
-    seen = []
-
-    def spy(outputs, x, n, weights):
-        seen.append((len(x), n))
-        assert (x[:n, 0] == 5).all() and (x[n:, 0] == -5).all()
-        return autoencoder_loss(outputs, x, n, weights)
-
-    monkeypatch.setattr(networks, "autoencoder_loss", spy)
-    SharedAutoencoder(mask=data[4], hidden=8, batch_size=32, max_epochs=1).pretrain(bulk, cells)
-    *train, validation = seen
-    larger = round(0.9 * max(n_bulk, n_cells))
-    assert sum(n for _, n in train) == larger and all(rows == 2 * n for rows, n in train)
-    assert validation == (n_bulk // 10 + n_cells // 10, n_bulk // 10)
 
 
 @pytest.mark.parametrize("settings", [{}, {"schedule": "joint"}, {"batch_norm": True}])

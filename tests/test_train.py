@@ -123,25 +123,6 @@ def test_seeded_is_repeatable_and_leaves_the_callers_generator():
     assert torch.equal(first, second) and torch.equal(torch.rand(2), expected)
 
 
-def test_device_by_name():
-    assert train.device().type == ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def test_numba_does_not_change_the_number_of_threads(monkeypatch):
-    before = torch.get_num_threads()
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    try:
-        torch.set_num_threads(2)
-        train.keep_threads()
-        assert torch.get_num_threads() == 1
-        monkeypatch.delenv("OMP_NUM_THREADS")
-        torch.set_num_threads(2)
-        train.keep_threads()
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-
-
 def test_full_batches_are_adam_with_clipping_and_halving_and_stops_when_told():
     module = nn.Linear(1, 1, bias=False)
     weight, losses = module.weight, []

@@ -72,7 +72,7 @@ class Scored:
 
 def end_to_end(method: str) -> bool:
     """Tell whether a method trains so long for each drug that it runs on few of them."""
-    slow = models.learns_from_cells(method.removesuffix(JOINT)) and not is_network(method)
+    slow = method.endswith(".py") and models.learns_from_cells(method)
     return slow or method.endswith(JOINT) or method == "tuned XGBoost"
 
 

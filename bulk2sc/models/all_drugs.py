@@ -17,11 +17,13 @@ from sklearn.metrics.pairwise import euclidean_distances
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.models.base import ArrayModel, scaled
 
+MIN_LINES = 5  # of a drug
 KERNELS = ("linear", "rbf")
+MEASURES = {"auc": ("auc",), "ln_ic50": ("ln_ic50",), "both": ("auc", "ln_ic50")}
 
 
 class AllDrugs(ArrayModel):
-    """Ridge regression of the AUC of all drugs on scaled genes, each drug on the lines it was tested on.
+    """Ridge regression of the response to all drugs on scaled genes, each drug on the lines it was tested on.
 
     Parameters
     ----------
@@ -32,14 +34,20 @@ class AllDrugs(ArrayModel):
         are alike, so that a penalty means the same for both.
     rank
         Keep only so many leading components of the drugs' predictions (reduced-rank regression); all if None.
+    measure
+        Learn ``auc``, ``ln_ic50``, or the mean of ``both``, standardised within each drug. Predictions are on
+        the scale of AUC throughout: an IC50 is given the mean and the standard deviation of AUC.
     """
 
     name = "all drugs"
 
-    def __init__(self, *, penalty: float = 1e4, kernel: str = "linear", rank: int | None = None):
+    def __init__(
+        self, *, penalty: float = 1e4, kernel: str = "linear", rank: int | None = None, measure: str = "auc"
+    ):
         self.penalty = penalty
         self.kernel = kernel
         self.rank = rank
+        self.measure = measure
 
     def fit(self, bulk: AnnData, drugs: Sequence[str] | None = None) -> "AllDrugs":
         """Learn the response to all drugs, or to some.
@@ -47,14 +55,15 @@ class AllDrugs(ArrayModel):
         Parameters
         ----------
         bulk
-            Lines with ``layers["scaled"]``, ``obsm["auc"]`` (NaN: not tested) and ``uns["drugs"]``.
+            Lines with ``layers["scaled"]``, and the measures in obsm, such as ``obsm["auc"]`` (n_lines,
+            n_drugs; NaN: not tested), by the drugs of ``uns["drugs"]``.
 
         Raises
         ------
         Bulk2scError
             If these are missing, or a drug was tested on fewer than 5 lines.
         """
-        auc = responses(bulk, drugs)
+        auc = responses(bulk, drugs, self.measure)
         genes = scaled(bulk, "bulk")[auc.notna().any(axis=1)].astype(float)
         auc = auc.dropna(how="all")
         duals, intercept = solve(
@@ -96,7 +105,7 @@ class AllDrugs(ArrayModel):
             ``KFold(5, shuffle=True).split(bulk)``, or with whole tissues left out
             ``GroupKFold(5).split(bulk, groups=line_clusters(bulk))``.
         """
-        auc, genes = responses(bulk), scaled(bulk, "bulk").astype(float)
+        auc, genes = responses(bulk, measure=self.measure), scaled(bulk, "bulk").astype(float)
         kernel = similarity(genes, genes, self.kernel)
         found = held_out(kernel, auc.to_numpy(), splits, self.penalty, self.rank)
         return pd.DataFrame(found, bulk.obs_names, auc.columns)
@@ -107,19 +116,32 @@ class AllDrugs(ArrayModel):
         return pd.DataFrame(self.arrays_["coef"], self.genes_, self.arrays_["drugs"])
 
 
-def responses(bulk: AnnData, drugs: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return ``obsm["auc"]`` by line and drug, NaN where untested; raise naming what is wrong with it."""
-    for field, where in (("auc", bulk.obsm), ("drugs", bulk.uns)):
-        if field not in where:
-            raise Bulk2scError(
-                f"bulk: {field} is missing in obsm or uns; read the lines by datasets.load_bulk"
-            )
-    auc = pd.DataFrame(np.asarray(bulk.obsm["auc"], float), bulk.obs_names, list(bulk.uns["drugs"]))
-    auc = auc if drugs is None else auc[list(drugs)]
-    few = auc.columns[auc.notna().sum() < 5]
+def responses(bulk: AnnData, drugs: Sequence[str] | None = None, measure: str = "auc") -> pd.DataFrame:
+    """Return the response of lines to drugs as `AllDrugs` learns it, (n_lines, n_drugs); NaN where untested.
+
+    Raises
+    ------
+    Bulk2scError
+        If the measure is unknown or missing, or a drug was tested on fewer than 5 of the lines.
+    """
+    if measure not in MEASURES:
+        raise Bulk2scError(f"measure: '{measure}' is none of {', '.join(MEASURES)}")
+    if "drugs" not in bulk.uns:
+        raise Bulk2scError("bulk: uns['drugs'] is missing; read the lines by datasets.load_bulk")
+    tables = {}
+    for field in ("auc", *MEASURES[measure]):
+        if field not in bulk.obsm:
+            raise Bulk2scError(f"bulk: obsm['{field}'] is missing; read the lines by datasets.load_bulk")
+        table = pd.DataFrame(np.asarray(bulk.obsm[field], float), bulk.obs_names, list(bulk.uns["drugs"]))
+        tables[field] = table if drugs is None else table[list(drugs)]
+    few = tables["auc"].columns[tables["auc"].notna().sum() < MIN_LINES]
     if len(few):
-        raise Bulk2scError(f"bulk: {few[0]} was tested on fewer than 5 of the lines; leave that drug out")
-    return auc
+        raise Bulk2scError(f"bulk: {few[0]} was tested on fewer than {MIN_LINES} of the lines; leave it out")
+    auc = tables["auc"]
+    if measure == "auc":
+        return auc
+    standardised = [(tables[m] - tables[m].mean()) / tables[m].std() for m in MEASURES[measure]]
+    return auc.mean() + auc.std() * sum(standardised) / len(standardised)
 
 
 def similarity(a: np.ndarray, b: np.ndarray, kernel: str) -> np.ndarray:

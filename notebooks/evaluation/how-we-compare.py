@@ -57,19 +57,19 @@ from bulk2sc.settings import project_root
 # %% [markdown]
 # ## The rule at work
 #
-# Twenty lines of thirty cells, simulated: half of the lines are sensitive.
+# Forty lines of thirty cells, simulated: half of the lines are sensitive.
 # Scores are the answer plus noise of each line and of each cell; one method has less noise of lines than the next.
 
 # %%
 rng = np.random.default_rng(0)
-line = np.repeat(np.arange(20), 30)
+line = np.repeat(np.arange(40), 30)
 obs = pd.DataFrame({"truth": line % 2.0, "cell_line": line.astype(str)})
 cells = AnnData(obs=obs.set_axis(obs.index.astype(str)))
 noise = {"good": 0.2, "fair": 0.6, "poor": 5.0}  # of a line
-of_line = {name: rng.normal(np.arange(20) % 2, size)[line] for name, size in noise.items()}
+of_line = {name: rng.normal(np.arange(40) % 2, size)[line] for name, size in noise.items()}
 scores = pd.concat(
     pd.DataFrame(
-        {"method": name, "seed": 0, "cell": cells.obs_names, "score": score + rng.normal(0, 0.5, 600)}
+        {"method": name, "seed": 0, "cell": cells.obs_names, "score": score + rng.normal(0, 0.5, 1200)}
     )
     for name, score in of_line.items()
 )
@@ -89,7 +89,7 @@ sentence = say.effects(
     higher="{methods} {n:ranks|rank} cells better than {reference}, by {by}.",
     lower="{methods} {n:ranks|rank} cells worse than {reference}, by {by}.",
     equal="{methods} {n:does|do} as well as {reference}, within {low} to {high}.",
-    unclear="Twenty lines do not tell {methods} from {reference}: {each}.",
+    unclear="Forty lines do not tell {methods} from {reference}: {each}.",
     untested="There are too few lines to compare {methods} with {reference}.",
 )
 Markdown(sentence)
@@ -130,7 +130,7 @@ graded[shown].set_axis(names, axis=1).round(2)
 # cells.obs["cell_line"] = cells.obs_names
 # compare.differences(compare.on_cells(scores, cells)["auroc"], "good")
 # ```
-# They shrink, as if there were 600 lines. The figure at the top shows how often equal methods are then told apart.
+# They shrink, as if there were 1,200 lines. The figure at the top shows how often equal methods are then told apart.
 # ````
 
 # %% tags=["in-short", "remove-input"]
