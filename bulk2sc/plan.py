@@ -16,7 +16,7 @@ from bulk2sc.artefacts import (
     setting_types,
 )
 from bulk2sc.book.run import Run, is_new, read_run
-from bulk2sc.book.study import input_files
+from bulk2sc.book.study import input_files, step_types
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.settings import (
     Edition,
@@ -265,7 +265,8 @@ def _check_names(names: Iterable[str], known: Iterable[str], what: str, where: s
 def _check_parameters(edition: Edition, declared: dict[str, list[notebook.Parameter]]) -> None:
     """Check names, types and places of an edition's parameters, and types that notebooks give settings."""
     types = setting_types()
-    shareable = types | {p.name: p.type for parameters in declared.values() for p in parameters}
+    shareable = step_types() | types
+    shareable |= {p.name: p.type for parameters in declared.values() for p in parameters}
     _check_names(edition.parameters, shareable, f"{edition.file}: parameter", "known are")
     for part in ("chapter_parameters", "budgets"):
         _check_names(getattr(edition, part), declared, f"{edition.file}: {part}: chapter", "_toc.yml has")

@@ -219,6 +219,15 @@ def all_settings(function: Callable) -> set[str]:
     return {*_settings(function)}.union(*(all_settings(step_of(name)) for name in needs_of(function)))
 
 
+def step_types() -> dict[str, str]:
+    """Return the type of every setting of every step, by name."""
+    return {
+        name: type_name(setting.annotation)
+        for step in all_steps().values()
+        for name, setting in _settings(step).items()
+    }
+
+
 def _plain(value: Any) -> bool:
     if isinstance(value, list | dict):
         return all(map(_plain, value.values() if isinstance(value, dict) else value))

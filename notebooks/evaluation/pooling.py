@@ -203,7 +203,7 @@ exposed.pivot_table(index=["method", "shift"], columns=["arm", "sample"], values
 #
 # - Cells of a line share its answer. AUROC over cells rewards any smoothing within lines; only planted subclones test a claim about one cell, and there are few of them.
 # - In the atlas a line is also a sequencing run, so neighbours may be near because they were measured together.
-# - Whole lines are planted as subclones. True subclones differ less, and pooling blurs them more.
+# - Whole lines are planted as subclones. True subclones differ less, and pooling may blur them more.
 # - Five lines decide nothing: on GSE118767 intervals are wider than any gain.
 # - {math}`k` was to be chosen by the rule of `benchmarks/pooling.py`, on one of the two data sets for the other. Where nothing is gained, the rule picks the smallest.
 #
