@@ -370,13 +370,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts = {f"panel-{name}": lambda name=name: on_panel(name) for name in PANEL}
     parts |= {"subclones": of_subclones, "exposure": of_exposure}
-    parts |= {f"few-{name}": lambda name=name: calibrated(name) for name in PANEL}
+    parts |= {"few-atlas": lambda: calibrated("atlas")}  # five lines decide nothing drug by drug
     parser.add_argument("--only", nargs="*", default=list(parts), choices=list(parts), help="some parts")
     asked = parser.parse_args()
     table = pd.concat([kept(part, parts[part]) for part in asked.only], ignore_index=True)
     if len(asked.only) == len(parts):
         Study("atlas", panel_hvg=0).keep("pooling", table.round(4), reads=["panel"])
-    print(table.pivot_table(index=["data", "metric", "method"], columns="arm").round(3).to_string())
+    levels = table[table["reference"].isna()]
+    wide = levels.pivot_table(index=["data", "metric", "method"], columns="arm", values="value")
+    print(wide.round(3).to_string())
     print(chosen_k(table))
 
 
