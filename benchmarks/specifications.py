@@ -14,7 +14,7 @@ import scanpy as sc
 from anndata import AnnData
 
 from bulk2sc import datasets, panel, pp
-from bulk2sc.models.all_drugs import AllDrugs
+from bulk2sc.models.all_drugs import CHOSEN, AllDrugs
 
 OUT = Path(__file__).with_suffix(".csv")
 SETS = {"GSE173634": {"min_lines": 20, "min_spread": 0.05}, "GSE118767": {"min_lines": 4, "min_spread": 0.1}}
@@ -100,7 +100,7 @@ def main():
         "--out", type=Path, default=OUT, metavar="FILE", help="results (default: %(default)s)"
     )
     out = parser.parse_args().out
-    table = pd.DataFrame([row for key in SETS for row in specifications(key, AllDrugs())])
+    table = pd.DataFrame([row for key in SETS for row in specifications(key, AllDrugs(**CHOSEN))])
     table.round(4).to_csv(out, index=False)
     print(table.groupby("cells")["rho"].describe().round(3))
 
