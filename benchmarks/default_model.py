@@ -2,7 +2,7 @@
 
 The rule, fixed before its final run. A candidate is a method with or without pooled cells.
 1. Bulk lines: AUROC on lines left out (5 folds, four drugs) at most .03 below the best candidate's.
-2. Exposure: simulated cells of the same lines, treated and not; of truly sensitive cells no more than ten of a
+2. Exposure: simulated cells of the same lines, treated and not; of truly sensitive cells at most ten of a
    hundred more are called resistant when treated (shift 2).
 3. Real cells decide: the highest mean rho over the two panels (26 breast lines, five lung lines). Of those
    within .01 of the best, single cells go before pooled ones, then the one named first.
