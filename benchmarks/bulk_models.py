@@ -24,7 +24,7 @@ from bulk2sc.pooling import pool
 
 OUT = Path(__file__).with_suffix(".csv")
 CHOSEN = OUT.with_name("bulk_models_chosen.csv")
-SETS = {"GSE173634": {"min_lines": 20, "spread": 0.05}, "GSE118767": {"min_lines": 4, "spread": 0.1}}
+SETS = {"GSE173634": {"min_lines": 20, "min_spread": 0.05}, "GSE118767": {"min_lines": 4, "min_spread": 0.1}}
 ATLAS, MIXOLOGY = SETS
 IMPOSTOR = "HCC1143"  # its cells are not of that line
 POOL = 15
@@ -80,8 +80,7 @@ def load(key: str) -> Data:
     cells = pp.normalise(pp.check_cells(cells[cells.obs["cell_line"].isin(lines)].copy()))
     training, scaled = pp.pair(pp.train_lines(bulk, held_out), cells, n_hvg=0)
     pooled = pp.pair(training, pool(cells, POOL), n_hvg=0)[1]
-    table = panel.drugs(bulk, lines, min_lines=SETS[key]["min_lines"])
-    truth = panel.truth(bulk, lines)[table.index[table["spread"] >= SETS[key]["spread"]]]
+    truth = panel.truth(bulk, lines)[panel.drugs(bulk, lines, **SETS[key]).index]
     drugs, old_drugs = list(bulk.uns["drugs"]), pd.Index(older.uns["drugs"])
     found = {"AUC": training.obsm["auc"], "IC50": training.obsm["ln_ic50"]}
     at = old_drugs.get_indexer(drugs)
@@ -308,6 +307,10 @@ IDEAS = {"one ridge": (ridges,), "several ridges": (combined, stacked)}  # with 
 # ------------------------------------------------------------------------------------------------- measuring
 
 
+def spearman(predicted: np.ndarray, auc: np.ndarray) -> pd.Series:
+    return pd.DataFrame(predicted).corrwith(pd.DataFrame(auc), method="spearman")
+
+
 def on_cells(key: str, feature: str) -> Iterator[dict]:
     """Rank the lines of a set of cells by every idea with one kind of features."""
     data = load(key)
@@ -316,7 +319,7 @@ def on_cells(key: str, feature: str) -> Iterator[dict]:
     for make in IDEAS.get(feature, (featured,)):
         for idea, setting, found in make(k):
             for name, predicted in found.items():
-                rho = panel.spearman(predicted[None][:, :, at], auc)[0]
+                rho = spearman(predicted[:, at], auc)
                 on = key + (OWN if name == "profiles" else "")
                 label = setting + (f", pool {POOL}" if name == "pooled" else "")
                 row = {"idea": idea or feature, "setting": label, "on": on, "pooled": name == "pooled"}
@@ -340,7 +343,7 @@ def on_bulk(kind: str, feature: str) -> Iterator[dict]:
                 out.setdefault((idea, setting), empty.copy())[left] = found["lines"]
     at = [data.drugs.index(drug) for drug in data.truth]
     for (idea, setting), predicted in out.items():
-        rho = panel.spearman(predicted[None][:, :, at], data.responses["AUC"][:, at])[0]
+        rho = spearman(predicted[:, at], data.responses["AUC"][:, at])
         for pooled in (False, True):  # of lines there is nothing to pool
             label = setting + (f", pool {POOL}" if pooled else "")
             row = {"idea": idea, "setting": label, "on": kind, "pooled": pooled}

@@ -14,10 +14,10 @@ import scanpy as sc
 from anndata import AnnData
 
 from bulk2sc import datasets, panel, pp
-from bulk2sc.models.all_drugs import AllDrugs
+from bulk2sc.models.all_drugs import CHOSEN, AllDrugs
 
 OUT = Path(__file__).with_suffix(".csv")
-SETS = {"GSE173634": {"min_lines": 20, "spread": 0.05}, "GSE118767": {"min_lines": 4, "spread": 0.1}}
+SETS = {"GSE173634": {"min_lines": 20, "min_spread": 0.05}, "GSE118767": {"min_lines": 4, "min_spread": 0.1}}
 EACH = "each sample"
 IMPOSTOR = "HCC1143"  # its cells are not of that line
 CHOICES = {
@@ -71,8 +71,7 @@ def specifications(key: str, model: AllDrugs) -> Iterator[dict]:
     lines = [line for line in held_out if line != IMPOSTOR]
     cells = pp.check_cells(cells)
     training = pp.train_lines(bulk, held_out)
-    table = panel.drugs(bulk, lines, min_lines=SETS[key]["min_lines"])
-    auc = panel.truth(bulk, lines)[table.index[table["spread"] >= SETS[key]["spread"]]]
+    auc = panel.truth(bulk, lines)[panel.drugs(bulk, lines, **SETS[key]).index]
     shared = pd.Index(sorted(set(bulk.var_names) & set(cells.var_names)))
     for target_sum, genes in product(CHOICES["target_sum"], CHOICES["genes"]):
         logs = normalised(cells, target_sum)
@@ -87,8 +86,10 @@ def specifications(key: str, model: AllDrugs) -> Iterator[dict]:
                 samples = scaled(pseudobulks(cells, lines, target_sum)[:, used].copy(), over, lines)
             else:
                 continue  # sums of lines are of no sample
-            score = -fitted.predict(samples).groupby(samples.obs["cell_line"].to_numpy().astype(str)).mean()
-            rho = panel.ranking([score.loc[lines]], auc).rho
+            predicted = (
+                fitted.predict(samples).groupby(samples.obs["cell_line"].to_numpy().astype(str)).mean()
+            )
+            rho = predicted.corrwith(auc, method="spearman")
             made = {"target_sum": target_sum, "genes": genes, "scaled_over": over, "line": line}
             yield {"cells": key, **made, "n_genes": len(used), "rho": rho.mean(), "n_drugs": len(rho)}
 
@@ -99,7 +100,7 @@ def main():
         "--out", type=Path, default=OUT, metavar="FILE", help="results (default: %(default)s)"
     )
     out = parser.parse_args().out
-    table = pd.DataFrame([row for key in SETS for row in specifications(key, AllDrugs())])
+    table = pd.DataFrame([row for key in SETS for row in specifications(key, AllDrugs(**CHOSEN))])
     table.round(4).to_csv(out, index=False)
     print(table.groupby("cells")["rho"].describe().round(3))
 

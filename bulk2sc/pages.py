@@ -49,11 +49,16 @@ def state(plan: Plan) -> dict:
     }
 
 
+def current(plan: Plan) -> bool:
+    """Tell whether there is nothing to do: all chapters have run as they are, and the pages show them."""
+    ran = all(plan.status(chapter) == "current" for chapter in plan.chapters)
+    return ran and read_json(plan.build / STATE) == state(plan)
+
+
 def inputs(plan: Plan) -> list[str]:
     """Return the files in `plan.build` that must exist, and be older, before the pages are rendered."""
     notebooks = [plan.output(chapter) for chapter in plan.chapters]
-    current = read_json(plan.build / STATE) == state(plan)
-    return notebooks if current else ["state/pages.json", *notebooks]
+    return notebooks if read_json(plan.build / STATE) == state(plan) else ["state/pages.json", *notebooks]
 
 
 # ---------------------------------------------------------------------------------------- staging

@@ -52,6 +52,8 @@ def build(edition_name: str = "demo", cores: int | None = None) -> Path:
     """
     pages.check_jupyter_book()
     planned = plan(edition_name)
+    if pages.current(planned):
+        return planned.build / "html" / "index.html"
     if any(planned.status(chapter) != "current" for chapter in planned.chapters):
         _fetch(planned)
         planned = plan(edition_name)  # what was fetched is part of every chapter's state

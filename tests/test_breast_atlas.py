@@ -191,7 +191,9 @@ def test_a_bomb_is_not_unpacked(file, pack, peak, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"PK\x03\x04", b"RDA2\nA\n2\n", b"RDX2\nB\n", gzip.compress(bz2.compress(HEAD))]
+    "content",
+    [b"", b"PK\x03\x04", b"RDA2\nA\n2\n", b"RDX2\nB\n", gzip.compress(bz2.compress(HEAD))],
+    ids=["empty", "zip", "ascii", "binary", "packed twice"],  # packed bytes hold the time
 )
 def test_files_of_other_kinds_are_refused(file, content):
     with pytest.raises(Bulk2scError, match=r"no file that R's save\(\) wrote"):

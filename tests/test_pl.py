@@ -189,20 +189,3 @@ def test_every_simulated_drug_is_drawn_at_its_shifts():
     heights = [*small.get_offsets()[:2, 1], *large.get_offsets()[:2, 1]]
     assert heights == sorted(set(heights)) and max(map(abs, heights)) < 0.5, "apart, in the row of LR"
     assert [text.get_text() for text in axes[0].get_yticklabels()] == ["LR", "SVM"]
-
-
-def test_the_forest_is_sorted_and_shows_the_null_the_seeds_and_the_ceiling():
-    names = ["method", "input", "value", "low", "high", "null_low", "null_high", "p_best", "n_drugs", "drugs"]
-    rows = [("a", "cells", 0.2, 0.1, 0.3, -0.3, 0.3, 0.1, 36, "drugs")]
-    rows += [("b", "cells", 0.4, 0.3, 0.5, -0.3, 0.3, 0.008, 36, "drugs")]
-    both = pd.DataFrame([*rows, ("a", "bulk", 0.5, 0, 0, 0, 0, 0, 36, "drugs")], columns=names)
-    both = both.assign(p=both["p_best"], without_low=both["low"], without_high=both["high"])
-    seeds = pd.DataFrame({"method": "a", "seed": [0, 1, 0], "input": "cells", "value": [0.2, 0.3, 0.9]})
-    seeds["drugs"] = ["drugs", "drugs", "other drugs"]
-    ax = pl.panel_forest(both, seeds, "drugs")
-    assert ax.get_title() == "36 drugs"
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["b", "a"]
-    assert [(bar.get_x(), round(bar.get_width(), 6)) for bar in ax.patches] == [(-0.3, 0.6)] * 2
-    points, ceiling = (dots.get_offsets().tolist() for dots in ax.collections[-2:])
-    assert points == [pytest.approx([0.2, 1.24]), pytest.approx([0.3, 1.24])]
-    assert ceiling == [[0.5, 1]]  # in the row of its method

@@ -65,32 +65,6 @@ def test_a_mean_difference_has_the_interval_of_a_paired_t_test():
     assert "+0.010, 95 % interval -0.040 to +0.060" in said
 
 
-def test_runs_that_flip_between_constants_are_counted():
-    printed = {"accuracy": 0.5, "f1": 0.4, "decimals": 4, "distance": 0.02}
-    printed |= {"share_all_sensitive": 0.5, "f1_of_mixture": 0.405}
-    rows = pd.DataFrame([{"where": "Table 9", "method": "three"} | printed])
-    assert "50 %" in prose.flipping_runs(rows, rows, [750, 250])
-    for change in ({"share_all_sensitive": 1.2}, {"f1_of_mixture": 0.3}):
-        assert "does not explain three" in prose.flipping_runs(rows, rows.assign(**change), [750, 250])
-
-
-def test_tables_of_the_panel():
-    names = ["method", "input", "value", "low", "high", "without_low", "without_high", "n_drugs", "p"]
-    rows = [
-        ("a", "cells", 0.2, 0.1, 0.3, 0.1, 0.3, 36, 0.1),
-        ("b", "cells", 0.4, 0.3, 0.5, 0.3, 0.5, 36, 0.01),
-    ]
-    rows = pd.DataFrame([*rows, ("a", "bulk", 0.5, 0, 0, 0, 0, 36, 0.1)], columns=names)
-    shown = prose.panel_table(rows.assign(p_best=rows["p"], null_low=-0.3, null_high=0.3), "cells")
-    assert list(shown.index) == ["b", "a"] and shown.loc["a", "bulk"] == 0.5
-    row = prose.gap_table(rows.head(1).rename(columns={"method": "first"}).assign(second="b", p_holm=0.5))
-    assert row.loc["a", ["minus", "p (Holm)"]].tolist() == ["b", 0.5]
-
-
-def test_how_small_a_p_value_can_be_after_correction():
-    assert "0.0083, and 0.033 after" in prose.reach_of_orders(5, 120, 4)  # 1 / 120 and 4 / 120
-
-
 # ---------------------------------------------------------------------------------------- decisions
 
 
@@ -160,20 +134,6 @@ def test_sides_of_zero(question):
     above, below, unclear = prose.sides(rows, question).split(". ")
     assert above.endswith("u (+1.000)") and below.endswith("d (-1.000)") and unclear.endswith("x (+0.000).")
     assert len(prose.sides(rows.assign(p=0.06), question).split(". ")) == 1
-
-
-@pytest.mark.parametrize(
-    ("value", "low", "high", "p", "decision"),
-    [
-        (0.1, 0.05, 0.2, 0.033, "beats"),
-        (-0.1, -0.2, -0.05, 0.03, "behind"),
-        (0.1, -0.05, 0.2, 0.01, "cannot be told apart"),
-        (0.003, -0.14, 0.15, 1.0, "cannot be told apart"),
-    ],
-)
-def test_who_beats_whom_on_the_panel(value, low, high, p, decision):
-    row = {"first": "a", "second": "b", "value": value, "low": low, "high": high, "p_holm": p}
-    assert decision in prose.beats_on_panel(row | {"without_low": low, "without_high": high})
 
 
 @pytest.mark.parametrize(

@@ -454,6 +454,7 @@ def test_a_run_of_its_own_leaves_the_edition_alone(built):
 
 @pytest.mark.verify
 def test_two_builds_at_once_wait_for_each_other(built):
+    (built / "book" / "intro.md").write_text("# Welcome\n\nAnew.\n")
     with workflow._lock(built / "_build" / "small"):
         command = [workflow.sys.executable, "-m", "bulk2sc.cli", "book", "--edition", "small"]
         other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603

@@ -19,7 +19,7 @@ from bulk2sc.models.base import ArrayModel, scaled
 
 MIN_LINES = 5  # of a drug
 KERNELS = ("linear", "rbf")
-MEASURES = {"auc": ("auc",), "ln_ic50": ("ln_ic50",), "both": ("auc", "ln_ic50")}
+CHOSEN = {"penalty": 2e3, "ic50_penalty": 5e3}  # on real cells, by the rule of benchmarks/bulk_models.py
 
 
 class AllDrugs(ArrayModel):
@@ -34,20 +34,25 @@ class AllDrugs(ArrayModel):
         are alike, so that a penalty means the same for both.
     rank
         Keep only so many leading components of the drugs' predictions (reduced-rank regression); all if None.
-    measure
-        Learn ``auc``, ``ln_ic50``, or the mean of ``both``, standardised within each drug. Predictions are on
-        the scale of AUC throughout: an IC50 is given the mean and the standard deviation of AUC.
+    ic50_penalty
+        Of a second regression, on ln IC50: predictions are then the mean of both, IC50 on the scale of AUC
+        (with its mean and standard deviation, drug by drug). Only AUC is learnt if None.
     """
 
     name = "all drugs"
 
     def __init__(
-        self, *, penalty: float = 1e4, kernel: str = "linear", rank: int | None = None, measure: str = "auc"
+        self,
+        *,
+        penalty: float = 1e4,
+        ic50_penalty: float | None = None,
+        kernel: str = "linear",
+        rank: int | None = None,
     ):
         self.penalty = penalty
+        self.ic50_penalty = ic50_penalty
         self.kernel = kernel
         self.rank = rank
-        self.measure = measure
 
     def fit(self, bulk: AnnData, drugs: Sequence[str] | None = None) -> "AllDrugs":
         """Learn the response to all drugs, or to some.
@@ -63,15 +68,15 @@ class AllDrugs(ArrayModel):
         Bulk2scError
             If these are missing, or a drug was tested on fewer than 5 lines.
         """
-        auc = responses(bulk, drugs, self.measure)
-        genes = scaled(bulk, "bulk")[auc.notna().any(axis=1)].astype(float)
-        auc = auc.dropna(how="all")
-        duals, intercept = solve(
-            similarity(genes, genes, self.kernel), auc.to_numpy(), self.penalty, self.rank
-        )
+        learnt = self._responses(bulk, drugs)
+        tested = learnt[0][0].notna().any(axis=1)
+        genes = scaled(bulk, "bulk")[tested].astype(float)
+        kernel = similarity(genes, genes, self.kernel)
+        fits = [solve(kernel, table[tested].to_numpy(), penalty, self.rank) for table, penalty in learnt]
+        duals, intercept = (sum(parts) / len(fits) for parts in zip(*fits, strict=True))
         linear = self.kernel == "linear"
-        learnt = {"coef": genes.T @ duals} if linear else {"lines": genes.astype("float32"), "duals": duals}
-        self.arrays_ = learnt | {"intercept": intercept, "drugs": np.array(auc.columns, dtype=str)}
+        found = {"coef": genes.T @ duals} if linear else {"lines": genes.astype("float32"), "duals": duals}
+        self.arrays_ = found | {"intercept": intercept, "drugs": np.array(learnt[0][0].columns, dtype=str)}
         self.genes_ = bulk.var_names.to_numpy(dtype=str)
         return self
 
@@ -105,10 +110,21 @@ class AllDrugs(ArrayModel):
             ``KFold(5, shuffle=True).split(bulk)``, or with whole tissues left out
             ``GroupKFold(5).split(bulk, groups=line_clusters(bulk))``.
         """
-        auc, genes = responses(bulk, measure=self.measure), scaled(bulk, "bulk").astype(float)
+        learnt, genes, splits = self._responses(bulk), scaled(bulk, "bulk").astype(float), list(splits)
         kernel = similarity(genes, genes, self.kernel)
-        found = held_out(kernel, auc.to_numpy(), splits, self.penalty, self.rank)
-        return pd.DataFrame(found, bulk.obs_names, auc.columns)
+        fits = [held_out(kernel, table.to_numpy(), splits, penalty, self.rank) for table, penalty in learnt]
+        return pd.DataFrame(sum(fits) / len(fits), bulk.obs_names, learnt[0][0].columns)
+
+    def _responses(
+        self, bulk: AnnData, drugs: Sequence[str] | None = None
+    ) -> list[tuple[pd.DataFrame, float]]:
+        """Return the responses to learn, AUC first, all on its scale, each with its penalty."""
+        auc = responses(bulk, drugs)
+        if self.ic50_penalty is None:
+            return [(auc, self.penalty)]
+        ic50 = responses(bulk, drugs, "ln_ic50")
+        ic50 = auc.mean() + auc.std() * (ic50 - ic50.mean()) / ic50.std()
+        return [(auc, self.penalty), (ic50, self.ic50_penalty)]
 
     @property
     def weights_(self) -> pd.DataFrame:
@@ -117,31 +133,23 @@ class AllDrugs(ArrayModel):
 
 
 def responses(bulk: AnnData, drugs: Sequence[str] | None = None, measure: str = "auc") -> pd.DataFrame:
-    """Return the response of lines to drugs as `AllDrugs` learns it, (n_lines, n_drugs); NaN where untested.
+    """Return ``obsm[measure]`` by line and drug, (n_lines, n_drugs); NaN where untested.
 
     Raises
     ------
     Bulk2scError
-        If the measure is unknown or missing, or a drug was tested on fewer than 5 of the lines.
+        If it is missing, or a drug was tested on fewer than 5 of the lines.
     """
-    if measure not in MEASURES:
-        raise Bulk2scError(f"measure: '{measure}' is none of {', '.join(MEASURES)}")
-    if "drugs" not in bulk.uns:
-        raise Bulk2scError("bulk: uns['drugs'] is missing; read the lines by datasets.load_bulk")
-    tables = {}
-    for field in ("auc", *MEASURES[measure]):
-        if field not in bulk.obsm:
-            raise Bulk2scError(f"bulk: obsm['{field}'] is missing; read the lines by datasets.load_bulk")
-        table = pd.DataFrame(np.asarray(bulk.obsm[field], float), bulk.obs_names, list(bulk.uns["drugs"]))
-        tables[field] = table if drugs is None else table[list(drugs)]
-    few = tables["auc"].columns[tables["auc"].notna().sum() < MIN_LINES]
+    if measure not in bulk.obsm or "drugs" not in bulk.uns:
+        raise Bulk2scError(
+            f"bulk: obsm['{measure}'] or uns['drugs'] is missing; read the lines by datasets.load_bulk"
+        )
+    table = pd.DataFrame(np.asarray(bulk.obsm[measure], float), bulk.obs_names, list(bulk.uns["drugs"]))
+    table = table if drugs is None else table[list(drugs)]
+    few = table.columns[table.notna().sum() < MIN_LINES]
     if len(few):
         raise Bulk2scError(f"bulk: {few[0]} was tested on fewer than {MIN_LINES} of the lines; leave it out")
-    auc = tables["auc"]
-    if measure == "auc":
-        return auc
-    standardised = [(tables[m] - tables[m].mean()) / tables[m].std() for m in MEASURES[measure]]
-    return auc.mean() + auc.std() * sum(standardised) / len(standardised)
+    return table
 
 
 def similarity(a: np.ndarray, b: np.ndarray, kernel: str) -> np.ndarray:

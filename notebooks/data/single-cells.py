@@ -484,7 +484,7 @@ Markdown(
 # The artefacts `raw_cells`, before any filter, and `cells`, after quality control and normalisation.
 # The numbers of this page are in `single-cells.csv`.
 
-# %%
+# %% tags=["hide-input"]
 rows = [("cells before QC", raw.n_obs), ("cells after QC", cells.n_obs)]
 rows += [(f"median {name}", cells.obs[column].median()) for name, (column, _) in columns.items()]
 rows += [(f"ARI of clusters and {name}", value) for name, value in agreement["ARI"].items()]
