@@ -55,19 +55,15 @@ class Artefact:
     upto
         Rightmost module of `FLOW` the maker uses: changed code on its right leaves it valid.
     each
-        Setting that lists the parts of an artefact made part by part: seeds, how many of them, names, or data
-        sets with their drugs. The maker gets one of them as `part`; parts are kept apart, made in parallel by
-        a build, and read as one table.
-    apart
-        For parts that need artefacts of other data or another drug: (settings, part) -> the settings of the
-        study they are taken from, as `Study.of` takes them.
+        Setting that lists the parts of an artefact made part by part: seeds, how many of them, or names. The
+        maker gets one of them as `part`; parts are kept apart, made in parallel by a build, and read as one
+        table.
     """
 
     file: str
     make: Callable
     upto: str
     each: str = ""
-    apart: Callable[[dict[str, Any], str], dict[str, Any]] | None = None
 
     @property
     def needs(self) -> list[str]:
@@ -84,8 +80,6 @@ class Artefact:
     def parts(self, settings: dict[str, Any]) -> list[int] | list[str]:
         """Return the parts that settings ask for, without repeats; none of an artefact made at once.
 
-        A data set and its drug are one part, ``GSE117872: Cisplatin``.
-
         Raises
         ------
         Bulk2scError
@@ -94,8 +88,6 @@ class Artefact:
         if not self.each:
             return []
         listed = settings[self.each]
-        if isinstance(listed, dict):
-            listed = [f"{name}: {value}" for name, value in listed.items()]
         parts = list(range(listed)) if isinstance(listed, int) else list(dict.fromkeys(listed))
         if not parts and self.settings[self.each].default:
             raise Bulk2scError(f"setting '{self.each}' is {listed!r}: nothing to do; ask for at least one")
@@ -107,11 +99,11 @@ class Artefact:
 ARTEFACTS: dict[str, Artefact] = {}
 
 
-def artefact(file: str, upto: str, each: str = "", apart: Callable | None = None) -> Callable:
+def artefact(file: str, upto: str, each: str = "") -> Callable:
     """Register the decorated function as the maker of the artefact of its name."""
 
     def register(make: Callable) -> Callable:
-        ARTEFACTS[make.__name__] = Artefact(file, make, upto, each, apart)
+        ARTEFACTS[make.__name__] = Artefact(file, make, upto, each)
         return make
 
     return register

@@ -187,8 +187,7 @@ class Study:
             if value is not None:
                 return value
         self._refuse_to_remake(name, part, stamp)
-        source = self._source(maker, part)
-        needed = [source.read(need) for need in maker.needs]
+        needed = [self.read(need) for need in maker.needs]
         asked = stamp["settings"] if part is None else stamp["settings"] | {artefacts.PART: part}
         value = maker.make(*needed, **asked)
         note = {"stamp": stamp, "seconds": round(time.monotonic() - started, 1)}
@@ -214,7 +213,6 @@ class Study:
         The stamp of a part says which it is, and not how many others there are.
         """
         maker = _known(name)
-        source = self._source(maker, part)
         settings = {setting: self.settings[setting] for setting in maker.settings}
         which = {} if part is None else {artefacts.PART: part}
         if which:
@@ -222,7 +220,7 @@ class Study:
         return which | {
             "artefact": name,
             "settings": settings,
-            "needs": {need: digest(source.stamp(need)) for need in maker.needs},
+            "needs": {need: digest(self.stamp(need)) for need in maker.needs},
             "code": digest([artefacts.code_digest(maker.upto), artefacts.maker_digest(maker.make)]),
             "made_with": artefacts.made_with(maker.upto),
             "data": data_digest(),
@@ -272,10 +270,6 @@ class Study:
             f"chapter '{chapter}' has no results in edition '{self.edition}'; "
             f"run it first: bulk2sc book --edition {self.edition}"
         )
-
-    def _source(self, maker: artefacts.Artefact, part: int | str | None) -> "Study":
-        """Return the study from which a part takes what it needs: this one, or one of other data."""
-        return self.of(**maker.apart(self.settings, part)) if maker.apart and part is not None else self
 
     def _refuse_to_remake(self, name: str, part: int | str | None, stamp: dict) -> None:
         """Stop a chapter of an edition from replacing an artefact that another chapter of it made."""

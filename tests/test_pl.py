@@ -105,13 +105,6 @@ def test_widths_stand_at_their_values_one_row_a_method():
     assert ax.lines[0].get_xdata()[0] == 0.75
 
 
-def test_scores_of_lines_are_sorted_by_auc_and_lines_without_one_come_last():
-    scores, lines = pd.Series([0.1, 0.2, 0.3, 0.4]), ["sample_b", "high", "low", "sample_a"]
-    ax = pl.line_scores(scores, lines, pd.Series({"low": 0.2, "high": 0.9, "elsewhere": 0.1}))
-    names = [label.get_text() for label in ax.get_yticklabels()]
-    assert names == ["low  (0.20)", "high  (0.90)", "sample_a", "sample_b"]
-
-
 def test_reliability_shows_points_and_band():
     table = pd.DataFrame(
         {
@@ -140,16 +133,6 @@ def test_risk_coverage_between_chance_and_an_oracle():
     x, y = oracle.get_data()
     np.testing.assert_allclose(y, np.maximum(0, (np.asarray(x) - 0.75) / np.maximum(x, 0.1)))
     assert y[-1] == pytest.approx(0.25)
-
-
-def test_a_curve_has_its_mean_its_band_and_the_single_values_behind():
-    table = pd.DataFrame({"value": [0.2, 0.4], "low": [0.1, 0.3], "high": [0.3, 0.5]}, index=[10.0, 100.0])
-    folds = pd.DataFrame({0: [0.1, 0.35], 1: [0.3, 0.45]}, index=table.index)
-    ax = pl.curve(table, chosen=100.0, label="correlation", points=folds)
-    *single, mean, chosen = (line.get_xydata().tolist() for line in ax.lines)
-    assert single == [[[10, 0.1], [100, 0.35]], [[10, 0.3], [100, 0.45]]]
-    assert mean == [[10, 0.2], [100, 0.4]] and chosen[0][0] == 100
-    assert len(pl.curve(table, chosen=100.0, label="correlation").lines) == 2
 
 
 def test_a_sweep_is_drawn_at_its_values_with_its_seeds_and_intervals():

@@ -102,15 +102,6 @@ def test_degenerate_runs_are_counted_and_constant_answers_left_out():
     assert "SVM (1 of 2 runs)" in said and "all sensitive (" not in said
 
 
-def test_standings_go_by_corrected_p_and_interval():
-    rows = {"a": (0.1, 0.05, 0.15, 0.001, 0.004), "b": (-0.1, -0.15, -0.05, 0.001, 0.004)}
-    rows |= {"c": (0.1, 0.01, 0.2, 0.04, 0.12)}
-    index = pd.MultiIndex.from_tuples([("m", name) for name in rows], names=["first", "second"])
-    compared = pd.DataFrame(list(rows.values()), index, ["value", "low", "high", "p", "holm"])
-    ahead, behind, unclear = prose.standings(compared).replace(";", ",").split(", ")
-    assert ahead.endswith(" a") and behind.endswith(" b") and unclear.endswith(" c.")
-
-
 @pytest.mark.parametrize(("p", "clear"), [(0.04, True), (0.06, False)])
 def test_what_is_not_clear_after_correction_is_not_called_clear(p, clear):
     row = gaps(a=(0.1, 0.05, 0.15, p))

@@ -109,11 +109,3 @@ def validation(lines: pd.DataFrame) -> pd.DataFrame:
         for (method, seed), part in lines.groupby(["method", "seed"], sort=False)
     ]
     return evaluate.over_folds(pd.DataFrame(rows or {"method": [], "fold": []}), folds=FOLDS)
-
-
-def chosen(validation: pd.DataFrame, metric: str = "auroc") -> str:
-    """Return the variant with the highest mean over seeds of a metric on lines left out."""
-    means = validation[(validation["metric"] == metric) & (validation["seed"] == -1)].set_index("method")[
-        "value"
-    ]
-    return means.idxmax()

@@ -1,12 +1,10 @@
 """Methods beside each other, with intervals."""
 
 from collections.abc import Sequence
-from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 
 from bulk2sc import prose
@@ -92,48 +90,5 @@ def by_answer(
     if chance is not None:
         ax.axvline(chance, color="black", linestyle="--", linewidth=0.8)
     ax.set(yticks=range(len(methods)), yticklabels=methods, ylim=(len(methods) - 0.5, -0.5))
-    ax.set_xlabel(prose.LABELS.get(metric, metric))
-    return ax
-
-
-def over_studies(
-    table: pd.DataFrame,
-    means: pd.DataFrame,
-    metric: str,
-    *,
-    chance: float | None = None,
-    order: Sequence[str] | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw a metric of every method on every data set, one mark a data set, and the mean as a bar.
-
-    Parameters
-    ----------
-    table
-        Rows of `evaluate.judge` with a column ``study``.
-    means
-        As `data_sets.means` returns it: the bar is the mean, the line its interval.
-    metric
-        Which metric.
-    chance
-        Value of an answer without skill, drawn as a dashed line.
-    order
-        Methods from top to bottom; default: as they come.
-    """
-    ax = ax or plt.subplots(figsize=(5, 0.35 * table["method"].nunique() + 1))[1]
-    order = list(order if order is not None else table["method"].unique())
-    mean = means[means["metric"] == metric].set_index("method").reindex(order)
-    position = np.arange(len(order))
-    ax.hlines(position, mean["low"], mean["high"], color=NEUTRAL, linewidth=1)
-    ax.scatter(mean["mean"], position, marker="|", s=160, color="black", linewidth=2, label="mean", zorder=3)
-    rows = table[(table["metric"] == metric) & (table["seed"] == -1)]
-    colours, markers = cycle(sns.color_palette("colorblind")), cycle("osD^vPX")
-    for study, some in rows.groupby("study", sort=False):
-        value = some.set_index("method")["value"].reindex(order)
-        look = {"marker": next(markers), "color": next(colours), "alpha": 0.8, "linewidth": 0}
-        ax.scatter(value, position, s=22, label=study, **look)
-    if chance is not None:
-        ax.axvline(chance, color="black", linestyle="--", linewidth=0.8)
-    ax.set(yticks=position, yticklabels=order, ylim=(len(order) - 0.5, -0.5))
     ax.set_xlabel(prose.LABELS.get(metric, metric))
     return ax

@@ -60,29 +60,3 @@ def two_measures(
         ax.legend(title=None, fontsize="small", markerscale=2)
     ax.set(xlabel=x.name, ylabel=y.name)
     return ax
-
-
-def line_scores(scores: pd.Series, lines: Sequence[str], auc: pd.Series, *, ax: Axes | None = None) -> Axes:
-    """Draw the scores of each line's cells, lines sorted from sensitive to resistant by AUC.
-
-    Parameters
-    ----------
-    scores
-        P(sensitive) of each cell.
-    lines
-        Cell line of each cell.
-    auc
-        Measured AUC by line; it is shown beside the name. Lines without one come last.
-    """
-    lines = pd.Series(np.asarray(lines, str))
-    order = (
-        pd.Series(lines.unique()).map(auc).set_axis(lines.unique()).sort_index().sort_values(kind="stable")
-    )
-    ax = ax or plt.subplots(figsize=(6, 0.26 * len(order) + 1))[1]
-    table = pd.DataFrame({"score": np.asarray(scores), "line": lines})
-    look = {"color": "#c9dcea", "fliersize": 1, "linewidth": 0.8}
-    sns.boxplot(table, x="score", y="line", order=list(order.index), ax=ax, **look)
-    names = [line if np.isnan(value) else f"{line}  ({value:.2f})" for line, value in order.items()]
-    ax.set_yticks(range(len(order)), names)
-    ax.set(xlabel="P(sensitive) of single cells", ylabel="cell line (measured AUC)", xlim=(0, 1))
-    return ax

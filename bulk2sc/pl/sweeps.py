@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from bulk2sc import prose
-from bulk2sc.pl.look import NEUTRAL, SENSITIVE, log_axis
+from bulk2sc.pl.look import NEUTRAL, log_axis
 
 
 def over_settings(
@@ -56,34 +56,3 @@ def over_settings(
     handles = axes.flat[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=3, fontsize="small")
     return axes.flat[: len(settings)]
-
-
-def curve(
-    table: pd.DataFrame,
-    *,
-    chosen: float,
-    label: str,
-    points: pd.DataFrame | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw one measure over a setting on a log scale, with its interval as a band.
-
-    Parameters
-    ----------
-    table
-        Indexed by the setting, whose name labels the axis: value, low, high (NaN where there is no interval).
-    chosen
-        Value of the setting that was chosen, drawn as a dotted line.
-    label
-        What is measured.
-    points
-        Single values behind the mean, such as those of folds, (n_values, n_folds), indexed as `table`.
-    """
-    ax = ax or plt.subplots(figsize=(4, 3))[1]
-    if points is not None:
-        ax.plot(points.index, points, ".", color=NEUTRAL, alpha=0.7, markersize=4)
-    ax.fill_between(table.index, table["low"], table["high"], color=SENSITIVE, alpha=0.15, linewidth=0)
-    ax.plot(table.index, table["value"], "o-", color=SENSITIVE, markersize=4)
-    ax.axvline(chosen, color="black", linestyle=":", linewidth=1)
-    ax.set(xscale="log", xlabel=table.index.name, ylabel=label)
-    return ax

@@ -42,7 +42,7 @@ from bulk2sc.prose.clustering import (
     width_of_nothing,
     widths_of_studies,
 )
-from bulk2sc.prose.comparison import above_chance, best, chosen, degenerate, difference
+from bulk2sc.prose.comparison import above_chance, chosen, degenerate, difference
 from bulk2sc.prose.controls import (
     calls_of_exposed,
     clear_of_shuffled,
@@ -83,7 +83,6 @@ from bulk2sc.prose.published import (
 from bulk2sc.prose.quality import expected_doublets, found, spared, uneven
 from bulk2sc.prose.resources import plus_minus, told_from
 from bulk2sc.prose.tuning import SETTINGS, choice, looking, told_apart
-from bulk2sc.prose.verdict import best_simple, over_studies, penalty, standings, verdict
 from bulk2sc.prose.words import (
     LABELS,
     counted,

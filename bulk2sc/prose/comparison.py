@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from bulk2sc.prose.words import LABELS, interval, listing, unsigned, with_corrected_p
+from bulk2sc.prose.words import LABELS, listing, unsigned, with_corrected_p
 
 CONSTANT = ("all sensitive", "all resistant", "mean effect")  # the same answer for every cell, by design
 
@@ -69,18 +69,6 @@ def degenerate(table: pd.DataFrame, *, constant: Sequence[str] = CONSTANT, of: s
     return (
         f"Degenerate, that is, calling under 2 % or over 98 % of the {of} sensitive: {listing(names)}. "
         f"Accuracy and F1 of such a run describe the share of sensitive {of} and not the method."
-    )
-
-
-def best(table: pd.DataFrame, *, metric: str = "auroc") -> str:
-    """Name the method with the best mean over seeds, with its interval."""
-    rows = table[(table["metric"] == metric) & (table["seed"] == -1)].dropna(subset="value")
-    if rows.empty:
-        return f"No method has an {LABELS.get(metric, metric)}: it needs answers of both classes."
-    row = rows.loc[rows["value"].idxmax()]
-    label = LABELS.get(metric, metric)
-    return f"The highest {label} is that of **{row['method']}**: " + (
-        f"{interval(row['value'], row['low'], row['high'])}."
     )
 
 
