@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.model_selection import GroupKFold, KFold
 
 from bulk2sc import datasets, pp
-from bulk2sc.models.all_drugs import CHOSEN, AllDrugs, line_clusters, responses
+from bulk2sc.models.all_drugs import AllDrugs, line_clusters, responses
 
 OUT = Path(__file__).parents[1] / "data" / "predictability.csv"
 
@@ -35,7 +35,7 @@ def main():
     parser.add_argument(
         "--out", type=Path, default=OUT, metavar="FILE", help="results (default: %(default)s)"
     )
-    table = predictability(AllDrugs(**CHOSEN))
+    table = predictability(AllDrugs())
     table.round(4).to_csv(parser.parse_args().out)
     print(table.describe().round(3))
 

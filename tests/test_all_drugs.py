@@ -175,7 +175,7 @@ def panels(gdsc: ad.AnnData, key: str) -> pd.DataFrame:
             score = -model.predict(samples).groupby(line[name], observed=True).mean().loc[lines]
             rho[f"{method}, {name}"] = (score[auc.columns]).corrwith(-auc.loc[score.index], method="spearman")
     other = panel.truth(datasets.load_bulk("gdsc1"), lines)
-    both = auc.columns.intersection(other.columns[other.notna().sum() >= len(lines) - 6])
+    both = auc.columns.intersection(other.columns[other.notna().sum() >= max(4, len(lines) - 6)])
     rho["replicate screen"] = other[both].corrwith(auc[both], method="spearman")
     return pd.DataFrame(rho)
 
