@@ -12,6 +12,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 from scipy.stats import median_abs_deviation
+from sklearn.preprocessing import normalize
 
 from bulk2sc import pooling
 from bulk2sc.datasets.gdsc import line_key
@@ -355,15 +356,12 @@ def normalise(cells: AnnData) -> AnnData:
     The library size is taken over all genes, so normalise before genes are chosen. Log values and z-scores
     are returned as they are.
     """
-    import scanpy as sc
-
     if detect_scale(cells) != "counts":
         return cells.copy()
     cells = _with_counts(cells)
-    cells.X = cells.layers["counts"].copy()
-    cells.uns.pop("log1p", None)  # scanpy's note that X was logarithmic
-    sc.pp.normalize_total(cells, target_sum=1e4)
-    sc.pp.log1p(cells)
+    cells.X = 1e4 * normalize(cells.layers["counts"], norm="l1")
+    cells.X = cells.X.log1p() if sparse.issparse(cells.X) else np.log1p(cells.X)
+    cells.uns["log1p"] = {"base": None}  # as scanpy notes it
     return cells
 
 

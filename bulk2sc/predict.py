@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from anndata import AnnData
 
-from bulk2sc import __version__, datasets, labels, models, pathways, pp, train
+from bulk2sc import __version__, datasets, labels, models, pathways, pp
 from bulk2sc.artefacts import made_with
 from bulk2sc.drugs import UNITS, leading_drugs, resolve_drug, score_all_drugs
 from bulk2sc.errors import Bulk2scError, did_you_mean
@@ -19,7 +19,7 @@ from bulk2sc.settings import file_digest
 
 # First on bulk cross-validation and on simulated cells, by a little: benchmarks/default_model.csv.
 DEFAULT_MODEL = "SVM"
-N_HVG = 2500  # as in the paper
+N_HVG = 2500  # as in the paper, for what learns from cells; other methods take all shared genes
 ALL = "all"  # in place of a drug
 FEW_CELLS = 10  # below which standardising over cells says little
 NOT_SCORED = "not scored"  # the response of cells with too few genes
@@ -148,7 +148,8 @@ def predict_cells(
         named = pp.resolve_symbols(checked)
         enough, told = _enough(named, name)
         cells = pp.normalise(named[enough].copy())
-        lines, cells = pp.pair(lines, cells, n_hvg=N_HVG, pool=pool)
+        few = drug != ALL and models.learns_from_cells(model)
+        lines, cells = pp.pair(lines, cells, n_hvg=N_HVG if few else 0, pool=pool)
     facts = {
         "version": __version__,
         "drug": drug,
@@ -160,7 +161,7 @@ def predict_cells(
         "genes_used": cells.n_vars,
         "genes_shared": cells.uns["pair"]["shared"],
     }
-    if facts["input"] == "z-scores":
+    if few and facts["input"] == "z-scores":
         told.append(
             "warning: z-scores do not show which genes vary, so all are used; counts give other scores"
         )
@@ -338,7 +339,8 @@ def _trained(lines: AnnData, cells: AnnData, model: str, settings: dict, progres
 def _fingerprint(lines: AnnData, cells: AnnData, model: str, settings: dict) -> str:
     """Hash all that a fitted model depends on; the cells count only where the method learns from them."""
     set_to = models.make(model, **settings).get_params() | {"mask": list(settings.get("mask", {}))}
-    code = file_digest(Path(models.__file__).parent, Path(train.__file__))
+    folder = Path(models.__file__).parent
+    code = file_digest(folder, folder.with_name("train.py"))
     seen = hashlib.sha256(json.dumps([code, made_with(), model, set_to], sort_keys=True).encode())
     parts = [lines.layers["scaled"], lines.obs["auc"].to_numpy(), lines.obs["response"].to_numpy()]
     parts += [cells.layers["scaled"]] if models.learns_from_cells(model) else []

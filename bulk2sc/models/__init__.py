@@ -1,44 +1,65 @@
 """Every method under its name, with one interface: ``fit``, ``score_cells``, ``save`` and ``load``."""
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 from anndata import AnnData
 
 from bulk2sc.errors import Bulk2scError, did_you_mean
-from bulk2sc.models.adversarial import (
-    AdversarialAutoencoder,
-    AdversarialShareAutoencoder,
-    BaseAutoencoder,
-    BaseShareAutoencoder,
-    DomainClassifierShareAutoencoder,
-)
-from bulk2sc.models.autoencoder import SharedAutoencoder
 from bulk2sc.models.base import Model, read_about
 from bulk2sc.models.baselines import BASELINES
 from bulk2sc.models.own import own_method
 from bulk2sc.models.regressions import Ridge, RidgeCV, Signature
 
-METHODS: dict[str, type[Model]] = {
-    method.name: method
-    for method in (
-        SharedAutoencoder,
-        BaseAutoencoder,
-        AdversarialAutoencoder,
-        BaseShareAutoencoder,
-        AdversarialShareAutoencoder,
-        DomainClassifierShareAutoencoder,
-        Ridge,
-        RidgeCV,
-        Signature,
-        *BASELINES.values(),
-    )
-}
+NETWORKS = (
+    "shared AE",
+    "base AE",
+    "adv AE",
+    "base share AE",
+    "adv share AE",
+    "domain-classifier share AE",
+)
+SIMPLE: dict[str, type[Model]] = {m.name: m for m in (Ridge, RidgeCV, Signature, *BASELINES.values())}
+
+
+@cache
+def networks() -> dict[str, type[Model]]:
+    """Return the autoencoders by name; torch takes two seconds, and is imported when they are asked for."""
+    from bulk2sc.models import adversarial
+    from bulk2sc.models.autoencoder import SharedAutoencoder
+
+    found = (SharedAutoencoder, adversarial.BaseAutoencoder, adversarial.AdversarialAutoencoder)
+    found += (adversarial.BaseShareAutoencoder, adversarial.AdversarialShareAutoencoder)
+    found += (adversarial.DomainClassifierShareAutoencoder,)
+    return {method.name: method for method in found}
+
+
+class _Methods(Mapping):
+    """Every method by name, the networks first."""
+
+    def __getitem__(self, name: str) -> type[Model]:
+        return networks()[name] if name in NETWORKS else SIMPLE[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*NETWORKS, *SIMPLE))
+
+    def __len__(self) -> int:
+        return len(NETWORKS) + len(SIMPLE)
+
+
+METHODS = _Methods()
 # The rows of Table 3, in its order; the last is the paper's name for the full model.
 LADDER = ("base AE", "adv AE", "base share AE", "adv share AE", "share AE + pathways")
-ALIASES = {"share AE + pathways": SharedAutoencoder.name}
+ALIASES = {"share AE + pathways": NETWORKS[0]}
+
+
+def __getattr__(name: str) -> type[Model]:
+    if name != "SharedAutoencoder":
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    return networks()["shared AE"]
 
 
 def make(name: str, **settings) -> Model:
@@ -52,13 +73,12 @@ def make(name: str, **settings) -> Model:
         If there is no such method, or no method has such a setting.
     """
     method = _method(name)
-    known = set().union(*map(_settings_of, (*METHODS.values(), method)))
-    for setting in settings:
-        if setting not in known:
+    own = _settings_of(method)
+    if others := set(settings) - own:
+        known = own.union(*map(_settings_of, METHODS.values()))
+        for setting in others - known:
             raise Bulk2scError(f"no method has the setting '{setting}'." + did_you_mean(setting, known))
-    return method(
-        **{setting: value for setting, value in settings.items() if setting in _settings_of(method)}
-    )
+    return method(**{setting: value for setting, value in settings.items() if setting in own})
 
 
 def makers(names: Iterable[str], **settings) -> dict[str, Callable[[int], Model]]:
@@ -113,10 +133,10 @@ def load_model(folder: str | Path) -> Model:
 class Pretrained:
     """A pretrained autoencoder in the place of a method that is to be fitted: its classifier alone is new."""
 
-    def __init__(self, model: SharedAutoencoder):
+    def __init__(self, model: Model):
         self.model = model
 
-    def fit(self, bulk: AnnData, cells: AnnData) -> SharedAutoencoder:
+    def fit(self, bulk: AnnData, cells: AnnData) -> Model:
         """Train the classifier; return the model."""
         return self.model.fit_classifier(bulk)
 

@@ -1,10 +1,12 @@
-"""Simple methods: classifiers of scikit-learn and XGBoost on the scaled genes, and constant answers."""
+"""Simple methods: classifiers of scikit-learn and XGBoost on the scaled genes, and constant answers.
+
+XGBoost and skops, which brings torch, are imported where they are used: `predict` does without them.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import skops.io
 from anndata import AnnData
 from sklearn.base import ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
@@ -14,7 +16,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
-from xgboost import XGBClassifier
 
 from bulk2sc.models.base import FOLDS, BuiltModel, built, labelled_lines, scaled
 
@@ -32,8 +33,10 @@ TRUSTED = [
 ]
 
 
-def trees(**settings) -> XGBClassifier:
+def trees(**settings) -> ClassifierMixin:
     """Return boosted trees that each see a share of the lines and of the genes."""
+    from xgboost import XGBClassifier
+
     return XGBClassifier(n_jobs=1, subsample=0.8, colsample_bytree=0.1, **settings)
 
 
@@ -122,9 +125,13 @@ class Baseline(BuiltModel):
         return self.classifier_.predict_proba(scaled(cells))[:, 1]
 
     def _write(self, folder: Path) -> None:
+        import skops.io
+
         skops.io.dump(self.classifier_, folder / "classifier.skops")
 
     def _read(self, folder: Path) -> None:
+        import skops.io
+
         self.classifier_ = skops.io.load(folder / "classifier.skops", trusted=TRUSTED)
 
 
