@@ -66,7 +66,7 @@ def resolve_drug(name: str, drugs: Iterable[str]) -> str:
 
 def score_all_drugs(lines: AnnData, cells: AnnData) -> pd.DataFrame:
     """
-    Score cells for every drug by ridge regression of its AUC (`models.all_drugs.AllDrugs`).
+    Score cells for every drug by ridge regression (`models.all_drugs.AllDrugs`).
 
     Parameters
     ----------

@@ -60,14 +60,14 @@ class Ridge(LinearAUC):
     Parameters
     ----------
     alpha
-        Penalty, on z-scored genes.
+        Penalty, on z-scored genes; the default is the choice of benchmarks/default_model.py.
     seed
         Seed of the folds of the calibration.
     """
 
     name = "ridge"
 
-    def __init__(self, *, alpha: float = 2000.0, seed: int = 0):
+    def __init__(self, *, alpha: float = 10_000.0, seed: int = 0):
         self.alpha = alpha
         self.seed = seed
 

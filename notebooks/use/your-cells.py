@@ -35,7 +35,7 @@ edition: str = "demo"  # edition whose settings and results are used
 drug: str = "Cisplatin"  # drug, by its GDSC name
 cells_file: str = ""  # full path of your cells, in a file or 10x folder; empty takes those of this edition
 cells_reading: dict[str, str] = {}  # what must be told of them, by gene_column, values, layer or sample
-model: str = "SVM"  # method, such as ridge or shared AE
+model: str = "ridge"  # method, such as ridge or shared AE
 n_seeds: int = 1  # models whose scores are averaged
 exclude_lines: list[str] = []  # cell lines to leave out of training, beside those of this edition
 
@@ -155,7 +155,7 @@ agreement.rename("Spearman's rho with the scores above").to_frame().round(3)
 # - A score says how the expression of a cell resembles that of sensitive or resistant *cell lines*. Tissue, culture and the drug's way into the body are not in it.
 # - Cells are standardised against each other: a score ranks the cells of *this* file. Cells of one clone, or all normal, are still spread from low to high.
 # - A drug that is hard to predict for cell lines is not easier for cells. See how well the drug does in {doc}`/notebooks/model/classifier` and {doc}`/notebooks/evaluation/baselines` first.
-# - A treated sample has changed its expression, and part of what a score sees may be the treatment. In editions with simulated cells, as `demo`, {doc}`/notebooks/evaluation/controls` names the methods that take exposure to a drug for resistance; look yours up, the default included, which was not chosen by that test.
+# - A treated sample has changed its expression, and part of what a score sees may be the treatment. In editions with simulated cells, as `demo`, {doc}`/notebooks/evaluation/controls` names the methods that take exposure to a drug for resistance. The default was chosen among those that do not (`benchmarks/default_model.py`); look up any other.
 #
 # ## On the command line
 #
