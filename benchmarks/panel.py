@@ -11,18 +11,8 @@ from bulk2sc import compare, panel
 from bulk2sc.book import Study
 from bulk2sc.experiments import drug_panel
 
-METHODS = [
-    "ridge",
-    "ridge CV",
-    "signature",
-    "LR",
-    "SVM",
-    "DT",
-    "mean effect",
-    "all sensitive",
-    "all resistant",
-]
-METHODS += ["shared AE", "base share AE", "XGBoost", "RF"]
+METHODS = ["ridge", "ridge CV", "signature", "LR", "SVM", "mean effect", "all sensitive", "all resistant"]
+METHODS += ["shared AE", "XGBoost"]
 LIMITS = {"atlas": {"min_lines": 20, "min_spread": 0.05}, "mixology": {"min_spread": 0.1}}
 SEEDS, NETWORK = 1, {"hidden": 128, "max_epochs": 30}
 
