@@ -85,7 +85,7 @@ simple = [m for m in methods if m not in (*constants, "shared AE")]
 # %%
 lines, cells = study.read("pair")
 score = models.make("ridge").fit(lines, cells).score_cells(cells)
-print(f"{len(score)} cells scored, {(score >= 0.5).mean():.0%} of them called sensitive")
+print(f"{(score >= 0.5).mean():.0%} of {len(score)} cells are called sensitive")
 
 # %% [markdown]
 # The same two verbs serve all methods, drugs and seeds.
@@ -134,7 +134,8 @@ for source, d in asked:
     rows = scores[(scores["cells_source"] == source) & (scores["drug"] == d)]
     known = study.read("pair", cells_source=source, drug=d)[1]
     name = d if len({s for s, _ in asked}) == 1 else f"{d}, {source}"
-    draws[name], judged[name] = compare.on_cells(rows, known), known.obs.dropna(subset="truth")
+    draws[name] = compare.on_cells(rows, known)
+    judged[name] = known.obs.dropna(subset="truth")
 auroc = {name: metrics["auroc"] for name, metrics in draws.items()}
 levels = compare.levels(auroc)
 rivals = [m for m in (*simple, *constants[:1]) if m != reference]
@@ -151,7 +152,7 @@ versus = compare.differences(auroc, [(m, reference) for m in rivals])
 
 # %%
 found = pd.concat({n: pd.DataFrame({m: d[m].value for m in ("accuracy", "f1")}) for n, d in draws.items()})
-found = found.rename_axis(["group", "method"])
+found = found.where(found["accuracy"].notna()).rename_axis(["group", "method"])
 mean = found.groupby("method", sort=False).mean().loc[methods]
 paper = published.published("five_sets").set_index("method").rename({"the paper's model": "shared AE"})
 by_constant = published.constant_answers(published.published("table1")).groupby("answer")
@@ -160,17 +161,19 @@ paper = pd.concat([paper, by_constant[["accuracy", "f1"]].mean()]).reindex(metho
 # %% mystnb={"figure": {"caption": "Accuracy and F1 of every method. Dots: drugs or data sets; bars: their mean; diamonds: the means over five data sets that the paper reports, or that follow from its Table 1 for constant answers.", "name": "fig-paper-form"}, "image": {"alt": "Two panels, accuracy and F1, one row per method with a dot per drug, a bar at their mean and a diamond for the published mean."}} tags=["hide-input"]
 figure, axes = plt.subplots(1, 2, figsize=(8.5, 0.3 * len(methods) + 1.4), sharey=True)
 order = list(mean.sort_values("accuracy").index)
+place = range(len(order))
 for ax, (metric, wide) in zip(axes, found.items(), strict=True):
     for name, values in wide.unstack("group").loc[order].items():
-        ax.scatter(values, order, s=20, alpha=0.8, linewidth=0, label=name)
-    ax.plot(mean.loc[order, metric], order, "k|", markersize=12, markeredgewidth=2, label="mean")
+        ax.scatter(values, place, s=20, alpha=0.8, linewidth=0, label=name)
+    ax.plot(mean.loc[order, metric], place, "k|", markersize=12, markeredgewidth=2, label="mean")
     look = {"s": 34, "marker": "D", "facecolor": "none", "edgecolor": "black"}
-    ax.scatter(paper.loc[order, metric], order, label="paper", zorder=3, **look)
-    ax.set_xlabel(say.LABELS.get(metric, metric))
+    ax.scatter(paper.loc[order, metric], place, label="paper", zorder=3, **look)
+    ax.set(xlabel=say.LABELS.get(metric, metric), yticks=place, yticklabels=order)
 _ = figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
 
 # %% tags=["remove-input"]
-called = pd.DataFrame({n: d["positive_rate"].value for n, d in draws.items()}).mean(axis=1)
+of_set = scores.assign(called=scores["score"] >= 0.5).groupby(["cells_source", "drug", "method"])
+called = of_set["called"].mean().groupby("method").mean()
 columns = {"accuracy": mean["accuracy"], "paper: accuracy": paper["accuracy"], "F1": mean["f1"]}
 columns |= {"paper: F1": paper["f1"], "called sensitive": called}
 in_paper = pd.DataFrame(columns).loc[order[::-1]]
@@ -200,12 +203,13 @@ on_lines = folds.groupby("method", sort=False)["auroc"].mean()
 main = next(iter(draws))
 on_cells = auroc[main].value.reindex(on_lines.index)
 both = pd.DataFrame({"cells": on_cells, "lines": on_lines}).sort_values("lines")
+place = range(len(both))
 ax = plt.subplots(figsize=(5.5, 0.3 * len(both) + 1.2))[1]
-ax.hlines(both.index, both.min(axis=1), both.max(axis=1), color=pl.NEUTRAL, linewidth=1)
+ax.hlines(place, both.min(axis=1), both.max(axis=1), color=pl.NEUTRAL, linewidth=1)
 look = {"s": 34, "edgecolor": pl.SENSITIVE, "zorder": 3}
-ax.scatter(both["lines"], both.index, facecolor="white", label="bulk lines left out", **look)
-ax.scatter(both["cells"], both.index, color=pl.SENSITIVE, label=f"cells, {main}", **look)
-ax.set(xlabel="AUROC")
+ax.scatter(both["lines"], place, facecolor="white", label="bulk lines left out", **look)
+ax.scatter(both["cells"], place, color=pl.SENSITIVE, label=f"cells, {main}", **look)
+ax.set(xlabel="AUROC", yticks=place, yticklabels=both.index)
 _ = ax.figure.legend(loc="outside lower center", ncols=2)
 
 # %% tags=["remove-input"]
@@ -258,7 +262,7 @@ study.write("differences", versus)
 study.write("accuracy-f1", found.reset_index())
 keys = ["cells_source", "drug", "cell"]
 study.write("scores", scores.pivot_table("score", keys, "method", sort=False).round(4).reset_index())
-shown = ["auroc", "auprc", "mcc", "balanced_accuracy", "brier"]
+shown = ["auroc", "auprc", "balanced_accuracy", "brier"]
 pd.concat({n: say.table({m: compare.levels(d[m]) for m in shown}, methods) for n, d in draws.items()})
 
 # %% tags=["details", "hide-input"]
@@ -276,33 +280,36 @@ wordings = {
     "untested": "So few lines cannot decide between it and others.",
 }
 sentences = [f"Here {reference} meets {say.counted(len(rivals), 'simple answer')} on **{kind}** cells."]
-against_ridge = versus[versus["method"].str.startswith("ridge")].groupby("method", sort=False)["verdict"]
-for ridge, verdicts in list(against_ridge)[:1]:
-    cases = say.counted(len(verdicts), "data set" if studies else "drug")
-    lost, won = (verdicts == "higher").sum(), (verdicts == "lower").sum()
-    sentences[0] = (
-        f"On **{kind}** cells {reference} beats {ridge} regression for **{won} of {cases}**, and loses for {lost}."
-    )
+ridge = versus[versus["method"] == "ridge"]["verdict"]
+if len(ridge):
+    cases = say.counted(len(ridge), "data set" if studies else "drug")
+    won, lost = (ridge == "lower").sum(), (ridge == "higher").sum()
+    sentences = [
+        f"On **{kind}** cells {reference} beats ridge regression for **{won or 'none'} of {cases}**, and loses for {lost or 'none'}."
+    ]
 for row in levels[levels["method"] == reference].itertuples():
     n_lines = say.counted(judged[row.group]["cell_line"].nunique(), "line")
     if pd.isna(row.value):
         none = "no cell has a label" if judged[row.group].empty else f"{n_lines}, all labels of one class"
-        sentences.append(f"{row.group}: {none}; cells are scored, and nothing can be compared.")
+        sentences.append(f"- {row.group}: {none}; cells are scored, and nothing can be compared.")
         continue
-    reached = say.interval(row.value, row.low, row.high)
-    sentences.append(f"{row.group}, {n_lines}: AUROC {reached}.")
-    sentences.append(say.effects(versus[versus["group"] == row.group], **wordings))
+    ends = "" if pd.isna(row.low) else f" (95 % interval {say.number(row.low)} to {say.number(row.high)})"
+    told = say.effects(versus[versus["group"] == row.group], **wordings)
+    sentences.append(f"- {row.group}, {n_lines}: AUROC {say.number(row.value)}{ends}. {told}")
 answers = mean.loc[[m for m in methods if m.startswith("all ")]]
 if len(answers) and mean.loc[reference].notna().all():
-    own, top = mean.loc[reference], answers.max()
-    sentences.append(
-        f"Its accuracy is {say.number(own['accuracy'])} and its F1 {say.number(own['f1'])} on average; "
-        f"constant answers reach {say.number(top['accuracy'])} and {say.number(top['f1'])}."
+    own, top, theirs = (
+        f"{say.number(at['accuracy'])} and {say.number(at['f1'])}"
+        for at in (mean.loc[reference], answers.max(), paper.loc[reference])
     )
-Markdown(" ".join(sentences))
+    sentences.append(f"\nIts mean accuracy and F1 are {own}; constant answers reach {top}.")
+    if reference == "shared AE":
+        sentences.append(f"The paper reports {theirs} for its five data sets.")
+Markdown("\n".join(sentences))
 
 # %% mystnb={"figure": {"caption": "AUROC of every method on cells of lines that training never saw, with 95 % intervals over lines. Grey: single models; dashed: no skill. Orange: the paper's model.", "name": "fig-baselines"}, "image": {"alt": "One panel per drug or data set, one row per method: AUROC with its interval."}} tags=["in-short", "remove-input"]
 order = list(levels.groupby("method")["value"].mean().reindex(methods).sort_values().index)
+place = range(len(order))
 width = min(4 + 2.3 * (len(draws) - 1), 10)
 figure, axes = plt.subplots(
     1, len(draws), figsize=(width, 0.3 * len(methods) + 1), sharey=True, squeeze=False
@@ -310,9 +317,9 @@ figure, axes = plt.subplots(
 for ax, (name, found_here) in zip(axes[0], auroc.items(), strict=True):
     table = levels[levels["group"] == name].set_index("method").loc[order]
     colours = [pl.RESISTANT if m == "shared AE" else pl.SENSITIVE for m in order]
-    ax.hlines(order, table["low"], table["high"], color=colours, linewidth=2)
+    ax.hlines(place, table["low"], table["high"], color=colours, linewidth=2)
     seeds = found_here.seeds
-    ax.scatter(seeds["value"], seeds["method"], s=8, color=pl.NEUTRAL, zorder=2)
-    ax.scatter(table["value"], order, s=34, color=colours, zorder=3)
+    ax.scatter(seeds["value"], seeds["method"].map(order.index), s=8, color=pl.NEUTRAL, zorder=2)
+    ax.scatter(table["value"], place, s=34, color=colours, zorder=3)
     ax.axvline(0.5, color="0.5", linestyle="--", linewidth=0.8)
-    ax.set(xlabel="AUROC", title=name)
+    ax.set(xlabel="AUROC", title=name, yticks=place, yticklabels=order)
