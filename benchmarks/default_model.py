@@ -17,7 +17,7 @@ from bulk2sc import datasets, evaluate, labels, models, pp
 from bulk2sc.book import Study
 from bulk2sc.experiments import exposure
 
-METHODS = {"ridge 1e4": ("ridge", {"alpha": 1e4}), "ridge": ("ridge", {"alpha": 2e3})}
+METHODS = {"ridge 1e4": ("ridge", {"alpha": 1e4}), "ridge 2e3": ("ridge", {"alpha": 2e3})}
 METHODS |= {name: (name, {}) for name in ("ridge CV", "signature", "SVM")}
 ARMS = {"single": 0, "pooled 15": 15}
 DRUGS, SEEDS, N_GENES = ["Cisplatin", "Paclitaxel", "PLX-4720", "Lapatinib"], 3, 2500

@@ -1,6 +1,6 @@
 """Every method on the two panels of real cells: what the book shows of them in every edition.
 
-Fits are kept in the store, one by one, so that a run goes on where it stopped; about an hour of one core.
+Fits are kept in the store, one by one, so that a run goes on where it stopped; some twenty minutes of one core.
 Kept are means over drugs with intervals over lines; no response of a line is among them.
 Run: python benchmarks/panel.py
 """
@@ -12,7 +12,7 @@ from bulk2sc.book import Study
 from bulk2sc.experiments import drug_panel
 
 METHODS = ["ridge", "ridge CV", "signature", "LR", "SVM", "mean effect", "all sensitive", "all resistant"]
-METHODS += ["shared AE", "XGBoost"]
+METHODS += ["shared AE"]
 LIMITS = {"atlas": {"min_lines": 20, "min_spread": 0.05}, "mixology": {"min_spread": 0.1}}
 SEEDS, NETWORK = 1, {"hidden": 128, "max_epochs": 30}
 
