@@ -1,6 +1,6 @@
 """Every method on the two panels of real cells: what the book shows of them in every edition.
 
-Fits are kept in the store, one by one, so that a run goes on where it stopped; some twenty minutes of one core.
+Fits are kept in the store, one by one, so that a run goes on where it stopped; twenty minutes of one core.
 Kept are means over drugs with intervals over lines; no response of a line is among them.
 Run: python benchmarks/panel.py
 """
