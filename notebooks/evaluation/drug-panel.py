@@ -127,10 +127,10 @@ def forest(ax, table, own_bulk, wording="mean rho"):
     table = table.sort_values("value")
     ax.hlines(table["method"], table["low"], table["high"], color=pl.SENSITIVE, linewidth=2)
     ax.scatter(table["value"], table["method"], s=34, color=pl.SENSITIVE, zorder=3, label="cells")
-    bulk_values = own_bulk.reindex(table["method"])
-    ax.scatter(
-        bulk_values, table["method"], s=34, facecolor="none", edgecolor="0.3", label="own bulk profiles"
-    )
+    bulk_values = own_bulk.reindex(table["method"]).dropna()
+    if len(bulk_values):
+        look = {"facecolor": "none", "edgecolor": "0.3", "label": "own bulk profiles"}
+        ax.scatter(bulk_values, bulk_values.index, s=34, **look)
     ax.axvline(0, color="0.5", linestyle="--", linewidth=0.8)
     ax.set(xlabel=wording, ylabel="")
 
