@@ -273,6 +273,9 @@ def _predict(parsed: argparse.Namespace) -> None:
 
     asked = {n: getattr(parsed, n) for n in ("seeds", "model", "pool", "by")}
     chosen = {name: value for name, value in asked.items() if value is not None}
+    if parsed.by == "":
+        raise Bulk2scError("--by is empty; name a column of obs")
+    parsed.drug = "all" if parsed.drug.lower() == "all" else parsed.drug
     only_one = ["by"] if parsed.drug != "all" else ["model", "seeds"]
     for name in [name for name in only_one if name in chosen]:
         raise Bulk2scError(f"--{name} does not go with --drug {parsed.drug}; leave it out")

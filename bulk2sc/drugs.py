@@ -34,7 +34,7 @@ def find_drugs(word: str) -> pd.DataFrame:
     table, key = drug_table(), _key(word)
     text = table.index + ";" + table["synonyms"] + ";" + table["target"]
     hit = text.map(lambda names: any(key in _key(name) for name in names.split(";")))
-    return table[hit]
+    return table[hit & bool(key or not word)]
 
 
 def resolve_drug(name: str, drugs: Iterable[str]) -> str:
@@ -50,12 +50,12 @@ def resolve_drug(name: str, drugs: Iterable[str]) -> str:
     if name in drugs:
         return name
     synonyms = pd.read_csv(DATA / "drugs.csv", dtype=str, keep_default_na=False).set_index("drug")["synonyms"]
-    names = {drug: [drug, *synonyms.get(drug, "").split(";")] for drug in drugs}
+    names = {drug: [drug, *filter(None, synonyms.get(drug, "").split(";"))] for drug in drugs}
     found = [drug for drug, known in names.items() if _key(name) in map(_key, known)]
     exact = [drug for drug in found if _key(drug) == _key(name)]
     if len(exact or found) == 1:
         return (exact or found)[0]
-    if found:
+    if found and _key(name):
         raise Bulk2scError(f"Drug '{name}' is the name of several: {', '.join(found)}; name one of them.")
     spelt = {known.strip(): drug for drug, all_names in names.items() for known in all_names if known}
     raise Bulk2scError(
@@ -109,12 +109,14 @@ def leading_drugs(scores: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
     Tidy: group, cells, drug, score (mean over the group), rho and rho_tissue_out (how well the drug is
     predicted for lines, see `drug_table`).
     """
-    means = scores.groupby(groups.astype(str).to_numpy()).mean().rename_axis(index="group", columns="drug")
+    known = groups.notna().to_numpy()
+    scores, groups = scores[known], groups[known].astype(str)
+    means = scores.groupby(groups.to_numpy()).mean().rename_axis(index="group", columns="drug")
     top = means.stack().rename("score").reset_index().sort_values(["group", "score"], ascending=[True, False])
     top = top.groupby("group", sort=False).head(N_LEADING)
-    top.insert(1, "cells", top["group"].map(groups.astype(str).value_counts()))
-    known = drug_table().rename(columns={"spearman_random": "rho", "spearman_tissue_out": "rho_tissue_out"})
-    return top.join(known[["rho", "rho_tissue_out"]], on="drug").reset_index(drop=True)
+    top.insert(1, "cells", top["group"].map(groups.value_counts()))
+    table = drug_table().rename(columns={"spearman_random": "rho", "spearman_tissue_out": "rho_tissue_out"})
+    return top.join(table[["rho", "rho_tissue_out"]], on="drug").reset_index(drop=True)
 
 
 def _key(name: str) -> str:

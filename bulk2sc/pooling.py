@@ -44,8 +44,8 @@ def pool(cells: AnnData, k: int, *, seed: int = 0) -> AnnData:
 
     Returns
     -------
-    A copy whose X is the mean, dense (float32). `uns["pool"]` holds ``k`` and ``fewest``, the neighbours that
-    the smallest sample allowed.
+    A copy whose X is the mean, dense (float32). `uns["pool"]` holds ``k``, and ``fewest`` and ``most``, the
+    neighbours that the samples allowed.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def pool(cells: AnnData, k: int, *, seed: int = 0) -> AnnData:
     pooled = AnnData(averaged, **fields)
     for layer, matrix in cells.layers.items():
         pooled.layers[layer] = matrix.copy()
-    pooled.uns["pool"] = {"k": k, "fewest": min(used)}
+    pooled.uns["pool"] = {"k": k, "fewest": min(used), "most": max(used)}
     return pooled
 
 

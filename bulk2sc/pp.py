@@ -25,7 +25,7 @@ FEW_GENES = 1000  # shared genes below which a prediction deserves a warning
 FEW_CELLS = 50  # of a sample, below which doublets are not looked for: their neighbours would be chance
 DOUBLET_COMPONENTS = 10  # of scrublet; more drown a few hundred cells in noise (benchmarks/doublets.py)
 LINES = re.compile(
-    r"cell.?line|depmap|ccle|^lines?$|singlet.?id", re.IGNORECASE
+    r"cell.?lines?(?![a-z])|depmap|ccle|^lines?$|singlet.?id", re.IGNORECASE
 )  # what columns of lines are called
 MOST_NAMES = 1000  # of lines in a column of another name
 BATCH_COLUMNS = ("batch", "protocol", "plate")  # technical ones: any other column may carry the answer

@@ -136,8 +136,8 @@ def predict_cells(
     checked = pp.check_cells(given, name, **reading)
     found = list(checked.uns["notes"])
     progress(f"{name}: {given.n_obs} cells, {given.n_vars} genes; {found[0]}")
-    if by and by not in given.obs:
-        raise Bulk2scError(f"--by '{by}': no column of obs.{did_you_mean(by, given.obs.columns)}")
+    if by:
+        _check_groups(given, by)
     bulk = datasets.load_bulk("gdsc2") if bulk is None else bulk
     lines = pp.train_lines(bulk, exclude_lines)
     if drug != ALL:
@@ -157,7 +157,7 @@ def predict_cells(
         "input": pp.detect_scale(checked),
         "pool": pool,
         "excluded_lines": np.array(
-            sorted(pp.known_line(one, bulk.obs_names) for one in exclude_lines), dtype=str
+            sorted({pp.known_line(one, bulk.obs_names) for one in exclude_lines}), dtype=str
         ),
         "genes_used": cells.n_vars,
         "genes_shared": cells.uns["pair"]["shared"],
@@ -178,11 +178,19 @@ def predict_cells(
     return Prediction(_with_scores(given, enough, scores, code, facts), notes)
 
 
+def _check_groups(given: AnnData, by: str) -> None:
+    if by not in given.obs:
+        raise Bulk2scError(f"--by '{by}': no column of obs.{did_you_mean(by, given.obs.columns)}")
+    n = given.obs[by].nunique()
+    if not 0 < n <= max(2, given.n_obs / 2):
+        raise Bulk2scError(f"--by '{by}': {n} groups of {given.n_obs} cells; name a column of clusters")
+
+
 def _all_drugs(
     given: AnnData, scored: np.ndarray, lines: AnnData, cells: AnnData, by: str, facts: dict
 ) -> tuple[AnnData, list[str]]:
     """Return a copy of the cells with scores for every drug, and what to say of it."""
-    scores, result = score_all_drugs(lines, cells), given.copy()
+    scores, result = score_all_drugs(lines, cells), _without_scores(given)
     every = np.full((given.n_obs, scores.shape[1]), np.nan, dtype="float32")
     every[scored] = scores
     result.obsm["bulk2sc_drugs"] = every
@@ -195,6 +203,10 @@ def _all_drugs(
     if by:
         top = leading_drugs(scores, given.obs.loc[scored, by])
         result.uns["bulk2sc_drugs"]["leading"] = top
+        if without := int(given.obs.loc[scored, by].isna().sum()):
+            notes.append(
+                f"warning: {without} cells have no group in obs['{by}'] and are left out of the list"
+            )
         notes += ["leading drugs (rho: how well a drug is predicted for lines left out):"]
         notes += top.round(2).to_string(index=False).splitlines()
     return result, notes
@@ -234,8 +246,11 @@ def _notes(facts: dict, lines: AnnData, scores: np.ndarray) -> list[str]:
 
 def _pooled(found: dict) -> list[str]:
     """Say what each cell was averaged with, and where a small sample allowed less than was asked for."""
-    fewer = f", {found['fewest']} in the smallest sample" if found["fewest"] < found["k"] else ""
-    return [f"pooled: each cell is the mean of itself and its {found['k']} nearest in its sample{fewer}"]
+    if not found["most"]:
+        return ["warning: nothing was pooled: every sample is too small for a neighbour"]
+    used = str(found["most"]) if found["fewest"] == found["most"] else f"{found['fewest']} to {found['most']}"
+    asked = f" (of {found['k']} asked for: small samples allow fewer)" if found["fewest"] < found["k"] else ""
+    return [f"pooled: each cell is the mean of itself and its {used} nearest in its sample{asked}"]
 
 
 def _own_lines(given: AnnData, lines: AnnData) -> list[str]:
@@ -263,6 +278,19 @@ def _size(lines: AnnData) -> str:
     return f"{every} lines, {tested} of them tested with the drug and {answers} in its tails"
 
 
+def _without_scores(given: AnnData) -> AnnData:
+    """Return a copy without what an earlier prediction wrote."""
+    result = given.copy()
+    result.obs = result.obs.drop(columns=OWN_COLUMNS, errors="ignore")
+    for field, names in (
+        (result.obsm, ("X_bulk2sc", "bulk2sc_drugs")),
+        (result.uns, ("bulk2sc", "bulk2sc_drugs")),
+    ):
+        for name in names:
+            field.pop(name, None)
+    return result
+
+
 def _with_scores(
     given: AnnData, scored: np.ndarray, scores: np.ndarray, code: np.ndarray | None, facts: dict
 ) -> AnnData:
@@ -277,9 +305,7 @@ def _with_scores(
         every[scored] = values
         return every
 
-    result = given.copy()
-    result.obs = result.obs.drop(columns=OWN_COLUMNS, errors="ignore")
-    result.obsm.pop("X_bulk2sc", None)
+    result = _without_scores(given)
     mean = scores.mean(axis=0)
     result.obs["bulk2sc_score"] = of_all(mean)
     result.obs["bulk2sc_response"] = of_all(np.where(mean >= 0.5, "sensitive", "resistant"), NOT_SCORED)

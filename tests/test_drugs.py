@@ -108,6 +108,34 @@ def test_a_score_is_the_place_among_predictions_of_lines_left_out(problem):
     )
 
 
+def test_cells_without_a_group_are_left_out_and_groups_of_single_cells_refused(problem):
+    bulk, cells = problem
+    cells = cells.copy()
+    cells.obs["some"] = pd.Series(["x"] * 20 + [None] * 40, index=cells.obs_names)
+    found = predict_cells(cells, drug="all", by="some", bulk=bulk)
+    assert set(found.cells.uns["bulk2sc_drugs"]["leading"]["group"]) == {"x"}
+    assert any("40 cells have no group" in note for note in found.notes)
+    cells.obs["own"] = np.arange(60.0)
+    with pytest.raises(Bulk2scError, match="60 groups of 60 cells"):
+        predict_cells(cells, drug="all", by="own", bulk=bulk)
+
+
+def test_a_prediction_leaves_nothing_of_an_earlier_one(problem):
+    bulk, cells = problem
+    first = predict_cells(cells, drug="all", bulk=bulk).cells
+    second = predict_cells(first, drug="Lapatinib", bulk=bulk).cells
+    assert "bulk2sc_drugs" not in second.obsm and "bulk2sc_drugs" not in second.uns
+    third = predict_cells(second, drug="all", bulk=bulk).cells
+    assert "bulk2sc_score" not in third.obs and "bulk2sc" not in third.uns
+
+
+@pytest.mark.parametrize("nothing", ["", "-", " "])
+def test_a_name_without_letters_is_no_drug(nothing):
+    with pytest.raises(Bulk2scError, match="Unknown drug"):
+        drugs.resolve_drug(nothing, KNOWN)
+    assert drugs.find_drugs("[").empty and len(drugs.find_drugs("")) == 286
+
+
 def test_what_all_drugs_write_can_be_read_again(problem, tmp_path, monkeypatch):
     bulk, cells = problem
     monkeypatch.setattr("bulk2sc.datasets.load_bulk", lambda source: bulk)

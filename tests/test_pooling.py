@@ -33,7 +33,7 @@ def test_a_small_case_by_hand():
     X = np.array([[0.5, 1.0], [0.5, 3.0], [9.5, 5.0], [9.5, 6.0]], "float32")
     pooled = pp.pool(AnnData(X), 1)
     assert np.allclose(pooled.X, [[0.5, 2.0], [0.5, 2.0], [9.5, 5.5], [9.5, 5.5]])
-    assert pooled.uns["pool"] == {"k": 1, "fewest": 1}
+    assert pooled.uns["pool"] == {"k": 1, "fewest": 1, "most": 1}
 
 
 def test_each_cell_weighs_the_same_in_its_mean():
@@ -97,7 +97,7 @@ def test_few_neighbours_of_few_cells():
     cells = log_cells(110)
     cells.obs["sample"] = np.where(np.arange(110) < 100, "large", "small")
     pooled = pp.pool(cells, 50)
-    assert pooled.uns["pool"] == {"k": 50, "fewest": 2}
+    assert pooled.uns["pool"] == {"k": 50, "fewest": 2, "most": 9}
     assert np.array_equal(pooled.X, pp.pool(cells, 9).X)
 
 
