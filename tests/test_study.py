@@ -501,7 +501,7 @@ def test_the_chain_of_made_up_data_up_to_the_mask(root, monkeypatch):
     assert list(mask.columns) == list(training.var_names)
     assert set(np.unique(mask)) == {0, 1} and mask.index[-1] == "free_5"
     stamp = json.loads((root / "results" / "training.pair.json").read_text())["stamp"]
-    assert stamp["settings"] == {"n_hvg": 300} and set(stamp["needs"]) == {"bulk", "labelled"}
+    assert stamp["settings"] == {"n_hvg": 300, "pool": 0} and set(stamp["needs"]) == {"bulk", "labelled"}
 
 
 # ---------------------------------------------------------------------------------------- parts
