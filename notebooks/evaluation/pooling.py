@@ -173,7 +173,7 @@ levels.pivot(index=["data", "metric", "method"], columns="arm", values="value")[
 
 # %% tags=["hide-input"]
 few = kept[kept["data"].str.endswith("few drugs", na=False) & kept["reference"].isna()]
-few = few.pivot_table(index=["data", "method"], columns=["metric", "arm"], values="value", sort=False)
+few = few.pivot_table(index=["data", "metric", "method"], columns="arm", values="value", sort=False)
 few = few.loc[:, few.columns.get_level_values("arm").isin(["single", "pooled 15", "line means"])]
 few.round(2)
 
