@@ -24,9 +24,8 @@ def drug_table() -> pd.DataFrame:
     out whole (with ``pearson_`` likewise); ``synonyms`` (separated by ``; ``) and ``target``, empty where
     none is known.
     """
-    names = pd.read_csv(DATA / "drugs.csv", dtype=str, keep_default_na=False).set_index("drug")
     predicted = pd.read_csv(DATA / "predictability.csv", dtype={"drug": str}).set_index("drug")
-    return predicted.join(names).fillna({"synonyms": "", "target": ""})
+    return predicted.join(_names()).fillna({"synonyms": "", "target": ""})
 
 
 def find_drugs(word: str) -> pd.DataFrame:
@@ -49,7 +48,7 @@ def resolve_drug(name: str, drugs: Iterable[str]) -> str:
     drugs = list(drugs)
     if name in drugs:
         return name
-    synonyms = pd.read_csv(DATA / "drugs.csv", dtype=str, keep_default_na=False).set_index("drug")["synonyms"]
+    synonyms = _names()["synonyms"]
     names = {drug: [drug, *filter(None, synonyms.get(drug, "").split(";"))] for drug in drugs}
     found = [drug for drug, known in names.items() if _key(name) in map(_key, known)]
     exact = [drug for drug in found if _key(drug) == _key(name)]
@@ -117,6 +116,10 @@ def leading_drugs(scores: pd.DataFrame, groups: pd.Series) -> pd.DataFrame:
     top.insert(1, "cells", top["group"].map(groups.value_counts()))
     table = drug_table().rename(columns={"spearman_random": "rho", "spearman_tissue_out": "rho_tissue_out"})
     return top.join(table[["rho", "rho_tissue_out"]], on="drug").reset_index(drop=True)
+
+
+def _names() -> pd.DataFrame:
+    return pd.read_csv(DATA / "drugs.csv", dtype=str, keep_default_na=False).set_index("drug")
 
 
 def _key(name: str) -> str:
