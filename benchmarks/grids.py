@@ -13,11 +13,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import pandas as pd
+from bulk2sc.study import Study
 
 from bulk2sc import evaluate, notebook
 from bulk2sc.experiments import hyperparameters, paired, resources, trials
 from bulk2sc.settings import project_root
-from bulk2sc.study import Study
 
 ARTEFACTS = ("sweep", "resources")
 METRICS = ("auroc", "accuracy", "f1")  # the last two are those of the paper's figure

@@ -98,7 +98,7 @@ def _define_book(commands) -> None:
 
 
 def _book(parsed: argparse.Namespace) -> None:
-    from bulk2sc.workflow import build
+    from bulk2sc.book.build import build
 
     print(f"book: {build(parsed.edition, _cores(parsed))}")
 
@@ -130,9 +130,10 @@ def _define_run(commands) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> None:
-    from bulk2sc.plan import plan
+    from bulk2sc.book.build import run_chapter
+    from bulk2sc.book.plan import plan
+    from bulk2sc.book.study import with_needs
     from bulk2sc.settings import from_text
-    from bulk2sc.workflow import run_own
 
     planned, cores = plan(parsed.edition), _cores(parsed)
     types = {p.name: p.type for p in planned.chapter(parsed.chapter).declared}
@@ -141,11 +142,12 @@ def _run(parsed: argparse.Namespace) -> None:
         n: _from_here(from_text(text, types.get(n, "str"), f"{what} '{n}'")) for n, text in parsed.parameters
     }
     print(f"{parsed.chapter} …", flush=True)
-    notebook = run_own(planned, parsed.chapter, given, cores)
+    run = run_chapter(planned, parsed.chapter, given, cores)
     if any(isinstance(value, str) and is_own(value) for value in given.values()):
-        for note in _notes(notebook.parent / "results" / "raw_cells.h5ad"):
+        read = {each.path for task, _ in run.reads for each in with_needs(task) if each.name == "raw_cells"}
+        for note in [note for path in read for note in _notes(path / "value.h5ad")]:
             print(note)
-    print(f"notebook: {notebook}\nresults: {notebook.parent / 'results'}")
+    print(f"notebook: {run.executed}\nresults: {run.path / 'results'}")
 
 
 def _notes(cells: Path) -> list[str]:
@@ -299,12 +301,13 @@ def _define_params(commands) -> None:
 
 
 def _params(parsed: argparse.Namespace) -> None:
-    from bulk2sc.plan import plan
+    from bulk2sc.book.plan import plan
 
     chapter = plan(parsed.edition).chapter(parsed.chapter)
     rows = [("name", "type", "default", f"in {parsed.edition}", "help")]
     rows += [
-        (p.name, p.type, _brief(p.default), _brief(chapter.values[p.name]), p.help) for p in chapter.declared
+        (p.name, p.type, _brief(p.default), _brief(chapter.run.values[p.name]), p.help)
+        for p in chapter.declared
     ]
     _print_table(rows)
 

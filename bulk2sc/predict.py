@@ -12,10 +12,9 @@ import numpy as np
 from anndata import AnnData
 
 from bulk2sc import __version__, datasets, labels, models, pathways, pp
-from bulk2sc.artefacts import made_with
 from bulk2sc.drugs import UNITS, leading_drugs, resolve_drug, score_all_drugs
 from bulk2sc.errors import Bulk2scError, did_you_mean
-from bulk2sc.settings import file_digest
+from bulk2sc.settings import COMPUTING, file_digest, precision, versions
 
 # By the rule of benchmarks/default_model.py; a user is told WHY in one line.
 DEFAULT_MODEL = "ridge"
@@ -369,7 +368,9 @@ def _fingerprint(lines: AnnData, cells: AnnData, model: str, settings: dict) -> 
     set_to = models.make(model, **settings).get_params() | {"mask": list(settings.get("mask", {}))}
     folder = Path(models.__file__).parent
     code = file_digest(folder, folder.with_name("train.py"))
-    seen = hashlib.sha256(json.dumps([code, made_with(), model, set_to], sort_keys=True).encode())
+    seen = hashlib.sha256(
+        json.dumps([code, versions(COMPUTING), precision(), model, set_to], sort_keys=True).encode()
+    )
     parts = [lines.layers["scaled"], lines.obs["auc"].to_numpy(), lines.obs["response"].to_numpy()]
     parts += [cells.layers["scaled"]] if models.learns_from_cells(model) else []
     parts += [settings["mask"].to_numpy()] if "mask" in settings else []

@@ -11,13 +11,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
@@ -56,8 +56,7 @@ def is_own(source: str) -> bool:
     return source.endswith(OWN_FILES) or "/" in source
 
 
-@dataclass(frozen=True)
-class Edition:
+class Edition(BaseModel):
     """One edition of the book, as ``editions/<name>.yml`` describes it.
 
     Attributes
@@ -67,24 +66,49 @@ class Edition:
     chapter_parameters
         Settings of one chapter: slug -> name -> value.
     budgets
-        Seconds a chapter may take with all of its parts, one after the other: slug -> seconds.
+        Seconds a chapter may take: slug -> seconds.
     full
         Edition that does at full length what this one shortens; each page says by how much.
     """
 
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
     name: str
     title: str
-    chapters: list
+    chapters: list[str]
     description: str = ""
-    parameters: dict = field(default_factory=dict)
-    chapter_parameters: dict = field(default_factory=dict)
-    budgets: dict = field(default_factory=dict)
+    parameters: dict[str, Any] = {}
+    chapter_parameters: dict[str, dict[str, Any]] = {}
+    budgets: dict[str, float] = {}
     full: str = ""
 
     @property
     def file(self) -> str:
         """Name of the edition's file, for messages."""
         return f"editions/{self.name}.yml"
+
+
+def checked(model: type[BaseModel], content: dict, where: str) -> Any:
+    """Return a file's content as a model, or raise with the first field that does not fit.
+
+    Raises
+    ------
+    Bulk2scError
+        If a field is missing, unknown, or of the wrong type or form.
+    """
+    try:
+        return model(**content)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+    field = ".".join(map(str, wrong["loc"]))
+    if wrong["type"] == "missing":
+        raise Bulk2scError(f"{where}: field '{field}' is missing; add it")
+    if wrong["type"] == "extra_forbidden":
+        known = [name for name in model.model_fields if name != "name"]
+        hint = did_you_mean(field, known)
+        raise Bulk2scError(f"{where}: field '{field}' is unknown; use {', '.join(known)}.{hint}")
+    reason = wrong["msg"].removeprefix("Value error, ")
+    raise Bulk2scError(f"{where}: field '{field}': {reason}, found {wrong['input']!r}")
 
 
 def load_edition(name: str, root: Path | None = None) -> Edition:
@@ -98,24 +122,11 @@ def load_edition(name: str, root: Path | None = None) -> Edition:
     """
     folder = (root or project_root()) / "editions"
     _refuse_unknown(name, folder)
-    content = read_yaml(folder / f"{name}.yml")
-    allowed = {f.name: f.type for f in fields(Edition) if f.name != "name"}
-    for key, value in content.items():
-        if key not in allowed:
-            raise Bulk2scError(
-                f"editions/{name}.yml: field '{key}' is unknown; use {', '.join(allowed)}."
-                + did_you_mean(key, allowed)
-            )
-        if not isinstance(value, allowed[key]):
-            raise Bulk2scError(
-                f"editions/{name}.yml: field '{key}' must be a {allowed[key].__name__}, found {value!r}"
-            )
-    for key in ("title", "chapters"):
-        if not content.get(key):
-            raise Bulk2scError(f"editions/{name}.yml: field '{key}' is missing; add it")
-    if content.get("full"):
-        _refuse_unknown(content["full"], folder, f"editions/{name}.yml: field 'full': ")
-    return Edition(name=name, **content)
+    content = {key: value for key, value in read_yaml(folder / f"{name}.yml").items() if value is not None}
+    edition = checked(Edition, {"name": name} | content, f"editions/{name}.yml")
+    if edition.full:
+        _refuse_unknown(edition.full, folder, f"{edition.file}: field 'full': ")
+    return edition
 
 
 def _refuse_unknown(edition: str, folder: Path, where: str = "") -> None:

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+from bulk2sc.plan import plan
 
 from bulk2sc import workflow
-from bulk2sc.plan import plan
 from bulk2sc.settings import precision
 
 FOLDER = Path(__file__).parent / "golden"

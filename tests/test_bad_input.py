@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 import small_book
 import yaml
+from bulk2sc.study import Study
 from conftest import standing_for
 
 from bulk2sc import cli, datasets, evaluate, models, notebook, plan, prose, steps, workflow
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.study import Study
 
 PROJECT = Path(__file__).parents[1]
 TINY = {"n_hvg": 200, "resource": "hallmark", "min_pathway_genes": 3, "hidden": 16, "max_epochs": 2}

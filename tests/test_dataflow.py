@@ -6,10 +6,10 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from bulk2sc.artefacts import ARTEFACTS, FLOW
 
 import bulk2sc
 from bulk2sc import artefacts, study  # noqa: F401  (study registers the makers)
-from bulk2sc.artefacts import ARTEFACTS, FLOW
 
 PACKAGE = Path(bulk2sc.__file__).parent
 # What only chapters use has no place in FLOW: it stands on its right, and no maker may use it.

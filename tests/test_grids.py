@@ -61,5 +61,5 @@ def smoke_grids(smoke_book, tmp_path_factory) -> Path:
     asked = yaml.safe_load((ROOT / "editions" / "smoke.yml").read_text())["parameters"]
     training = ["--epochs", str(asked["max_epochs"]), "--hidden", str(asked["hidden"])]
     script = [sys.executable, ROOT / "benchmarks" / "grids.py", "--edition", "smoke", *training, "--out", out]
-    subprocess.run(script, check=True, capture_output=True)  # noqa: S603
+    subprocess.run(script, check=True, capture_output=True)
     return out

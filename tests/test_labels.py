@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
+from bulk2sc.artefacts import ARTEFACTS
 
 from bulk2sc import labels
-from bulk2sc.artefacts import ARTEFACTS
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.labels import rules
 

@@ -3,11 +3,11 @@ import shlex
 
 import nbformat
 import pytest
+from bulk2sc.notebook import Parameter
 from small_book import write_notebook
 
 from bulk2sc import notebook
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.notebook import Parameter
 from bulk2sc.settings import from_text
 
 CELLS = [

@@ -15,13 +15,13 @@ import pandas as pd
 import pytest
 import small_book
 import yaml
+from bulk2sc.study import Study
 from scipy import sparse
 from test_own_files import write_10x, write_10x_h5, write_table
 
 from bulk2sc import cli, datasets, notebook, workflow
 from bulk2sc.datasets import safe
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.study import Study
 
 N_SCORED, N_REFUSED, N_CHAPTERS, N_SETTINGS, N_FETCHED = 60, 50, 20, 45, 25
 module = importlib.import_module("bulk2sc.predict")

@@ -509,7 +509,7 @@ def test_a_file_that_another_program_writes_is_said_to_be_locked(clean, tmp_path
     )
     with h5py.File(tmp_path / "cells.h5ad", "r+"):
         read = [sys.executable, "-c", code, str(tmp_path / "cells.h5ad")]
-        said = subprocess.run(read, capture_output=True, text=True, check=True).stdout  # noqa: S603
+        said = subprocess.run(read, capture_output=True, text=True, check=True).stdout
     assert "another program has it open" in said
 
 
@@ -719,7 +719,7 @@ def test_a_terminal_without_utf8_shows_what_it_can(encoding):
     code = "from bulk2sc import cli, workflow\nworkflow.run_own = lambda *_: print('done …') or exit(0)\n"
     code += "cli.main(['run', 'baselines', '--edition', 'smoke'])"
     environment = os.environ | {"PYTHONIOENCODING": encoding}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
     assert done.stdout.decode(encoding).splitlines() == ["baselines ?", "done ?"] and not done.stderr
 
 

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
+from bulk2sc.study import Study
 from sklearn.metrics import roc_auc_score
 
 from bulk2sc import book, evaluate, models, panel
 from bulk2sc.cli import _from_here
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.experiments import drug_panel
-from bulk2sc.study import Study
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "book" / "how-to" / "your-own-method.md"

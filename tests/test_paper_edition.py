@@ -63,7 +63,7 @@ def test_a_dry_run_of_the_unmodified_edition_has_jobs_for_each_chapter_and_its_p
     monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "--nolock"]
     command += ["--snakefile", str(ROOT / "Snakefile"), "--config", "edition=paper", "batches=1"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     jobs = dict(re.findall(r"^(\S+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
     planned = plan.plan("paper")
     chapters = planned.chapters

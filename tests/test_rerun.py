@@ -54,7 +54,7 @@ def rerun(slug: str, changed: dict[str, object]) -> subprocess.CompletedProcess:
     for name, value in changed.items():
         command += ["-p", name, str(value)]
     environment = os.environ | notebook.KERNEL_ENVIRONMENT
-    return subprocess.run(command, capture_output=True, text=True, env=environment)  # noqa: S603
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 import yaml
 from anndata import AnnData
+from bulk2sc.study import Study
 
 from bulk2sc import labels
 from bulk2sc.book.study import own_file
 from bulk2sc.datasets.registry import FIGSHARE, sources
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.labels import rules
-from bulk2sc.study import Study
 
 NAN = np.nan
 ARMS = {"column": "day", "control": [0], "treated": [14], "reference": "us"}

@@ -143,7 +143,7 @@ def test_citation_names_the_package_and_its_version():
 
 def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [shutil.which("make"), *arguments], cwd=folder, capture_output=True, text=True, env=environment
     )
 
@@ -201,7 +201,7 @@ def test_ci_calls_make_test_and_fails_with_it(tmp_path):
         (tools / name).chmod(0o755)
     environment = {"PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(tmp_path)}
     (tmp_path / "shared" / "data" / "mirror").mkdir(parents=True)
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [shutil.which("bash"), str(tmp_path / "project" / ".ci" / "run")],
         capture_output=True,
         text=True,

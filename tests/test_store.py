@@ -58,7 +58,7 @@ def start(root, code, **environment):
     """Run code in another process, in which `study` is a study of tiny steps."""
     (root / "script.py").write_text(HEAD + textwrap.dedent(code))
     environment = os.environ | {"PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}"} | environment
-    return subprocess.Popen(  # noqa: S603
+    return subprocess.Popen(
         [sys.executable, str(root / "script.py")],
         env=environment,
         stderr=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Pages of chapters of the new form: the finding first, then how it was got, details folded at the end."""
+"""The page of a chapter: the finding first, then how it was got, details folded at the end."""
 
 import shutil
 from pathlib import Path

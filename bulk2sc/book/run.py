@@ -1,4 +1,4 @@
-"""Chapters of the new form: what decides the outcome of one, which steps it reads, and its run.
+"""Chapters: what decides the outcome of one, which steps it reads, and its run.
 
 An executed notebook lies in the store as steps do, and is addressed with its text. Snakemake only schedules:
 one job for each step and chapter that is not in the store.
@@ -18,11 +18,11 @@ from typing import Any
 
 import nbformat
 
-from bulk2sc import notebook
+from bulk2sc.book import notebook
 from bulk2sc.book.store import NOTE, STORE, Entry, Task, closure, making, modules, surroundings
 from bulk2sc.book.study import Study, all_settings, all_steps, input_files, needs_of, step_of
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.settings import digest, file_digest, project_root, show_any_text
+from bulk2sc.settings import digest, file_digest, load_edition, project_root, show_any_text
 
 
 @dataclass(frozen=True)
@@ -162,11 +162,6 @@ def read_run(file: str, edition: str, values: dict[str, Any]) -> Run:
     return Run(file, edition, values, source)
 
 
-def is_new(path: Path) -> bool:
-    """Tell whether a notebook has the new form: ``bulk2sc: {form: new}`` in its metadata."""
-    return notebook.read_notebook(path).metadata.get("bulk2sc", {}).get("form") == "new"
-
-
 def _of_study(node: ast.AST) -> bool:
     """Tell whether a piece of code is ``study.read(…)`` or ``study.each(…)``."""
     called = node.func if isinstance(node, ast.Call) else None
@@ -238,7 +233,10 @@ def main(asked: dict[str, Any]) -> int:
         (errors / asked["name"]).write_text(said, encoding="utf-8")
         traceback.print_exc()
         return 1
-    print(f"{asked['name']} … {time.monotonic() - started:.0f} s", flush=True)
+    seconds = time.monotonic() - started
+    budget = load_edition(asked["edition"]).budgets.get(asked["name"])
+    over = f", over its budget of {budget:g} s" if budget and seconds > budget else ""
+    print(f"{asked['name'].partition('_')[0]} … {seconds:.0f} s{over}", flush=True)
     return 0
 
 

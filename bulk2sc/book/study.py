@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from bulk2sc import steps
+from bulk2sc.book.notebook import commit
 from bulk2sc.book.store import Task, code_of, say, writing
 from bulk2sc.errors import Bulk2scError, did_you_mean
-from bulk2sc.notebook import commit
 from bulk2sc.settings import (
     atomic,
     conform,

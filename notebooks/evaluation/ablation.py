@@ -45,12 +45,12 @@ n_draws: int = 1000  # bootstrap draws over cell lines
 # %%
 import matplotlib.pyplot as plt
 import pandas as pd
+from bulk2sc.study import Study
 from IPython.display import Markdown
 
 from bulk2sc import evaluate, pl, prose
 from bulk2sc import published as pub
 from bulk2sc.experiments import ablation, paired, trials
-from bulk2sc.study import Study
 
 # %%
 pl.style()

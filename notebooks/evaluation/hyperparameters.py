@@ -47,13 +47,13 @@ n_draws: int = 1000  # bootstrap draws over cell lines
 
 # %%
 import pandas as pd
+from bulk2sc.study import Study
 from IPython.display import Markdown
 
 from bulk2sc import evaluate, pl, prose
 from bulk2sc.experiments import hyperparameters, paired, trials
 from bulk2sc.published import published
 from bulk2sc.settings import project_root
-from bulk2sc.study import Study
 
 pl.style()
 own = {"min_pathway_genes": min_pathway_genes, "n_hvg": n_hvg, "dropout": dropout}

@@ -46,13 +46,13 @@ n_draws: int = 1000  # bootstrap draws over cell lines
 # %%
 import matplotlib.pyplot as plt
 import pandas as pd
+from bulk2sc.study import Study
 from IPython.display import Markdown
 
 from bulk2sc import evaluate, pl, prose
 from bulk2sc.experiments import paired, resources, trials
 from bulk2sc.published import constant_answers, published
 from bulk2sc.settings import project_root
-from bulk2sc.study import Study
 
 pl.style()
 choices = {"resource": resource, "compared_resources": compared_resources, "seeds": seeds}

@@ -11,12 +11,11 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from bulk2sc import notebook
+from bulk2sc.book import notebook
 from bulk2sc.book.pages import add_files, book_page, kept_with_other_code
+from bulk2sc.book.plan import Chapter, Plan, toc_files
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.plan import Chapter, Plan, toc_files
 from bulk2sc.settings import UTF8, atomic, file_digest, read_json, read_yaml, write_json
-from bulk2sc.shortened import shortened
 
 # The rendered book keeps the state it was rendered from.
 STATE = "html/.state.json"
@@ -41,9 +40,9 @@ def state(plan: Plan) -> dict:
         "toc": plan.toc,
         "absent": absent_chapters(plan),
         "edition": [plan.edition.title, plan.edition.description],
-        "chapters": {chapter.slug: chapter.key for chapter in plan.chapters},
-        "shortened": shortened(plan),
-        "other_code": [kept_with_other_code(chapter.run) for chapter in plan.chapters if chapter.run],
+        "chapters": {chapter.slug: chapter.run.key for chapter in plan.chapters},
+        "shortened": plan.shortened,
+        "other_code": [kept_with_other_code(chapter.run) for chapter in plan.chapters],
         "code": file_digest(Path(__file__), Path(notebook.__file__), Path(book_page.__code__.co_filename)),
         "jupyter-book": version("jupyter-book"),
     }
@@ -51,14 +50,8 @@ def state(plan: Plan) -> dict:
 
 def current(plan: Plan) -> bool:
     """Tell whether there is nothing to do: all chapters have run as they are, and the pages show them."""
-    ran = all(plan.status(chapter) == "current" for chapter in plan.chapters)
+    ran = all(chapter.run.made for chapter in plan.chapters)
     return ran and read_json(plan.build / STATE) == state(plan)
-
-
-def inputs(plan: Plan) -> list[str]:
-    """Return the files in `plan.build` that must exist, and be older, before the pages are rendered."""
-    notebooks = [plan.output(chapter) for chapter in plan.chapters]
-    return notebooks if read_json(plan.build / STATE) == state(plan) else ["state/pages.json", *notebooks]
 
 
 # ---------------------------------------------------------------------------------------- staging
@@ -75,19 +68,17 @@ def stage(plan: Plan) -> Path:
         for name, content in (("_config.yml", _config(plan)), ("_toc.yml", plan.toc)):
             text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
             (folder / name).write_text(text, encoding="utf-8")
-        less = shortened(plan)
         for chapter in plan.chapters:
-            page = _page(plan, chapter, absent, less.get(chapter.slug, ""))
-            notebook.write_notebook(page, folder / f"{chapter.file}.ipynb")
-            if chapter.run:
-                add_files(chapter.run, (folder / f"{chapter.file}.ipynb").parent)
+            file = folder / f"{chapter.run.file}.ipynb"
+            notebook.write_notebook(_page(chapter, absent, plan.shortened.get(chapter.slug, "")), file)
+            add_files(chapter.run, file.parent)
     return plan.build / "pages"
 
 
 def absent_chapters(plan: Plan) -> dict[str, str]:
     """Return the title of each notebook of ``_toc.yml`` that the edition leaves out."""
     every = {file for file in toc_files(read_yaml(plan.root / "_toc.yml")) if file.startswith("notebooks/")}
-    left_out = every - {chapter.file for chapter in plan.chapters}
+    left_out = every - {chapter.run.file for chapter in plan.chapters}
     return {file: notebook.title(plan.root / f"{file}.ipynb") for file in sorted(left_out)}
 
 
@@ -116,20 +107,17 @@ def without_dead_links(text: str, page: Path, absent: dict[str, str]) -> str:
     return re.sub(r"\{doc\}`(?:(?P<text>[^`<>]+?) *<)?(?P<target>/[^`<>]+)>?`", named, text)
 
 
-def _page(plan: Plan, chapter: Chapter, absent: dict[str, str], less: str) -> nbformat.NotebookNode:
+def _page(chapter: Chapter, absent: dict[str, str], less: str) -> nbformat.NotebookNode:
     """Return an executed notebook as it goes into the book; `less` says what is shorter than elsewhere."""
-    if chapter.run and not chapter.run.made:
+    run = chapter.run
+    if not run.made:
         raise Bulk2scError(f"{chapter.slug}: changed while the edition was built; build it again")
-    executed = notebook.read_notebook(plan.executed(chapter))
+    executed = notebook.read_notebook(run.executed)
     for cell in executed.cells:
         if cell.cell_type == "markdown":
-            cell.source = without_dead_links(cell.source, Path(chapter.file), absent)
-    card = notebook.run_card(chapter.slug, chapter.declared, chapter.values, changed={})
-    provenance = notebook.provenance_block(plan.provenance(chapter), plan.status(chapter))
-    if chapter.run:
-        page = book_page(executed, chapter.run, card, provenance, less)
-    else:
-        page = notebook.with_cards(executed, card, provenance, less)
+            cell.source = without_dead_links(cell.source, Path(run.file), absent)
+    card = notebook.run_card(chapter.slug, chapter.declared, run.values, changed={})
+    page = book_page(executed, run, card, notebook.provenance_block(read_json(run.note)), less)
     page.metadata["mystnb"] = {"execution_mode": "off"}
     return page
 
@@ -155,14 +143,14 @@ def _config(plan: Plan) -> dict:
 
 
 def render(plan: Plan) -> Path:
-    """Render the staged pages into ``html/`` and return the first; every warning is an error.
+    """Stage the pages, render them into ``html/`` and return the first; every warning is an error.
 
     Raises
     ------
     Bulk2scError
-        If jupyter-book is of version 2, or warns or fails: with its first message; a log file has them all.
+        If jupyter-book warns or fails: with its first message; a log file has them all.
     """
-    check_jupyter_book()
+    stage(plan)
     log = plan.build / "pages.log"
     with atomic(plan.build / "html") as html:
         output = html.with_name("output")
@@ -179,8 +167,8 @@ def render(plan: Plan) -> Path:
                 f"edition '{plan.edition.name}': the pages cannot be rendered: {reason}; see {log}"
             )
         (output / "_build" / "html").rename(html)
-        for chapter in plan.chapters:
-            if chapter.run:  # what a page offers to download must run from top to bottom
-                shutil.copy(chapter.run.executed, html / "_sources" / f"{chapter.file}.ipynb")
+        for run in [chapter.run for chapter in plan.chapters]:
+            # What a page offers to download must run from top to bottom.
+            shutil.copy(run.executed, html / "_sources" / f"{run.file}.ipynb")
         write_json(html / Path(STATE).name, state(plan))
     return plan.build / "html" / "index.html"

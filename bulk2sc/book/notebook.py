@@ -279,15 +279,12 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
     kept = {"kernelspec": {key: kernel[key] for key in ("name", "display_name", "language") if key in kernel}}
     kept["language_info"] = {"name": "python"}
     notebook.metadata = nbformat.from_dict(
-        kept | {key: notebook.metadata[key] for key in ("bulk2sc", "mystnb") if key in notebook.metadata}
+        kept | {key: notebook.metadata[key] for key in ("mystnb",) if key in notebook.metadata}
     )
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
-        tags = cell.metadata.get("tags", [])
         for volatile in ("papermill", "execution"):
             cell.metadata.pop(volatile, None)
-        if {"parameters", "injected-parameters"} & set(tags) and "hide-input" not in tags:
-            tags.append("hide-input")  # the run card shows both, side by side
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
 
@@ -331,21 +328,6 @@ def commit() -> str:
 # ---------------------------------------------------------------------------------------------- run card
 
 
-def with_cards(
-    notebook: nbformat.NotebookNode, card: str, provenance: str, note: str = ""
-) -> nbformat.NotebookNode:
-    """Return the notebook with a run card and a note below its title, and its provenance at the end."""
-    cells, new = list(notebook.cells), nbformat.v4.new_markdown_cell
-    card = f"{_folded('Run card: the parameters of this run', card)}\n\n{note}".strip()
-    cells.insert(1, new(card, id="run-card"))
-    cells.append(new(_folded("Versions and provenance", provenance), id="provenance"))
-    return nbformat.from_dict({**notebook, "cells": cells})
-
-
-def _folded(title: str, text: str) -> str:
-    return f":::{{admonition}} {title}\n:class: note dropdown\n\n{text}\n:::"
-
-
 def run_card(
     chapter: str, declared: list[Parameter], values: dict[str, Any], *, changed: dict[str, Any]
 ) -> str:
@@ -380,23 +362,16 @@ def rerun_command(chapter: str, values: dict[str, Any], changed: dict[str, Any])
     return shlex.join(command)
 
 
-def provenance_block(provenance: dict, status: str) -> str:
+def provenance_block(provenance: dict) -> str:
     """Return the provenance of a run as Markdown."""
     data = provenance.get("data", {})
     lines = {
-        "Status": status,
         "Parameters": f"hash `{provenance['parameter_hash']}`",
         "Code": f"commit `{provenance['commit']}`",
         "Data": ", ".join(f"{name} `{sha[:12]}`" for name, sha in data.items()) or "none",
-        "Duration": _duration(provenance),
+        "Duration": f"{provenance['seconds']:.1f} s",
         "Peak memory": f"{provenance['peak_memory_mb']} MB",
         "Versions": ", ".join(f"{name} {number}" for name, number in provenance["versions"].items()),
     }
     table = "\n".join(f"| {name} | {text} |" for name, text in lines.items())
     return f"| what | value |\n| --- | --- |\n{table}"
-
-
-def _duration(provenance: dict) -> str:
-    """Say how long a chapter took, and the steps before it, which run in parallel, so that seconds add up."""
-    chapter, parts = f"{provenance['seconds']:.1f} s", provenance.get("seconds_of_parts")
-    return f"{chapter}, after {len(parts)} steps of {sum(parts):.0f} s in all" if parts else chapter
