@@ -21,6 +21,7 @@ from bulk2sc.datasets.own import check_cells, detect_scale, resolve_symbols  # n
 from bulk2sc.datasets.values import CLIP, scale_of
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
+BLOCK = 2**24  # values standardised at a time: double precision takes room
 FEW_GENES = 1000  # shared genes below which a prediction deserves a warning
 FEW_CELLS = 50  # of a sample, below which doublets are not looked for: their neighbours would be chance
 DOUBLET_COMPONENTS = 10  # of scrublet; more drown a few hundred cells in noise (benchmarks/doublets.py)
@@ -420,10 +421,15 @@ def zscore(X, mean: np.ndarray | None = None, std: np.ndarray | None = None) -> 
     """
     X = X.toarray() if sparse.issparse(X) else np.asarray(X)
     mean = X.mean(axis=0, dtype="float64") if mean is None else mean
-    std = X.std(axis=0, dtype="float64") if std is None else std
-    varies = std > 1e-10 * np.abs(mean)  # the rest is rounding
-    scaled = (X - mean) / np.where(varies, std, np.inf)
-    return np.clip(scaled, -CLIP, CLIP).astype("float32")
+    n_blocks = max(1, X.size // BLOCK)
+    if std is None:
+        blocks = np.array_split(X, n_blocks, axis=1)
+        std = np.concatenate([block.std(axis=0, dtype="float64") for block in blocks])
+    spread = np.where(std > 1e-10 * np.abs(mean), std, np.inf)  # the rest is rounding
+    scaled = np.empty(X.shape, "float32")
+    for rows, block in zip(np.array_split(scaled, n_blocks), np.array_split(X, n_blocks), strict=True):
+        rows[:] = np.clip((block - mean) / spread, -CLIP, CLIP)
+    return scaled
 
 
 def scale_like(profiles: AnnData, training: AnnData) -> AnnData:

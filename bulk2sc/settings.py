@@ -284,7 +284,7 @@ def versions(packages: tuple[str, ...]) -> dict[str, str]:
 def precision() -> str:
     """Return ``bf16`` or ``float32``: what networks train in on this CPU, as `train.takes_bf16` decides it.
 
-    It is asked whenever artefacts are looked up, so it does not import torch.
+    It is asked whenever an address is taken, so it does not import torch.
     """
     wanted = os.environ.get("BULK2SC_PRECISION", "auto")
     return "bf16" if wanted == "auto" and _cpu_has_bf16() else "float32"

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from chromium import Visit, find_chromium, visit
 
-from bulk2sc import plan, workflow
+from bulk2sc.book import build, plan
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "_build" / "smoke"
@@ -31,7 +31,7 @@ class Book:
 @pytest.fixture(scope="session")
 def smoke_book(once) -> Book:
     """Build the edition `smoke` in the checkout, once a run."""
-    once("smoke", lambda folder: workflow.build("smoke"))
+    once("smoke", lambda folder: build.build("smoke"))
     toc = yaml.safe_load((BUILD / "pages" / "_toc.yml").read_text())
     return Book(BUILD / "html", list(plan.toc_files(toc)))
 

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-from bulk2sc.plan import plan
 
-from bulk2sc import workflow
+from bulk2sc.book import build
+from bulk2sc.book.plan import plan
 from bulk2sc.settings import precision
 
 FOLDER = Path(__file__).parent / "golden"
@@ -37,14 +37,9 @@ def kept(edition: str) -> pd.Series | None:
 
 def built(edition: str) -> pd.Series:
     """Return every number in the tidy results of a built edition, by table, row and column."""
-    planned, found = plan(edition), {}
-    for chapter in planned.chapters:
-        own = planned.executed(chapter).parent / "results"  # of a chapter that is kept in the store
-        files = sorted(own.glob("*.csv")) or [planned.build / "results" / f"{chapter.slug}.csv"]
-        found |= {
-            f"{chapter.slug}/{file.stem}": numbers(pd.read_csv(file)) for file in files if file.exists()
-        }
-    return pd.concat(found, names=INDEX)
+    runs = [chapter.run for chapter in plan(edition).chapters]
+    files = [(run.slug, file) for run in runs for file in sorted((run.path / "results").glob("*.csv"))]
+    return pd.concat({f"{slug}/{file.stem}": numbers(pd.read_csv(file)) for slug, file in files}, names=INDEX)
 
 
 def numbers(rows: pd.DataFrame) -> pd.Series:
@@ -70,7 +65,7 @@ def drifted(found: pd.Series, frozen: pd.Series) -> pd.DataFrame:
 
 
 def freeze(edition: str) -> Path:
-    workflow.build(edition)
+    build.build(edition)
     path = file_of(edition)
     path.parent.mkdir(exist_ok=True)
     compression = {"method": "gzip", "mtime": 0}

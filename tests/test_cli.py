@@ -1,3 +1,4 @@
+import re
 import sys
 import types
 from pathlib import Path
@@ -5,7 +6,8 @@ from pathlib import Path
 import pytest
 import small_book
 
-from bulk2sc import cli, datasets, workflow
+from bulk2sc import cli, datasets
+from bulk2sc.book import build
 from bulk2sc.errors import Bulk2scError
 
 
@@ -61,7 +63,7 @@ def test_a_wrong_command_line_is_one_line(arguments, message, capsys):
 
 def test_book_builds_the_edition_that_is_named(monkeypatch, capsys):
     asked = []
-    monkeypatch.setattr(workflow, "build", lambda *given: asked.append(given) or Path("index.html"))
+    monkeypatch.setattr(build, "build", lambda *given: asked.append(given) or Path("index.html"))
     assert cli.main(["book"]) == 0
     assert cli.main(["book", "--edition", "smoke", "--cores", "3"]) == 0
     assert asked == [("demo", None), ("smoke", 3)]
@@ -71,27 +73,32 @@ def test_book_builds_the_edition_that_is_named(monkeypatch, capsys):
 def test_run_reads_values_by_the_type_of_the_parameter(root, monkeypatch, capsys):
     small_book.write_notebook(
         root / "notebooks" / "second" / "gamma.ipynb",
-        {"reads": ["beta"]},
         ["divide_by: int = 2  # number", "methods: list[str] = []  # methods", 'label: str = ""  # label'],
-        [],
+        {},
     )
     asked = []
 
-    def run_own(planned, slug, given, cores):
+    def run_chapter(planned, slug, given, cores):
         asked.append((planned.edition.name, slug, given, cores))
-        return root / "runs" / "gamma.ipynb"
+        return planned.chapter(slug).run
 
-    monkeypatch.setattr(workflow, "run_own", run_own)
+    monkeypatch.setattr(build, "run_chapter", run_chapter)
     arguments = ["run", "gamma", "--edition", "small", "-p", "divide_by", "3", "-p", "methods", "[LR, a b]"]
     assert cli.main([*arguments, "-p", "label", "7", "--cores", "3"]) == 0
     assert asked == [("small", "gamma", {"divide_by": 3, "methods": ["LR", "a b"], "label": "7"}, 3)]
-    said = capsys.readouterr().out
-    assert said == f"gamma …\nnotebook: {root}/runs/gamma.ipynb\nresults: {root}/runs/results\n"
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "gamma …" and re.fullmatch(r"notebook: .*/store/gamma-\w+/gamma.ipynb", said[1])
+    assert re.fullmatch(r"results: .*/store/gamma-\w+/results", said[2])
 
 
 def test_run_takes_a_file_from_the_working_folder(root, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(workflow, "run_own", lambda planned, slug, given, cores: asked.append(given) or root)
+
+    def run_chapter(planned, slug, given, cores):
+        asked.append(given)
+        return planned.chapter(slug).run
+
+    monkeypatch.setattr(build, "run_chapter", run_chapter)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.h5ad").touch()
     for value in ("mine.h5ad", "not_here.h5ad", "mine"):
@@ -206,11 +213,11 @@ def test_predict_passes_on_what_was_given(monkeypatch, capsys):
     ],
 )
 def test_mistakes_are_one_line_unless_a_traceback_is_asked_for(monkeypatch, capsys, error, message):
-    def build(*_):
+    def fail(*_):
         raise error
 
     monkeypatch.delenv("BULK2SC_DEBUG", raising=False)
-    monkeypatch.setattr(workflow, "build", build)
+    monkeypatch.setattr(build, "build", fail)
     assert message in fails(capsys, "book")
     monkeypatch.setenv("BULK2SC_DEBUG", "1")
     with pytest.raises(type(error)):
@@ -218,9 +225,9 @@ def test_mistakes_are_one_line_unless_a_traceback_is_asked_for(monkeypatch, caps
 
 
 def test_an_interrupt_is_130(monkeypatch, capsys):
-    def build(*_):
+    def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(workflow, "build", build)
+    monkeypatch.setattr(build, "build", fail)
     assert cli.main(["book"]) == 130
     assert capsys.readouterr().err == "bulk2sc: interrupted\n"

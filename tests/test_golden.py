@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bulk2sc import workflow
+from bulk2sc.book import build
 
 pytest_plugins = ["book_fixtures"]
 
@@ -28,7 +28,7 @@ def test_results_of_smoke_are_those_that_were_frozen(smoke_book):
 @pytest.mark.parametrize("edition", ["demo", "atlas"])
 def test_results_of_larger_editions_are_those_that_were_frozen(edition):
     if frozen.kept(edition) is not None:
-        workflow.build(edition)
+        build.build(edition)
     found = drifted(edition)
     assert found.empty, found.to_string(max_rows=20)
 

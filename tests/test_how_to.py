@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bulk2sc import cli, datasets, notebook
-from bulk2sc import plan as plans
+from bulk2sc import cli, datasets
+from bulk2sc.book import notebook
+from bulk2sc.book import plan as plans
 from bulk2sc.errors import Bulk2scError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,7 +54,7 @@ def test_the_example_of_a_new_edition_is_one(tmp_path, monkeypatch):
     monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
     planned = plans.plan(name)
     assert [chapter.slug for chapter in planned.chapters] == yaml.safe_load(text)["chapters"]
-    assert planned.chapter("bulk-response").values["drug"] == "Lapatinib"
+    assert planned.chapter("bulk-response").run.values["drug"] == "Lapatinib"
 
 
 def test_parameters_named_for_an_edition_exist():

@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
-from bulk2sc.artefacts import ARTEFACTS
 
-from bulk2sc import labels
+from bulk2sc import labels, steps
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.labels import rules
 
@@ -307,7 +306,7 @@ def test_scores_by_hand():
 
 def test_a_study_labels_as_this_module_does():
     ours = inspect.signature(labels.label_cells).parameters
-    studys = inspect.signature(ARTEFACTS["labelled"].make).parameters
+    studys = inspect.signature(steps.labelled).parameters
     assert {name: studys[name].default for name in ("dominance", "min_score")} == {
         name: ours[name].default for name in ("dominance", "min_score")
     }

@@ -3,10 +3,10 @@ import shlex
 
 import nbformat
 import pytest
-from bulk2sc.notebook import Parameter
 from small_book import write_notebook
 
-from bulk2sc import notebook
+from bulk2sc.book import notebook
+from bulk2sc.book.notebook import Parameter
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.settings import from_text
 
@@ -21,7 +21,7 @@ CELLS = [
 def source(tmp_path):
     """Return a notebook whose last cell raises, as it is tagged to."""
     declared = ["seed: int = 0  # random seed", 'note: str = "a"  # a remark']
-    path = write_notebook(tmp_path / "source.ipynb", {"reads": ["bulk"]}, declared, CELLS)
+    path = write_notebook(tmp_path / "source.ipynb", declared, {cell: [] for cell in CELLS})
     content = nbformat.read(path, 4)
     content.cells[-1].metadata["tags"] = ["raises-exception"]
     nbformat.write(content, path)
@@ -38,7 +38,7 @@ def run(source, output, values=None, **environment):
 
 
 def declared(tmp_path, *lines):
-    return notebook.parameters(write_notebook(tmp_path / "n.ipynb", {}, list(lines), []))
+    return notebook.parameters(write_notebook(tmp_path / "n.ipynb", list(lines), {}))
 
 
 def test_parameters_with_type_default_and_help(tmp_path):
@@ -129,14 +129,12 @@ def test_a_run_is_tidied_and_documented(source, tmp_path, monkeypatch):
     monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
     provenance = run(source, tmp_path / "out" / "one.ipynb")
     made = nbformat.read(tmp_path / "out" / "one.ipynb", 4)
-    tags = [cell.metadata.get("tags", []) for cell in made.cells]
-    assert tags[1:3] == [["parameters", "hide-input"], ["injected-parameters", "hide-input"]]
     assert made.cells[3].outputs[0].text == "seed 3 b\n"
     assert len(made.cells[3].outputs) == 1, "the warning is not shown"
     assert made.cells[4].outputs[0].text == "marked 1 True\n"
     assert made.cells[5].outputs[-1].ename == "ZeroDivisionError"
     assert [cell.id for cell in made.cells] == [f"cell-{n}" for n in range(6)]
-    assert set(made.metadata) == {"kernelspec", "language_info", "bulk2sc"}
+    assert set(made.metadata) == {"kernelspec", "language_info"}
     assert not any("papermill" in cell.metadata or "execution" in cell.metadata for cell in made.cells)
     assert "/a/path" in (tmp_path / "out" / "one.log").read_text()
 
@@ -153,7 +151,7 @@ def test_a_run_is_tidied_and_documented(source, tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_cell_that_raises_fails_the_run_and_nothing_is_left_but_the_traceback(tmp_path):
     cells = ["1", "def f():\n    raise ValueError('first line\\nsecond line')", "f()", "print('not reached')"]
-    source = write_notebook(tmp_path / "source.ipynb", {}, [], cells)
+    source = write_notebook(tmp_path / "source.ipynb", [], {cell: [] for cell in cells})
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "chap.provenance.json").write_text("{}")
     with pytest.raises(Bulk2scError) as caught:
@@ -167,7 +165,7 @@ def test_a_cell_that_raises_fails_the_run_and_nothing_is_left_but_the_traceback(
     assert "second line" in failed.cells[5].outputs[0].evalue and failed.cells[5].outputs[0].traceback
     assert failed.cells[6].outputs == []
 
-    source = write_notebook(tmp_path / "source.ipynb", {}, [], cells[:2])
+    source = write_notebook(tmp_path / "source.ipynb", [], {cell: [] for cell in cells[:2]})
     run(source, tmp_path / "out" / "chap.ipynb", {"edition": "small"})
     assert not kept.exists()
 
@@ -179,7 +177,7 @@ def test_a_kernel_that_dies_is_reported_and_not_tried_again(tmp_path):
         f"open({str(mark)!r}, 'a').write('x')",
         "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
     ]
-    source = write_notebook(tmp_path / "source.ipynb", {}, [], cells)
+    source = write_notebook(tmp_path / "source.ipynb", [], {cell: [] for cell in cells})
     with pytest.raises(Bulk2scError, match=r"chapter 'chap': the kernel stopped \(.*memory"):
         run(source, tmp_path / "out.ipynb", {"edition": "small"})
     assert mark.read_text() == "x"

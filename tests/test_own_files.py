@@ -632,7 +632,7 @@ def test_a_cache_that_takes_no_model_is_a_warning(clean, reference, tmp_path, mo
 @pytest.fixture
 def study(tmp_path, monkeypatch):
     """Return a study whose cells are a file of one's own, given its content and what to be told of it."""
-    from bulk2sc.study import Study
+    from bulk2sc.book import Study
 
     monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
     monkeypatch.delenv("BULK2SC_RESULTS", raising=False)
@@ -716,7 +716,8 @@ def test_names_that_cannot_be_written_do_not_stop_a_chapter(study, clean):
 
 @pytest.mark.parametrize("encoding", ["latin-1"])
 def test_a_terminal_without_utf8_shows_what_it_can(encoding):
-    code = "from bulk2sc import cli, workflow\nworkflow.run_own = lambda *_: print('done …') or exit(0)\n"
+    code = "from bulk2sc import cli\nfrom bulk2sc.book import build\n"
+    code += "build.run_chapter = lambda *_: print('done …') or exit(0)\n"
     code += "cli.main(['run', 'baselines', '--edition', 'smoke'])"
     environment = os.environ | {"PYTHONIOENCODING": encoding}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
@@ -724,7 +725,7 @@ def test_a_terminal_without_utf8_shows_what_it_can(encoding):
 
 
 def test_running_out_of_memory_and_a_read_only_checkout_are_one_line(monkeypatch, capsys):
-    from bulk2sc import workflow
+    from bulk2sc.book import build
 
     monkeypatch.delenv("BULK2SC_DEBUG", raising=False)
     for fault, remedy in (
@@ -732,10 +733,10 @@ def test_running_out_of_memory_and_a_read_only_checkout_are_one_line(monkeypatch
         (OSError(30, "Read-only", "x"), "to where you may write"),
     ):
 
-        def build(*_, fault=fault):
+        def fail(*_, fault=fault):
             raise fault
 
-        monkeypatch.setattr(workflow, "build", build)
+        monkeypatch.setattr(build, "build", fail)
         assert main(["book"]) == 2
         said = capsys.readouterr().err
         assert remedy in said and said.count("\n") == 1

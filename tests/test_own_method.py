@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from anndata import AnnData
-from bulk2sc.study import Study
 from sklearn.metrics import roc_auc_score
 
 from bulk2sc import book, evaluate, models, panel
@@ -125,11 +124,7 @@ def test_a_file_that_is_not_there_and_one_that_a_saved_model_names(tmp_path):
         models.load_model(tmp_path)
 
 
-def test_another_version_of_the_file_is_another_method(tmp_path, monkeypatch):
+def test_a_file_of_the_working_folder_is_named_with_its_path(tmp_path, monkeypatch):
     name = written(tmp_path)
-    study = Study("smoke", methods=["ridge", name])
-    before = study.stamp("scores", 0)
-    written(tmp_path, EXAMPLE.replace("0.5", "0.4").replace("mean(axis=0)", "sum(axis=0)"))
-    assert study.stamp("scores", 0) != before
     monkeypatch.chdir(tmp_path)
     assert _from_here(["ridge", "mine.py"]) == ["ridge", name]

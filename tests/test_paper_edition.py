@@ -15,7 +15,7 @@ import nbformat
 import pytest
 import yaml
 
-from bulk2sc import plan, workflow
+from bulk2sc.book import build, plan
 from bulk2sc.datasets import needed
 from bulk2sc.published import published
 
@@ -54,27 +54,23 @@ def test_the_edition_resolves_and_covers_table_1():
     assert set(studies) < set(needed(planned.edition.parameters))
     assert {"single-cells", "clustering", "labelling"} <= {chapter.slug for chapter in planned.chapters}
     for slug in ("single-cells", "clustering", "labelling"):
-        assert planned.chapter(slug).values["studies"] == studies
+        assert planned.chapter(slug).run.values["studies"] == studies
 
 
-def test_a_dry_run_of_the_unmodified_edition_has_jobs_for_each_chapter_and_its_parts(tmp_path, monkeypatch):
+def test_a_dry_run_of_the_unmodified_edition_has_a_job_for_each_chapter_and_step(tmp_path, monkeypatch):
     for name in (*BOOK, "editions"):
         (tmp_path / name).symlink_to(ROOT / name)  # what is built already must not count
     monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "--nolock"]
-    command += ["--snakefile", str(ROOT / "Snakefile"), "--config", "edition=paper", "batches=1"]
+    command += ["--snakefile", str(ROOT / "Snakefile"), "--config", "edition=paper"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     jobs = dict(re.findall(r"^(\S+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
-    planned = plan.plan("paper")
-    chapters = planned.chapters
+    chapters = plan.plan("paper").chapters
     assert [chapter.slug for chapter in chapters] == edition("paper")["chapters"]
-    parts = sum(len(planned.batches(chapter, 1)) for chapter in chapters)
-    assert {chapter.slug for chapter in chapters} < set(jobs) and set(jobs.values()) - {jobs["total"]} == {
-        "1"
-    }
-    ahead = sum(bool(chapter.shared) for chapter in chapters)
-    of_chapters = [name for name in jobs if name.startswith(tuple(f"{c.slug}_" for c in chapters))]
-    assert len(of_chapters) == ahead + parts  # steps of chapters in the new form have jobs of their own
+    steps = {task.name for chapter in chapters for task, ahead in chapter.run.reads if ahead}
+    assert {chapter.slug for chapter in chapters} < set(jobs)
+    assert steps <= {name.rpartition("_")[0] for name in jobs}
+    assert set(jobs.values()) - {jobs["total"]} == {"1"}
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +124,9 @@ def said(notebook: Path) -> str:
 def test_the_whole_edition_on_made_up_files_of_geo(book):
     """Every chapter, source and data set of the edition."""
     book(formats.write_cells)
-    assert workflow.build("paper").exists()
+    assert build.build("paper").exists()
     planned = plan.plan("paper")
-    text = {chapter.slug: said(planned.executed(chapter)) for chapter in planned.chapters}
+    text = {chapter.slug: said(chapter.run.executed) for chapter in planned.chapters}
     for key in edition("paper")["parameters"]["studies"]:
         assert f"**{key}**: " in text["labelling"] and "in the paper" in text["labelling"]
 
@@ -141,8 +137,8 @@ def test_chapters_that_read_cells_on_made_up_files_of_the_study(book):
     book(formats.write_study_cells, chapters=STUDY_CHAPTERS)
     planned = plan.plan("paper")
     for chapter in planned.chapters:
-        chapter.run.make() if chapter.run else workflow.run_chapter(planned, chapter.slug)
-    text = {chapter.slug: said(planned.executed(chapter)) for chapter in planned.chapters}
+        chapter.run.make()
+    text = {chapter.slug: said(chapter.run.executed) for chapter in planned.chapters}
     for key in edition("paper")["parameters"]["studies"]:
         assert f"**{key}**: 70 sensitive and 50 resistant cells here" in text["labelling"]
     for slug, sentence in ONE_SAMPLE.items():

@@ -424,6 +424,13 @@ def test_zscore_equals_sklearn(counts):
     np.testing.assert_array_equal(pp.zscore(sparse.csr_matrix(X)), pp.zscore(X))
 
 
+def test_zscore_in_blocks_is_zscore_at_once(counts, monkeypatch):
+    X = np.log1p(counts.X)
+    at_once = pp.zscore(X)
+    monkeypatch.setattr(pp, "BLOCK", X.size // 7)
+    np.testing.assert_array_equal(pp.zscore(X), at_once)
+
+
 def test_constant_genes_become_zero_and_outliers_are_clipped():
     X = np.full((1000, 2), 3.3, dtype="float32")
     X[:, 1] = 0

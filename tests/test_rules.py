@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import yaml
 from anndata import AnnData
-from bulk2sc.study import Study
 
 from bulk2sc import labels
+from bulk2sc.book import Study
 from bulk2sc.book.study import own_file
 from bulk2sc.datasets.registry import FIGSHARE, sources
 from bulk2sc.errors import Bulk2scError
@@ -259,11 +259,11 @@ def test_the_drugs_of_the_rules_are_drugs_of_gdsc(gdsc):
 # --- a rule of one's own in a study ------------------------------------------------------------------------
 
 
-def test_the_content_of_ones_own_rule_is_part_of_the_stamp(tmp_path):
+def test_the_content_of_ones_own_rule_is_part_of_the_address(tmp_path):
     path = write(tmp_path / "ours.yml")
     stamps = []
     for drug in ("", "Lapatinib", ""):
         write(path, drug=drug)
-        stamps.append(Study("smoke", rule=str(path)).stamp("labelled"))
+        stamps.append(Study("smoke", rule=str(path)).task("labelled", {}).key)
     assert stamps[0] == stamps[2] != stamps[1]
     assert own_file(str(path)) == path and own_file(str(tmp_path / "none.yml")) is None

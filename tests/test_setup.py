@@ -227,7 +227,7 @@ def test_the_workflow_tests_builds_and_only_then_publishes_with_least_rights():
 
 
 def test_every_page_of_the_contents_exists_and_every_page_is_in_the_contents():
-    from bulk2sc.plan import toc_files
+    from bulk2sc.book.plan import toc_files
 
     listed = list(toc_files(yaml.safe_load((ROOT / "_toc.yml").read_text())))
     assert len(listed) == len(set(listed))

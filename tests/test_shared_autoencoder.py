@@ -8,7 +8,8 @@ import torch
 from anndata import AnnData
 from sklearn.metrics import roc_auc_score
 
-from bulk2sc import notebook, steps, train
+from bulk2sc import steps, train
+from bulk2sc.book import notebook
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.models import SharedAutoencoder, load_model
 from bulk2sc.models.autoencoder import (
