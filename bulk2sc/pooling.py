@@ -44,8 +44,8 @@ def pool(cells: AnnData, k: int, *, seed: int = 0) -> AnnData:
 
     Returns
     -------
-    Cells whose X is the mean, dense (float32), and whose layers are those given. `uns["pool"]` holds ``k``, and ``fewest`` and ``most``, the
-    neighbours that the samples allowed.
+    Cells whose X is the mean, dense (float32), and whose layers are those given. `uns["pool"]` holds ``k``,
+    and ``fewest`` and ``most``, the neighbours that the samples allowed.
 
     Raises
     ------
