@@ -10,7 +10,7 @@ CONSTANT = ("all sensitive", "all resistant", "mean effect")  # the same answer 
 
 
 def difference(first: str, second: str, gap: Mapping[str, float], *, metric: str = "auroc") -> str:
-    """Say which of two methods is ahead, given a row of `evaluate.paired_differences`.
+    """Say which of two methods is ahead, given value, low and high.
 
     Where `gap` holds a p-value, corrected for the number of comparisons, it has to be below .05 as well.
     """
