@@ -80,18 +80,6 @@ def test_a_difference_needs_its_interval_and_the_correction(gap, decision):
     assert decision in prose.difference("a", "b", gap)
 
 
-def test_better_or_worse_than_a_constant_answer_goes_by_the_interval():
-    said = prose.above_chance(
-        table(
-            ("good", -1, "auroc", 0.7, 0.6, 0.8),
-            ("bad", -1, "auroc", 0.3, 0.2, 0.4),
-            ("unclear", -1, "auroc", 0.6, 0.4, 0.8),
-        )
-    )
-    better, worse = said.split("Worse")
-    assert "good" in better and "bad" in worse and "unclear" not in said
-
-
 def test_degenerate_runs_are_counted_and_constant_answers_left_out():
     rows = table(*(("SVM", seed, "degenerate", seed, NAN, NAN) for seed in (0, 1)))
     said = prose.degenerate(pd.concat([rows, table(("all sensitive", 0, "degenerate", 1.0, NAN, NAN))]))

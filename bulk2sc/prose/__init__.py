@@ -30,7 +30,7 @@ from bulk2sc.prose.clustering import (
     width_of_nothing,
     widths_of_studies,
 )
-from bulk2sc.prose.comparison import above_chance, chosen, degenerate, difference
+from bulk2sc.prose.comparison import chosen, degenerate, difference
 from bulk2sc.prose.labelling import (
     SWEPT,
     against_table1,
@@ -50,9 +50,6 @@ from bulk2sc.prose.origin import (
     kind_of_expression,
     origin_of_cells,
     origin_of_lines,
-)
-from bulk2sc.prose.published import (
-    implied_answers,
 )
 from bulk2sc.prose.quality import expected_doublets, found, spared, uneven
 from bulk2sc.prose.words import (

@@ -100,14 +100,16 @@ def fit(pair, mask, *, rung, schedule, seed, max_epochs: int, hidden: int, patie
 grid = {"rung": RUNGS, "schedule": list(SCHEDULES), "seed": seeds}
 found = study.each(fit, grid | {"max_epochs": [ablation_epochs], "hidden": [ablation_hidden]})
 
-# %%
+# %% tags=["hide-input"]
 found["method"] = found["rung"] + ", " + found["schedule"].map(SCHEDULES)
 parts = dict(list(found.groupby("on", sort=False)))
-metrics = compare.on_cells(parts["cells"], cells)
-draws = {"cells": metrics["auroc"], "lines left out": compare.on_lines(parts["lines left out"], lines)}
 pairs = {(f"{a}, {s}", f"{b}, {s}"): (part, s) for part, (a, b) in STEPS.items() for s in SCHEDULES.values()}
 full = "share AE + pathways"
 pairs[f"{full}, joint", f"{full}, pretrained"] = ("the joint schedule", "")
+
+# %%
+metrics = compare.on_cells(parts["cells"], cells)
+draws = {"cells": metrics["auroc"], "lines left out": compare.on_lines(parts["lines left out"], lines)}
 gaps = compare.differences(draws, list(pairs))
 named = [pairs[pair] for pair in zip(gaps["method"], gaps["reference"], strict=True)]
 gaps["label"], gaps["schedule"] = zip(*named, strict=True)

@@ -46,7 +46,6 @@ from IPython.display import Markdown
 from bulk2sc import compare, evaluate, models, pl, published, say
 from bulk2sc.book import Study
 
-
 # %% [markdown]
 # ## How it is done
 #
@@ -145,7 +144,7 @@ def auroc(table):
     return np.mean([evaluate.weighted_metrics(answer, score, weight)["auroc"] for score in wide], axis=0)
 
 
-# %%
+# %% tags=["hide-input"]
 by_half = {"looked at": np.array([]), "other half": np.array([])}
 chosen = on_lines.value.idxmax() if on_lines.value.notna().any() else "as set"
 if judged["truth"].nunique() == 2:

@@ -85,20 +85,20 @@ kinds += [(resource, "cut", sizes[smallest])] if sizes[smallest] < sizes[resourc
 grid = [{"resource": r, "sets": kind, "size": n, "seed": s} for r, kind, n in kinds for s in seeds]
 scores = study.each(fit, grid)
 
-# %%
+# %% tags=["hide-input"]
 title = {name: NAMES.get(name.removesuffix("_2023"), name) for name in compared}
 texts = {(r, kind): title[r] if kind == "real" else f"{title[r]}, {kind}" for r, kind, _ in kinds}
 scores["method"] = [texts[pair] for pair in zip(scores["resource"], scores["sets"], strict=True)]
 parts, methods = dict(list(scores.groupby("on"))), list(texts.values())
-metrics = compare.on_cells(parts["cells"], cells)
-draws = {"cells": metrics["auroc"], "lines left out": compare.on_lines(parts["lines left out"], lines)}
-
-# %%
 own, small = title[resource], title[smallest]
 pairs = {(title[r], f"{title[r]}, random"): f"{title[r]}: real − random" for r in compared}
 pairs |= {(title[r], own): f"{title[r]} − {own}" for r in compared if r != resource}
 if f"{own}, cut" in methods:
     pairs |= {(small, f"{own}, cut"): f"{small} − {own}, cut", (f"{own}, cut", own): f"{own}: cut − whole"}
+
+# %%
+metrics = compare.on_cells(parts["cells"], cells)
+draws = {"cells": metrics["auroc"], "lines left out": compare.on_lines(parts["lines left out"], lines)}
 gaps = compare.differences(draws, list(pairs))
 gaps["label"] = [pairs[pair] for pair in zip(gaps["method"], gaps["reference"], strict=True)]
 
