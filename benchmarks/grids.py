@@ -1,112 +1,81 @@
 """Figure 4 and Table 2 in full, on real cells: what the book shows of them in every edition.
 
 Trains every value of the three settings, and every collection of gene sets with its random sets, once a seed,
-for fewer epochs and with smaller layers than the edition: half an hour on two cores instead of hours. Seeds
-run side by side, and what a killed run has made the next one takes. Kept are scores of methods and their
-differences. Run: python benchmarks/grids.py
+for fewer epochs and with smaller layers than the edition: half an hour on two cores instead of hours. What a
+killed run has made the next one takes. Run: python benchmarks/grids.py
 """
 
 import argparse
-import multiprocessing
-import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from pathlib import Path
 
+import numpy as np
 import pandas as pd
-from bulk2sc.study import Study
 
-from bulk2sc import evaluate, notebook
-from bulk2sc.experiments import hyperparameters, paired, resources, trials
-from bulk2sc.settings import project_root
+from bulk2sc import evaluate, models, pathways
+from bulk2sc.book import Study
 
-ARTEFACTS = ("sweep", "resources")
-METRICS = ("auroc", "accuracy", "f1")  # the last two are those of the paper's figure
-COLUMNS = ["against", "method", "seed", "metric", "value", "low", "high", "holm"]
-OF_PAIRS = ["question", "first", "second"]
-
-
-def make(edition: str, settings: dict, artefact: str, seed: int | None = None) -> str:
-    """Make an artefact or one part of it, where it is missing."""
-    Study(edition, **settings).read_part(artefact, seed)
-    return artefact if seed is None else f"{artefact}, seed {seed}"
+SEEDS = range(5)
+SWEPT = {
+    "min_pathway_genes": [2, 4, 6, 8, 10, 15, 20, 30],
+    "n_hvg": [500, 1000, 1500, 2000, 2500, 3000, 4000, 5000],
+    "dropout": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
+}
+OWN = {"min_pathway_genes": 10, "n_hvg": 2500, "dropout": 0.1}
+NAMES = {"go_cc": "GO:CC", "go_bp": "GO:BP", "go_mf": "GO:MF", "hallmark": "Hallmark", "reactome": "Reactome"}
 
 
-def grid_of(study: Study) -> pd.DataFrame:
-    """Return the points of the three sweeps: setting, at, method."""
-    own = {name: study.settings[name] for name in ("min_pathway_genes", "dropout")}
-    own["n_hvg"] = study.read("pair")[0].n_vars
-    swept = {"min_pathway_genes": "min_genes", "n_hvg": "hvg", "dropout": "dropout"}
-    values = {setting: study.settings[f"sweep_{name}"] for setting, name in swept.items()}
-    return hyperparameters.grid(own, values).rename(columns={"value": "at"})
+def fit(pair, mask, *, seed, sets="real", dropout=0.1, hidden, max_epochs):
+    """Judge one model on the lines that its seed leaves out, and on the cells."""
+    lines, cells = pair
+    training, left_out = evaluate.leave_out_fold(lines, k=lines.uns["labels"]["k"], seed=seed)
+    used = pathways.random_mask(mask, seed) if sets == "random" else mask
+    if sets.startswith("cut to "):
+        free = mask.index.str.startswith(pathways.FREE)
+        rng, size = np.random.default_rng(seed), int(sets.removeprefix("cut to "))
+        rows = np.sort(rng.choice(np.flatnonzero(~free), size, replace=False))
+        used = mask.iloc[[*rows, *np.flatnonzero(free)]]
+    settings = {"mask": used, "dropout": dropout, "hidden": hidden, "max_epochs": max_epochs}
+    model = models.make("shared AE", seed=seed, **settings).fit(training, cells)
+    found = {}
+    for against, data, column in (("lines left out", left_out, "response"), ("truth", cells, "truth")):
+        metrics = evaluate.metrics(data.obs[column], model.score_cells(data))
+        found[against] = {name: metrics[name] for name in ("auroc", "accuracy", "f1")}
+    return (
+        pd.DataFrame(found).rename_axis("metric").melt(ignore_index=False, var_name="against").reset_index()
+    )
 
 
-def pairs_of(artefact: str, study: Study, methods: list[str]) -> dict[str, list[tuple[str, str]]]:
-    """List the comparisons of a chapter by question."""
-    if artefact == "sweep":
-        return {"in use": hyperparameters.comparisons(methods)}
-    chosen = study.settings["compared_resources"], study.settings["resource"]
-    return resources.comparisons(methods, *chosen)
+def sweep(study: Study, training: dict) -> pd.DataFrame:
+    """Move one setting at a time."""
+    points = [(setting, at) for setting, values in SWEPT.items() for at in values]
+    grid = [OWN | {setting: at, "seed": seed} | training for setting, at in points for seed in SEEDS]
+    found, names = study.each(fit, grid), [point for point in points for _ in SEEDS]
+    rows = len(found) // len(grid)
+    for i, name in enumerate(("setting", "at")):
+        found[name] = [point[i] for point in names for _ in range(rows)]
+    return found.drop(columns=list(OWN))
 
 
-def kept(artefact: str, study: Study) -> pd.DataFrame:
-    """Return scores on both grounds, and the differences that the chapter tests, as tidy rows."""
-    found, (_, cells) = study.read(artefact), study.read("pair")
-    validation = trials.validation(found["lines"])
-    judged = evaluate.judge(found["cells"], cells, against="truth")
-    methods = [m for m in judged["method"].unique() if m not in trials.CONSTANTS]
-    questions = pairs_of(artefact, study, methods)
-    names = [name for name, pairs in questions.items() for _ in pairs]
-    pairs = [pair for of in questions.values() for pair in of]
-    gaps = {"lines left out": paired.on_lines(validation, pairs)}
-    if artefact == "resources":  # settings are chosen on lines only
-        gaps["truth"] = paired.on_cells(found["cells"], cells, pairs)
-    tables = [table.assign(against=g) for g, table in (("lines left out", validation), ("truth", judged))]
-    tables = [table[table["metric"].isin(METRICS)] for table in tables]
-    tables += [
-        paired.tidy(table, ground).assign(question=names, first=table["first"], second=table["second"])
-        for ground, table in gaps.items()
-    ]
-    rows = pd.concat(tables)[[*COLUMNS, *OF_PAIRS]].round(4)
-    if artefact == "sweep":  # the settings in use are a point of all three sweeps
-        grid = grid_of(study).rename(columns={"method": "of"})
-        rows = grid.merge(rows.assign(of=rows["first"].fillna(rows["method"])), how="right", on="of")
-        rows = rows.drop(columns=["of", "question"])
-    return rows
+def resources(study: Study, training: dict) -> pd.DataFrame:
+    """Compare collections with random sets of their sizes, and the one in use cut to the smallest."""
+    free = study.read("mask", resource="hallmark").index.str.startswith(pathways.FREE)
+    names = {(r, "real"): n for r, n in NAMES.items()}
+    names |= {(r, "random"): f"random like {n}" for r, n in NAMES.items()}
+    names[("go_cc", f"cut to {(~free).sum()}")] = "GO:CC cut like Hallmark"
+    grid = [{"resource": r, "sets": sets, "seed": seed} | training for r, sets in names for seed in SEEDS]
+    found = study.each(fit, grid)
+    return found.assign(method=[names[key] for key in zip(found["resource"], found["sets"], strict=True)])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--edition", default="mixology", metavar="NAME", help="whose cells (default: mixology)"
-    )
-    parser.add_argument(
-        "--epochs", type=int, default=15, metavar="N", help="at most, in each phase (default: 15)"
-    )
-    parser.add_argument(
-        "--hidden", type=int, default=128, metavar="N", help="units of a hidden layer (default: 128)"
-    )
-    parser.add_argument(
-        "--cores", type=int, default=os.cpu_count(), metavar="N", help="seeds at the same time"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path(__file__).parent, metavar="FOLDER", help="of the results"
-    )
+    parser.add_argument("--edition", default="mixology", help="whose cells (default: mixology)")
+    parser.add_argument("--epochs", type=int, default=15, help="at most, in each phase (default: 15)")
+    parser.add_argument("--hidden", type=int, default=128, help="units of a hidden layer (default: 128)")
     asked = parser.parse_args()
-    os.environ.update(notebook.KERNEL_ENVIRONMENT)
-    folder = f"{asked.edition}-{asked.epochs}-{asked.hidden}"
-    os.environ["BULK2SC_RESULTS"] = str(project_root() / "_build" / "grids" / folder)
-    settings = {"max_epochs": asked.epochs, "hidden": asked.hidden}
-    study = Study(asked.edition, **settings)
-    missing = [(artefact, seed) for artefact in ARTEFACTS for seed in study.missing(artefact)]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(asked.cores, context) as pool:
-        pool.submit(make, asked.edition, settings, "autoencoder").result()  # all seeds need it
-        for done in as_completed([pool.submit(make, asked.edition, settings, *part) for part in missing]):
-            print(done.result(), flush=True)
-    for artefact in ARTEFACTS:
-        table = kept(artefact, study).assign(edition=asked.edition, drug=study.settings["drug"], **settings)
-        table.to_csv(asked.out / f"{artefact}.csv", index=False)
-        print(table.query("metric == 'auroc' and seed == -1").to_string())
+    study, training = Study(asked.edition), {"max_epochs": asked.epochs, "hidden": asked.hidden}
+    about = {"edition": asked.edition, "drug": study.settings["drug"]}
+    for make in (sweep, resources):
+        study.keep(make.__name__, make(study, training).round(4).assign(**about), reads=["pair", "mask"])
 
 
 if __name__ == "__main__":

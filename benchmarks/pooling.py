@@ -96,7 +96,7 @@ def scores_of(method: str, training: AnnData, samples: AnnData, drugs: list[str]
         model = AllDrugs(penalty=2e3 if method == "ridge 2e3" else 1e4, kernel=kernel)
         return -model.fit(training, drugs).predict(samples)
     inputs = drug_panel.Inputs(training, samples, samples, drugs, k)
-    return next(drug_panel.score(method, inputs))[1].scores
+    return drug_panel.score(method, inputs)
 
 
 def split(scores: pd.DataFrame, samples: AnnData) -> dict[str, pd.DataFrame]:
@@ -222,9 +222,7 @@ def _drug_by_drug(method, seed, training, cells, samples, scaled, drugs) -> pd.D
     """Return scores of all arms; what learns from cells is fitted for single and for pooled ones."""
     if not models.learns_from_cells(method):
         inputs = drug_panel.Inputs(training, samples, samples, drugs)
-        return drug_panel.drug_by_drug(inputs, method, seed=seed).scores.assign(
-            **samples.obs[["arm", "line"]]
-        )
+        return drug_panel.drug_by_drug(inputs, method, seed=seed).assign(**samples.obs[["arm", "line"]])
     mask, tables = pathways.pathway_mask(datasets.gene_sets("go_cc"), training.var_names), []
     for arm in ("single", f"pooled {K}"):
         part = joined(cells, {arm: scaled[arm]})

@@ -17,6 +17,7 @@ from bulk2sc.inference import Evidence
 
 MARGINS = {"auroc": 0.03, "rho": 0.05}  # differences within these are practically none
 MARGIN = 0.03  # of every other metric
+FOLDS = 5  # of the bulk lines, one left out by each seed
 VERDICTS = ("higher", "lower", "practically equal", "not clear", "cannot be tested")
 
 
@@ -94,6 +95,31 @@ def on_cells(
             values[one_class] = np.nan
             found.setdefault(metric, {})[method] = (wide.index, values)
     return {metric: _collected(metric, values, known) for metric, values in found.items()}
+
+
+def on_lines(scores: pd.DataFrame, lines: AnnData, *, n_draws: int = 2000, seed: int = 0) -> Draws:
+    """Compute the AUROC on bulk lines left out, in draws of these lines.
+
+    Models of different folds have scores of their own, so a score is taken as its rank among the lines that
+    were left out with it.
+
+    Parameters
+    ----------
+    scores
+        Tidy: method, seed, cell (the line), score. A seed leaves out the fold of `evaluate.leave_out_fold`,
+        so that five seeds score every line once; of several rounds of five, all lines common to them count.
+    lines
+        Lines with ``obs["response"]``.
+    n_draws, seed
+        Draws of the lines, and their seed.
+    """
+    rank = scores.groupby(["method", "seed"], sort=False)["score"].rank(pct=True)
+    ranked = scores.assign(score=rank, seed=scores["seed"] // FOLDS)
+    rounds = ranked.groupby("cell")["seed"].nunique()
+    common = lines.obs_names[lines.obs_names.isin(rounds.index[rounds == ranked["seed"].nunique()])]
+    obs = pd.DataFrame({"truth": lines.obs["response"], "cell_line": lines.obs_names}).loc[common]
+    asked = ranked[ranked["cell"].isin(common)]
+    return on_cells(asked, AnnData(obs=obs), n_draws=n_draws, seed=seed)["auroc"]
 
 
 def on_panel(scores: pd.DataFrame, auc: pd.DataFrame, *, n_draws: int = 2000, seed: int = 0) -> Draws:

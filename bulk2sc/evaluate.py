@@ -4,7 +4,7 @@ Methods never see the answers of the cells; here they meet the scores. Scores ar
 sensitive, answers are 1 (sensitive), 0 (resistant) or NaN (not judged).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from math import comb
 
 import numpy as np
@@ -236,6 +236,15 @@ def score_methods(
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
+def scored(model: models.Model, domains: Mapping[str, AnnData]) -> pd.DataFrame:
+    """Score several data with one fitted model; tidy: on (the name of the data), cell, score."""
+    tables = [
+        pd.DataFrame({"on": name, "cell": data.obs_names, "score": model.score_cells(data)})
+        for name, data in domains.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
 def judge(
     scores: pd.DataFrame, cells: AnnData, *, against: str = "truth", n_draws: int = 1000
 ) -> pd.DataFrame:
@@ -289,59 +298,6 @@ def _without_answers(score: np.ndarray) -> dict[str, float]:
     degenerate = np.mean((rates < DEGENERATE) | (rates > 1 - DEGENERATE))
     told = {"positive_rate": rates.mean(), "degenerate": degenerate, "n_cells": 0}
     return dict.fromkeys(names, np.nan) | told
-
-
-def paired_differences(
-    scores: pd.DataFrame,
-    cells: AnnData,
-    pairs: Sequence[tuple[str, str]],
-    *,
-    metric: str = "auroc",
-    against: str = "truth",
-    n_draws: int = 1000,
-) -> pd.DataFrame:
-    """Compare pairs of methods on the same bootstrap draws of cell lines.
-
-    Parameters
-    ----------
-    scores, cells, metric, against, n_draws
-        As for `judge`.
-    pairs
-        All comparisons that are made: p-values are corrected for their number.
-
-    Returns
-    -------
-    DataFrame
-        One row a pair, indexed by ``first`` and ``second``: value (first minus second on all cells), low,
-        high (95 % interval), p, the two-sided bootstrap p-value, and ``holm``, p corrected by Holm's method;
-        all but value are NaN where the lines are too few for so many comparisons, and value too where no cell
-        has an answer.
-
-    Raises
-    ------
-    Bulk2scError
-        If so few draws are asked for that no p-value could be below .05 after the correction.
-    """
-    inference.enough_draws(n_draws, len(pairs))
-    answer, groups = cells.obs[against].to_numpy(float), cells.obs["cell_line"].astype(str)
-    index = pd.MultiIndex.from_tuples(pairs, names=["first", "second"])
-    if np.isnan(answer).all():
-        return pd.DataFrame(np.nan, index, ["value", "low", "high", "p", "holm"])
-    points, draws, known = {}, {}, evidence(answer, groups).among(len(pairs))
-    for method in dict.fromkeys(name for pair in pairs for name in pair):
-        table = scores[scores["method"] == method].pivot(index="seed", columns="cell", values="score")
-        wide = table[cells.obs_names].to_numpy()
-        draws[method] = bootstrap_draws(answer, wide, groups, n_draws=n_draws)[metric]
-        points[method] = np.mean([metrics(answer, s)[metric] for s in wide])
-    rows = [_of_gap(points[a] - points[b], draws[a] - draws[b], known) for a, b in pairs]
-    table = pd.DataFrame(rows, index=index, columns=["value", "low", "high", "p"])
-    return table.assign(holm=inference.holm(table["p"]))
-
-
-def _of_gap(value: float, draws: pd.Series, known: Evidence) -> dict[str, float]:
-    """Return a difference with its interval from bootstrap draws, and its two-sided p-value."""
-    low, high = inference.bootstrap_interval(draws, known)
-    return {"value": value, "low": low, "high": high, "p": inference.bootstrap_p(value, draws, known)}
 
 
 def cross_validate(

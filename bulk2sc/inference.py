@@ -89,7 +89,6 @@ class Evidence(NamedTuple):
 
 
 MANY_LINES = Evidence()  # as much as one likes
-DEPENDENT = 0.5  # share of common lines from which on two data sets are taken for one
 
 
 def bootstrap_interval(draws: np.ndarray, known: Evidence = MANY_LINES) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
-from bulk2sc import evaluate
+from bulk2sc import compare, evaluate
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.models import Ridge, make
 
@@ -150,46 +150,13 @@ def test_one_loop_scores_and_judges_every_method(planted):
         evaluate.judge(scores, cells, against="response")
 
 
-def test_paired_difference_sees_a_better_method_and_no_difference_to_itself(planted):
-    bulk, cells = planted
-    scores = evaluate.score_methods(bulk, cells, methods=METHODS)
-    pairs = [("ridge", "all sensitive"), ("ridge", "ridge")]
-    better, same = (evaluate.paired_differences(scores, cells, [pair]).iloc[0] for pair in pairs)
-    assert better["low"] > 0 and better["p"] < 0.05
-    assert (same["value"], same["low"], same["high"], same["p"]) == (0, 0, 0, 1)
-
-
 def test_scores_of_other_cells_are_refused(planted):
     bulk, cells = planted
     scores = evaluate.score_methods(bulk, cells, methods=METHODS)
     other = scores.assign(cell=scores["cell"] + "x")
-    pairs = [("ridge", "all resistant")]
-    for judge in (evaluate.judge, lambda s, c: evaluate.paired_differences(s, c, pairs)):
+    for judge in (evaluate.judge, compare.on_cells):
         with pytest.raises(KeyError):
             judge(other, cells)
-
-
-def test_paired_differences_are_corrected_for_all_comparisons(planted):
-    bulk, cells = planted[0], planted[1].copy()
-    thirds = np.arange(cells.n_obs) % 3  # more lines: eight are too few for three comparisons
-    cells.obs["cell_line"] = cells.obs["cell_line"].astype(str) + np.array(["", "b", "c"])[thirds]
-    scores = evaluate.score_methods(bulk, cells, methods=METHODS)
-    pairs = [("ridge", "all sensitive"), ("ridge", "all resistant"), ("all sensitive", "all resistant")]
-    table = evaluate.paired_differences(scores, cells, pairs, n_draws=200)
-    assert list(table.index) == pairs
-    for pair, row in table.iterrows():
-        alone = evaluate.paired_differences(scores, cells, [pair], n_draws=200).iloc[0]
-        assert row.drop("holm").equals(alone.drop("holm"))
-    small = table["p"].iloc[0]
-    assert table["holm"].tolist() == pytest.approx([3 * small, 3 * small, 1.0])  # Holm's steps by hand
-    assert evaluate.paired_differences(scores, cells, []).empty
-    with pytest.raises(
-        Bulk2scError, match=r"n_draws is 60: corrected for 3 comparisons.* ask for more than 60"
-    ):
-        evaluate.paired_differences(scores, cells, pairs, n_draws=60)
-    few = cells[cells.obs["cell_line"].isin(["C0", "C7"])].copy()
-    unknown = evaluate.paired_differences(scores, few, pairs)
-    assert unknown["value"].notna().all() and unknown[["low", "high", "p", "holm"]].isna().all(axis=None)
 
 
 def test_cross_validation_finds_the_planted_signal_on_unseen_lines(planted):
@@ -273,27 +240,11 @@ def test_what_lines_can_show_by_hand(sensitive, resistant, both, floor, sizes):
     assert found == (pytest.approx(floor), sizes)
 
 
-def test_so_few_lines_that_no_difference_among_many_could_be_clear_have_no_test():
-    """A perfect score against its reverse, 4 + 4 lines: the smallest p is 2/70, too much for two tests."""
-    line, answer = np.repeat(np.arange(8), 4), np.repeat([1.0, 0.0], 16)
-    cells = ad.AnnData(obs=pd.DataFrame({"truth": answer, "cell_line": line.astype(str)}))
-    cells.obs_names = [f"c{i}" for i in range(32)]
-    tables = [
-        pd.DataFrame({"method": m, "seed": 0, "cell": cells.obs_names, "score": s})
-        for m, s in {"right": answer, "wrong": 1 - answer}.items()
-    ]
-    one = evaluate.paired_differences(pd.concat(tables), cells, [("right", "wrong")]).iloc[0]
-    assert one["value"] == 1 and one["low"] == 1 and one["holm"] == pytest.approx(2 / 70)
-    both_ways = [("right", "wrong"), ("wrong", "right")]
-    two = evaluate.paired_differences(pd.concat(tables), cells, both_ways)
-    assert two["value"].tolist() == [1, -1] and two[["low", "high", "p", "holm"]].isna().all(axis=None)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("sensitive", "resistant", "both"), [(4, 4, 0), (0, 0, 6)])
 def test_lines_without_any_difference_are_seldom_called_different(sensitive, resistant, both):
-    """Type I error of the paired test where two methods know nothing but their own noise of each line."""
-    rng, wrong, missed, n = np.random.default_rng(0), 0, 0, 150
+    """How often one of two methods that know nothing but their own noise of each line is called better."""
+    rng, missed, n = np.random.default_rng(0), 0, 150
     lines = sensitive + resistant + both
     line = np.repeat(np.arange(lines), 4)
     answer = np.repeat(np.array([1.0] * sensitive + [0.0] * resistant + [np.nan] * both), 4)
@@ -307,10 +258,9 @@ def test_lines_without_any_difference_are_seldom_called_different(sensitive, res
             pd.DataFrame({"method": m, "seed": 0, "cell": cells.obs_names, "score": s})
             for m, s in zip("ab", score, strict=True)
         ]
-        found = evaluate.paired_differences(pd.concat(tables), cells, [("a", "b")], n_draws=200)
-        wrong += found["p"].iloc[0] < 0.05
-        missed += found["low"].iloc[0] > 0 or found["high"].iloc[0] < 0
-    assert wrong <= 0.085 * n and missed <= 0.085 * n  # .05 and two standard errors of 150 trials
+        draws = compare.on_cells(pd.concat(tables), cells, n_draws=200)["auroc"]
+        missed += compare.differences(draws, "a")["verdict"].iloc[0] in ("higher", "lower")
+    assert missed <= 0.085 * n  # .05 and two standard errors of 150 trials
 
 
 def test_draws_of_one_class_do_not_count():

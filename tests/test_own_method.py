@@ -53,8 +53,8 @@ def test_the_example_of_the_page_is_a_row_of_the_comparison_and_of_the_panel(dat
     mine = table[(table["method"] == name) & (table["seed"] == 1)]
     assert roc_auc_score(cells.obs["truth"], mine["score"]) > 0.9
     samples = panel.samples(cells, bulk[:3].copy())
-    scored = dict(drug_panel.score(name, drug_panel.Inputs(bulk, cells, samples, ["a"])))
-    assert set(panel.line_means(scored[name].scores, samples)["line"]) >= {"X", "Y"}
+    scored = drug_panel.score(name, drug_panel.Inputs(bulk, cells, samples, ["a"]))
+    assert set(panel.line_means(scored, samples)["line"]) >= {"X", "Y"}
     row = models.described([name]).loc[name]
     assert row["what it is"].startswith("A cell is sensitive where") and models.takes(name, "seed")
 

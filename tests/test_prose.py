@@ -14,10 +14,6 @@ def table(*rows):
     return pd.DataFrame(rows, columns=["method", "seed", "metric", "value", "low", "high"])
 
 
-def gaps(**rows):
-    return pd.DataFrame(rows, index=["value", "low", "high", "p"]).T
-
-
 # ---------------------------------------------------------------------------------------- numbers
 
 
@@ -84,38 +80,10 @@ def test_a_difference_needs_its_interval_and_the_correction(gap, decision):
     assert decision in prose.difference("a", "b", gap)
 
 
-def test_better_or_worse_than_a_constant_answer_goes_by_the_interval():
-    said = prose.above_chance(
-        table(
-            ("good", -1, "auroc", 0.7, 0.6, 0.8),
-            ("bad", -1, "auroc", 0.3, 0.2, 0.4),
-            ("unclear", -1, "auroc", 0.6, 0.4, 0.8),
-        )
-    )
-    better, worse = said.split("Worse")
-    assert "good" in better and "bad" in worse and "unclear" not in said
-
-
 def test_degenerate_runs_are_counted_and_constant_answers_left_out():
     rows = table(*(("SVM", seed, "degenerate", seed, NAN, NAN) for seed in (0, 1)))
     said = prose.degenerate(pd.concat([rows, table(("all sensitive", 0, "degenerate", 1.0, NAN, NAN))]))
     assert "SVM (1 of 2 runs)" in said and "all sensitive (" not in said
-
-
-@pytest.mark.parametrize(("p", "clear"), [(0.04, True), (0.06, False)])
-def test_what_is_not_clear_after_correction_is_not_called_clear(p, clear):
-    row = gaps(a=(0.1, 0.05, 0.15, p))
-    assert ("no step changes" not in prose.added(row, "cells")) == clear
-    assert ("neither schedule" not in prose.better_schedule(row, "cells")) == clear
-    assert ("no difference" not in prose.harder_to_tell(row.assign(auroc=0.7))) == clear
-    assert ("no difference" not in prose.parts_that_matter({"a": row.loc["a"]}, {"a": "A"}, "Here")) == clear
-    assert ("no rise" not in prose.leakage("ridge", row.loc["a"])) == clear
-    tests = row.assign(setting="dropout", setting_value=0.9)
-    assert ("None of" not in prose.told_apart(tests)) == clear
-    choice = prose.choice("n_hvg", pd.Series([0.7, 0.8], [2, 4]), 2, row.loc["a"])
-    assert ("cannot be told apart" not in choice) == clear
-    tests = row.rename_axis("first").reset_index()
-    assert ("can be told apart" not in prose.told_from("the cells", "chance", tests)) == clear
 
 
 @pytest.mark.parametrize("question", ["estimated", "skill", "entropy"])
@@ -125,17 +93,6 @@ def test_sides_of_zero(question):
     above, below, unclear = prose.sides(rows, question).split(". ")
     assert above.endswith("u (+1.000)") and below.endswith("d (-1.000)") and unclear.endswith("x (+0.000).")
     assert len(prose.sides(rows.assign(p=0.06), question).split(". ")) == 1
-
-
-@pytest.mark.parametrize(
-    ("reaching", "n", "clear"), [(3, 99, True), (4, 99, False), (0, 20, True), (0, 19, False)]
-)
-def test_single_shuffles_must_seldom_reach_a_model_that_is_clear_of_their_mean(reaching, n, clear):
-    shuffles = np.r_[np.full(reaching, 0.99), np.linspace(0.2, 0.29, n - reaching)]
-    full, mean = {"value": 0.8, "low": 0.7, "high": 0.9}, {"value": 0.5, "low": 0.48, "high": 0.52}
-    gap = {"value": 0.3, "low": 0.1, "high": 0.4}
-    said = prose.clear_of_shuffled(*(row | {"p": 0.01} for row in (full, mean, gap)), shuffles)
-    assert ("is not clear of the shuffled-label control" not in said) == clear
 
 
 def test_a_contrast_of_few_dimensions_knows_the_smallest_p():

@@ -87,6 +87,29 @@ def test_a_draw_on_cells_is_the_metric_of_the_cells_that_it_holds():
         assert found.draws["a"][draw] == pytest.approx(np.mean(expected))
 
 
+def test_lines_left_out_are_ranked_within_their_fold_and_drawn_as_lines():
+    """Scores of a fold that are all higher, or on another scale, change nothing."""
+    rng = np.random.default_rng(6)
+    names = [f"L{i:03d}" for i in range(200)]
+    response = pd.Series(np.tile([1.0, 0.0, np.nan, 1.0], 50), names)
+    lines, order = AnnData(obs=pd.DataFrame({"response": response})), rng.permutation(names)
+    tables = []
+    for seed in range(10):  # two rounds of five folds
+        left_out = order[seed % 5 :: 5]
+        score = response[left_out].fillna(0.5) + rng.normal(size=40)
+        tables.append(pd.DataFrame({"method": "a", "seed": seed, "cell": left_out, "score": score}))
+    shifted = [table.assign(score=table["score"] * (1 + i) + 5 * i) for i, table in enumerate(tables)]
+    found = compare.on_lines(pd.concat(shifted), lines, n_draws=200)
+    by_fold = [
+        roc_auc_score(t["response"], t["score"])
+        for t in (table.join(response.rename("response"), on="cell").dropna() for table in tables)
+    ]
+    assert found.value["a"] == pytest.approx(np.mean(by_fold), abs=0.02)
+    assert found.seeds["seed"].tolist() == [0, 1] and found.known.sizes == (100, 50)
+    some = compare.on_lines(pd.concat(tables[:2]), lines, n_draws=20)  # fold 2 to 4 never left out
+    assert sum(some.known.sizes) == response[[*order[0::5], *order[1::5]]].notna().sum()
+
+
 def test_levels_agree_with_the_judge():
     cells, rng = made_up_cells(20), np.random.default_rng(2)
     scores = scored(cells, {"a": rng.random((3, cells.n_obs)), "b": rng.random((1, cells.n_obs))})

@@ -4,7 +4,7 @@ What drugs share is computed once: the kernel of the lines for regressions and t
 pretrained encoder for networks. The others are fitted drug by drug, as everywhere in the book.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,10 +24,7 @@ from bulk2sc.models.regressions import PENALTIES, CorrelationWeights
 
 # What boosted trees and forests give up for speed: genes in fewer bins, as "tuned XGBoost", and fewer trees.
 CHEAPER = {"GB": {"bins": 32}, "XGBoost": {"bins": 32}, "RF": {"n_estimators": 200}}
-JOINT = " (joint)"  # after the name of a network: all of it is trained for each drug, in the joint schedule
-ONE_PENALTY = "ridge CV, one penalty"
 CONSTANT = ("mean effect", "all sensitive", "all resistant")
-CHOSEN = ["drug", "setting", "value", "validation"]
 
 
 @dataclass(frozen=True)
@@ -62,23 +59,9 @@ class Inputs:
         return labels.label_bulk(self.bulk, drug=drug, k=self.k)
 
 
-@dataclass
-class Scored:
-    """Scores of the samples, (n_samples, n_drugs), and what a method chose on bulk lines (`CHOSEN`)."""
-
-    scores: pd.DataFrame
-    chosen: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CHOSEN))
-
-
-def end_to_end(method: str) -> bool:
-    """Tell whether a method trains so long for each drug that it runs on few of them."""
-    slow = method.endswith(".py") and models.learns_from_cells(method)
-    return slow or method.endswith(JOINT) or method == "tuned XGBoost"
-
-
 def is_network(method: str) -> bool:
     """Tell whether a method learns a code from lines and cells."""
-    return models.takes(method.removesuffix(JOINT), "schedule")
+    return method in models.NETWORKS
 
 
 def line_scores(
@@ -120,49 +103,35 @@ def line_scores(
         mask = pathways.pathway_mask(datasets.gene_sets(resource), training.var_names, min_genes=min_genes)
         network["mask"] = mask
     inputs = Inputs(training, cells, samples, list(drugs), k, network)
-    return panel.line_means(dict(score(method, inputs, seed=seed))[method].scores, samples)
+    return panel.line_means(score(method, inputs, seed=seed), samples)
 
 
-def score(method: str, inputs: Inputs, *, seed: int = 0) -> Iterator[tuple[str, Scored]]:
-    """Train one method for every drug and score the samples.
+def score(method: str, inputs: Inputs, *, seed: int = 0) -> pd.DataFrame:
+    """Train one method of `models.METHODS` for every drug and score the samples, (n_samples, n_drugs).
 
-    Parameters
-    ----------
-    method
-        A name of `models.METHODS`, or of a network followed by `JOINT`. "ridge CV" gives `ONE_PENALTY` too,
-        which follows from the same sweep.
-
-    Returns
-    -------
-    Iterator
-        Name and `Scored`. Regressions score minus the predicted AUC, classifiers P(sensitive).
+    Regressions score minus the predicted AUC, classifiers P(sensitive).
     """
     if method == models.RidgeCV.name:
-        yield from _swept(inputs, seed)
-    elif method in LINEAR:
-        yield method, Scored(_linear(inputs, LINEAR[method](inputs.bulk, inputs.drugs)))
-    elif method == "SVM":
-        yield method, Scored(svm_scores(inputs, seed=seed))
-    elif is_network(method) and not end_to_end(method):
-        yield method, Scored(encoder_scores(inputs, method, seed=seed))
-    else:
-        yield method, drug_by_drug(inputs, method, seed=seed)
+        return _swept(inputs, seed)
+    if method in LINEAR:
+        return _linear(inputs, LINEAR[method](inputs.bulk, inputs.drugs))
+    if method == "SVM":
+        return svm_scores(inputs, seed=seed)
+    if is_network(method):
+        return encoder_scores(inputs, method, seed=seed)
+    return drug_by_drug(inputs, method, seed=seed)
 
 
-def drug_by_drug(inputs: Inputs, method: str, *, seed: int = 0) -> Scored:
+def drug_by_drug(inputs: Inputs, method: str, *, seed: int = 0) -> pd.DataFrame:
     """Fit a new model for each drug, as `models.make` gives it but for `CHEAPER`."""
     if method in CONSTANT:  # they look at no gene, so one is enough
         data = [adata[:, :1].copy() for adata in (inputs.bulk, inputs.cells, inputs.samples)]
         inputs = Inputs(*data, inputs.drugs, inputs.k)
-    settings = inputs.settings | {"seed": seed} | CHEAPER.get(method, {})
-    if method.endswith(JOINT):
-        settings["schedule"] = "joint"
-    scores, chosen = {}, []
+    settings, scores = inputs.settings | {"seed": seed} | CHEAPER.get(method, {}), {}
     for drug in tqdm(inputs.drugs, desc=method, unit="drug", leave=False, disable=None):
-        model = models.make(method.removesuffix(JOINT), **settings)
-        scores[drug] = model.fit(inputs.labelled(drug), inputs.cells).score_cells(inputs.samples)
-        chosen += [(drug, name, value, np.nan) for name, value in getattr(model, "chosen_", {}).items()]
-    return Scored(pd.DataFrame(scores, inputs.samples.obs_names), pd.DataFrame(chosen, columns=CHOSEN))
+        model = models.make(method, **settings).fit(inputs.labelled(drug), inputs.cells)
+        scores[drug] = model.score_cells(inputs.samples)
+    return pd.DataFrame(scores, inputs.samples.obs_names)
 
 
 def encoder_scores(inputs: Inputs, method: str, *, seed: int = 0) -> pd.DataFrame:
@@ -241,20 +210,9 @@ def penalty_sweep(bulk: AnnData, drugs: Sequence[str], *, seed: int = 0) -> pd.D
     return pd.DataFrame(found)
 
 
-def _swept(inputs: Inputs, seed: int) -> Iterator[tuple[str, Scored]]:
-    """Give each drug the penalty that bulk lines favour, then all drugs the one that is best on average."""
-    sweep = penalty_sweep(inputs.bulk, inputs.drugs, seed=seed)
-    one = pd.Series(sweep.mean().idxmax(), sweep.index)
-    for name, penalties in ((models.RidgeCV.name, sweep.idxmax(axis=1)), (ONE_PENALTY, one)):
-        reached = [sweep.loc[drug, penalty] for drug, penalty in penalties.items()]
-        chosen = pd.DataFrame(
-            {
-                "drug": penalties.index,
-                "setting": "penalty",
-                "value": penalties.to_numpy(),
-                "validation": reached,
-            }
-        )
-        groups = penalties.groupby(penalties).groups.items()
-        weights = [AllDrugs(penalty=one).fit(inputs.bulk, same).weights_ for one, same in groups]
-        yield name, Scored(_linear(inputs, pd.concat(weights, axis=1)[list(inputs.drugs)]), chosen)
+def _swept(inputs: Inputs, seed: int) -> pd.DataFrame:
+    """Give each drug the penalty that bulk lines favour."""
+    penalties = penalty_sweep(inputs.bulk, inputs.drugs, seed=seed).idxmax(axis=1)
+    groups = penalties.groupby(penalties).groups.items()
+    weights = [AllDrugs(penalty=one).fit(inputs.bulk, same).weights_ for one, same in groups]
+    return _linear(inputs, pd.concat(weights, axis=1)[list(inputs.drugs)])

@@ -11,10 +11,8 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from bulk2sc import datasets, evaluate, inference, labels, models, pp
+from bulk2sc import datasets, labels, models, pp
 
-EXPOSURE = "exposure, in truly sensitive cells"
-TREATED, CONTROL = "response, among treated cells", "response, among control cells"
 COLUMNS = ["method", "seed", "shift", "cell", "cell_line", "treated", "truth", "score"]
 
 
@@ -98,58 +96,6 @@ def score(
             found = {"method": method, "seed": seed, "shift": shift}
             tables.append(table.assign(score=fitted[method].score_cells(cells), **found))
     return pd.concat(tables, ignore_index=True)[COLUMNS]
-
-
-def judge(scores: pd.DataFrame, *, n_draws: int = 1000) -> pd.DataFrame:
-    """Ask of each method whether it tells treated from control cells, and sensitive from resistant ones.
-
-    Parameters
-    ----------
-    scores
-        As `score` returns them.
-    n_draws
-        Bootstrap draws over cell lines; a line is drawn with its cells of both samples.
-
-    Returns
-    -------
-    DataFrame
-        method, seed (the simulated drug), shift, question, value (AUROC), low, high (95 % interval over
-        lines), p of an AUROC of .5, corrected by Holm's method over the methods, for each simulated drug,
-        question and shift (NaN for scores without order, which are no test; interval and p are NaN where the
-        lines are too few for so many methods). The question `EXPOSURE` takes control
-        cells for sensitive and treated ones for resistant, as the labels of an experiment do, among truly
-        sensitive cells: .5 means blind to exposure. `TREATED` and `CONTROL` ask for the lines' own response
-        within one sample.
-    """
-    rows, n_tests = [], scores["method"].nunique()
-    for key, table in scores.groupby(["method", "seed", "shift"], sort=False):
-        treated, truth = table["treated"].astype(bool), table["truth"]
-        questions = {
-            EXPOSURE: (1.0 - treated).where(truth == 1),
-            TREATED: truth.where(treated),
-            CONTROL: truth.where(~treated),
-        }
-        for question, answer in questions.items():
-            asked = answer.notna()
-            parts = [column[asked].to_numpy() for column in (answer, table["score"], table["cell_line"])]
-            rows.append((*key, question, *_auroc(*parts, n_draws, n_tests)))
-    columns = ["method", "seed", "shift", "question", "value", "low", "high", "p"]
-    found = pd.DataFrame(rows, columns=columns).astype({"p": float})
-    family = found.groupby(["question", "shift", "seed"])["p"]
-    if len(found):
-        inference.enough_draws(n_draws, family.count().max())
-    return found.assign(p=family.transform(inference.holm))
-
-
-def _auroc(
-    answer: np.ndarray, score: np.ndarray, lines: np.ndarray, n_draws: int, n_tests: int
-) -> tuple[float, ...]:
-    """Return the AUROC, its interval over lines, and the p-value of .5."""
-    draws = evaluate.bootstrap_draws(answer, score, lines, n_draws=n_draws)["auroc"]
-    value = evaluate.metrics(answer, score)["auroc"]
-    known = evaluate.evidence(answer, lines).among(n_tests)
-    p = inference.bootstrap_p(value - 0.5, draws - 0.5, known) if np.ptp(score) > 0 else np.nan
-    return value, *inference.bootstrap_interval(draws, known), p
 
 
 def called_resistant(scores: pd.DataFrame) -> pd.DataFrame:

@@ -2,8 +2,7 @@
 
 from bulk2sc.pl.calibration import expected_by_chance, fits, reliability, risk_coverage, thinned
 from bulk2sc.pl.cells import WIDTHS, before_and_after, composition, embedding, quality, widths
-from bulk2sc.pl.comparison import by_answer, intervals
-from bulk2sc.pl.controls import exposures
+from bulk2sc.pl.comparison import by_answer, differences, intervals, methods
 from bulk2sc.pl.lines import tails, two_measures
 from bulk2sc.pl.look import (
     DEPTH,
@@ -20,5 +19,4 @@ from bulk2sc.pl.look import (
 )
 from bulk2sc.pl.pathways import mask_picture, mask_sizes, pathway_heatmap, pathway_ranking
 from bulk2sc.pl.sweeps import over_settings
-from bulk2sc.pl.training import STAGES, loss_curves, stage_legend, stages
-from bulk2sc.pl.tuning import by_value
+from bulk2sc.pl.training import loss_curves

@@ -4,18 +4,6 @@ The same chapter is rendered for other drugs and other cells, so what it says mu
 results. Each function returns one or two sentences of Markdown.
 """
 
-from bulk2sc.prose.ablation import (
-    added,
-    beside_table_3,
-    better_schedule,
-    critic_lost,
-    harder_to_tell,
-    overfits,
-    rung_chosen,
-    size_of_ladder,
-    spreads,
-    under_adversary,
-)
 from bulk2sc.prose.attribution import agreement, association, contrast, free_share
 from bulk2sc.prose.calibration import (
     calibrated,
@@ -42,21 +30,7 @@ from bulk2sc.prose.clustering import (
     width_of_nothing,
     widths_of_studies,
 )
-from bulk2sc.prose.comparison import above_chance, chosen, degenerate, difference
-from bulk2sc.prose.controls import (
-    calls_of_exposed,
-    clear_of_shuffled,
-    confounding,
-    cost_of_controls,
-    leakage,
-    mistakes_exposure,
-    no_exposure,
-    nothing_to_leak,
-    parts_that_matter,
-    treatment_only,
-    unshifted,
-    within_samples,
-)
+from bulk2sc.prose.comparison import chosen, degenerate, difference
 from bulk2sc.prose.labelling import (
     SWEPT,
     against_table1,
@@ -77,12 +51,7 @@ from bulk2sc.prose.origin import (
     origin_of_cells,
     origin_of_lines,
 )
-from bulk2sc.prose.published import (
-    implied_answers,
-)
 from bulk2sc.prose.quality import expected_doublets, found, spared, uneven
-from bulk2sc.prose.resources import plus_minus, told_from
-from bulk2sc.prose.tuning import SETTINGS, choice, looking, told_apart
 from bulk2sc.prose.words import (
     LABELS,
     counted,

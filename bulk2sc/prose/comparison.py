@@ -1,4 +1,4 @@
-"""Which method is ahead, and whether any is better than a constant answer."""
+"""Which method is ahead, and which answers are the same for nearly all cells."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ CONSTANT = ("all sensitive", "all resistant", "mean effect")  # the same answer 
 
 
 def difference(first: str, second: str, gap: Mapping[str, float], *, metric: str = "auroc") -> str:
-    """Say which of two methods is ahead, given a row of `evaluate.paired_differences`.
+    """Say which of two methods is ahead, given value, low and high.
 
     Where `gap` holds a p-value, corrected for the number of comparisons, it has to be below .05 as well.
     """
@@ -25,33 +25,6 @@ def difference(first: str, second: str, gap: Mapping[str, float], *, metric: str
         return f"**{first}** is behind {second} by {size} in {label}."
     size = with_corrected_p(gap)
     return f"**{first}** and {second} cannot be told apart here: their {label} differs by {size}."
-
-
-def above_chance(table: pd.DataFrame, *, metric: str = "auroc", chance: float = 0.5) -> str:
-    """Say which methods have an interval clear of the constant answers.
-
-    Parameters
-    ----------
-    table
-        Rows of `evaluate.judge` for the mean over seeds (seed -1).
-    """
-    rows = table[(table["metric"] == metric) & (table["seed"] == -1)].dropna(subset="value")
-    label = LABELS.get(metric, metric)
-    if rows.empty:
-        return f"There is no {label} to hold against that of a constant answer."
-    rows = rows[rows["low"].notna()]
-    if rows.empty:
-        return f"There are too few lines to say whether any {label} differs from that of a constant answer."
-    above, below = rows[rows["low"] > chance]["method"], rows[rows["high"] < chance]["method"]
-    if above.empty and below.empty:
-        return f"No method's {label} has a 95 % interval clear of {chance:g}, the value of a constant answer."
-    text = ""
-    if not above.empty:
-        text = f"Better than a constant answer in {label}, interval and all: {listing(above)}"
-        text += f" (not corrected for the {len(rows)} intervals looked at)." if len(rows) > 1 else "."
-    if not below.empty:
-        text += f" Worse than a constant answer: {listing(below)}."
-    return text.strip()
 
 
 def degenerate(table: pd.DataFrame, *, constant: Sequence[str] = CONSTANT, of: str = "cells") -> str:

@@ -41,11 +41,11 @@ measure: str = "auc"  # response that is ranked, auc or ln_ic50
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from bulk2sc.study import Study
 from IPython.display import Markdown
 from scipy import stats
 
 from bulk2sc import datasets, labels, pl, prose
+from bulk2sc.study import Study
 
 pl.style()
 study = Study(edition=edition, drug=drug, k=k, measure=measure)

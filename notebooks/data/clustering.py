@@ -51,12 +51,12 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from bulk2sc.study import Study
 from IPython.display import Markdown, display
 
 from bulk2sc import clustering, pl, pp, prose
 from bulk2sc.clustering import compare, soft
 from bulk2sc.settings import project_root
+from bulk2sc.study import Study
 
 # %%
 pl.style()

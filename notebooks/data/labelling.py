@@ -57,11 +57,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import scanpy as sc
-from bulk2sc.study import Study
 from IPython.display import Markdown
 
 from bulk2sc import clustering, evaluate, label_sweep, labels, latent, models, pl, pp, prose, published
 from bulk2sc.settings import project_root
+from bulk2sc.study import Study
 
 pl.style()
 choices = {"rule": rule, "dominance": dominance, "min_score": min_score}

@@ -47,10 +47,10 @@ n_free: int = 5  # rows of ones for what no pathway names
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from bulk2sc.study import Study
 from IPython.display import Markdown
 
 from bulk2sc import datasets, pathways, pl, prose
+from bulk2sc.study import Study
 
 pl.style()
 choices = {"n_hvg": n_hvg, "resource": resource, "n_free": n_free}

@@ -47,10 +47,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from bulk2sc.study import Study
 from IPython.display import Markdown
 
 from bulk2sc import clustering, datasets, labels, pl, pp, prose, published
+from bulk2sc.study import Study
 
 pl.style()
 limits = {"min_genes": min_genes, "max_mito": max_mito, "nmads": nmads}

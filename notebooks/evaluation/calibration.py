@@ -48,11 +48,11 @@ n_draws: int = 500  # bootstrap draws over cell lines
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from bulk2sc.study import Study
 from IPython.display import Markdown
 
 from bulk2sc import calibration, evaluate, models, pl, prose
 from bulk2sc.experiments import alignment
+from bulk2sc.study import Study
 
 # %%
 pl.style()

@@ -50,10 +50,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import scanpy as sc
-from bulk2sc.study import Study
 from IPython.display import Markdown
 
 from bulk2sc import evaluate, explain, latent, pl, pp, prose
+from bulk2sc.study import Study
 
 # %%
 pl.style()

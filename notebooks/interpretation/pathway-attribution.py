@@ -44,11 +44,11 @@ n_draws: int = 1000  # bootstrap draws over cell lines or pathways
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from bulk2sc.study import Study
 from IPython.display import Markdown
 from scipy import stats
 
 from bulk2sc import explain, inference, latent, pl, prose
+from bulk2sc.study import Study
 
 pl.style()
 study = Study(edition=edition, drug=drug)

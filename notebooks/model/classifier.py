@@ -52,10 +52,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from bulk2sc.study import Study
 from IPython.display import Markdown
 
 from bulk2sc import evaluate, models, pl, pp, prose
+from bulk2sc.study import Study
 
 pl.style()
 study = Study(edition=edition, drug=drug, schedule=schedule)

@@ -47,12 +47,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from bulk2sc.study import Study
 from IPython.display import Markdown
 from sklearn.decomposition import PCA
 
 from bulk2sc import evaluate, latent, pl, prose
 from bulk2sc.models.autoencoder import WEIGHTS, Autoencoder, MaskedLinear, difference_loss
+from bulk2sc.study import Study
 
 # %%
 pl.style()

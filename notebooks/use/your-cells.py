@@ -42,10 +42,10 @@ exclude_lines: list[str] = []  # cell lines to leave out of training, beside tho
 # %%
 import numpy as np
 import pandas as pd
-from bulk2sc.study import Study
 from IPython.display import Markdown
 
 from bulk2sc import datasets, pl, pp, predict, prose
+from bulk2sc.study import Study
 
 pl.style()
 study = Study(edition=edition, drug=drug)
