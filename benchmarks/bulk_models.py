@@ -20,7 +20,7 @@ from sklearn.model_selection import GroupKFold, KFold
 
 from bulk2sc import compare, datasets, panel, pp
 from bulk2sc.models.all_drugs import held_out, line_clusters, similarity, solve
-from bulk2sc.pooling import pool
+from bulk2sc.pp import pool
 
 OUT = Path(__file__).with_suffix(".csv")
 CHOSEN = OUT.with_name("bulk_models_chosen.csv")

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 from anndata import AnnData
-from bulk2sc.study import Study
 
 from bulk2sc import labels, panel
+from bulk2sc.book import Study
 
 SPREAD = 0.05  # smallest population standard deviation of the judged lines' AUC: below it, a tail is noise
 

@@ -23,7 +23,7 @@ def rows_of(bulk, n_cells, seed):
     flagged = pp.qc_flags(raw, by="sample")
     planted = (raw.obs["planted"] == "doublet")[flagged.obs["qc_pass"]]
     for components in COMPONENTS:
-        pp.DOUBLET_COMPONENTS = components
+        pp.cells.DOUBLET_COMPONENTS = components
         obs = pp.doublets(flagged, by="sample", seed=seed).obs.loc[planted.index]
         found = (obs["doublet"] & planted).sum()
         yield {

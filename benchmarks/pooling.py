@@ -27,7 +27,7 @@ from anndata import AnnData
 from scipy import sparse
 from sklearn.metrics import roc_auc_score
 
-from bulk2sc import compare, datasets, inference, labels, models, panel, pathways, pooling, pp
+from bulk2sc import compare, datasets, inference, labels, models, panel, pathways, pp
 from bulk2sc.book import Study
 from bulk2sc.experiments import drug_panel, exposure
 from bulk2sc.models.all_drugs import AllDrugs
@@ -49,7 +49,7 @@ DRUGS = ("Cisplatin", "Lapatinib")  # of simulated subclones
 
 def kept(name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     """Return a table from _build/pooling, or make it; its name holds what it depends on."""
-    code = digest([file_digest(Path(pooling.__file__), Path(models.__file__).parent)])[:8]
+    code = digest([file_digest(Path(pp.__file__).parent, Path(models.__file__).parent)])[:8]
     path = project_root() / "_build" / "pooling" / f"{name}-{code}.csv.gz".replace(" ", "-")
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ import bulk2sc
 PACKAGE = Path(bulk2sc.__file__).parent
 # The order in which data flow; what only chapters and the command line use comes last.
 ORDER = [
-    *({module} for module in ("errors", "settings", "inference", "datasets", "pooling", "pp", "labels")),
+    *({module} for module in ("errors", "settings", "inference", "datasets", "pp", "labels")),
     *({module} for module in ("pathways", "train", "clustering", "models", "evaluate", "compare", "panel")),
     *({module} for module in ("calibration", "explain", "latent", "experiments")),
     {"drugs", "label_sweep", "published"},

@@ -6,8 +6,9 @@ import pytest
 from anndata import AnnData
 from scipy import sparse
 
-from bulk2sc import labels, pooling, pp, steps
+from bulk2sc import labels, pp, steps
 from bulk2sc.errors import Bulk2scError
+from bulk2sc.pp import pooling
 
 
 def log_cells(n: int = 120, n_genes: int = 300, kinds: int = 3, seed: int = 0) -> AnnData:
@@ -93,7 +94,7 @@ def test_samples_never_mix():
 
 
 def test_few_neighbours_of_few_cells():
-    assert [pooling.most_neighbours(n) for n in (1, 2, 4, 9, 100, 256)] == [0, 0, 1, 2, 9, 15]
+    assert [pp.most_neighbours(n) for n in (1, 2, 4, 9, 100, 256)] == [0, 0, 1, 2, 9, 15]
     cells = log_cells(110)
     cells.obs["sample"] = np.where(np.arange(110) < 100, "large", "small")
     pooled = pp.pool(cells, 50)

@@ -427,7 +427,7 @@ def test_zscore_equals_sklearn(counts):
 def test_zscore_in_blocks_is_zscore_at_once(counts, monkeypatch):
     X = np.log1p(counts.X)
     at_once = pp.zscore(X)
-    monkeypatch.setattr(pp, "BLOCK", X.size // 7)
+    monkeypatch.setattr("bulk2sc.pp.cells.BLOCK", X.size // 7)
     np.testing.assert_array_equal(pp.zscore(X), at_once)
 
 

@@ -56,7 +56,7 @@ from IPython.display import Markdown
 from scipy import sparse
 from sklearn.metrics import roc_auc_score
 
-from bulk2sc import compare, labels, panel, pl, pooling, pp, say
+from bulk2sc import compare, labels, panel, pl, pp, say
 from bulk2sc.book import Study
 from bulk2sc.models.all_drugs import AllDrugs
 
@@ -66,7 +66,7 @@ pl.style()
 bulk, (training, cells) = study.read("bulk"), study.read("panel")
 line = cells.obs["cell_line"].astype(str).to_numpy()
 sizes = cells.obs["sample"].value_counts()
-limits = sizes.map(pooling.most_neighbours)
+limits = sizes.map(pp.most_neighbours)
 pd.DataFrame({"cells": sizes, "most neighbours": limits})
 
 # %% [markdown]

@@ -1,11 +1,7 @@
-"""Check, name, filter, normalise and pair the data; each function returns a new AnnData.
+"""Quality of cells, and their scale; each function returns a new AnnData.
 
 scanpy is imported where it is used: it takes two seconds, and most steps of a build do without it.
 """
-
-import re
-import warnings
-from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -14,124 +10,14 @@ from scipy import sparse
 from scipy.stats import median_abs_deviation
 from sklearn.preprocessing import normalize
 
-from bulk2sc import pooling
-from bulk2sc.datasets.gdsc import line_key
 from bulk2sc.datasets.genes import MITOCHONDRIAL, to_symbols
-from bulk2sc.datasets.own import check_cells, detect_scale, resolve_symbols  # noqa: F401  (steps of this kind)
-from bulk2sc.datasets.values import CLIP, scale_of
+from bulk2sc.datasets.own import detect_scale
+from bulk2sc.datasets.values import CLIP
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
 BLOCK = 2**24  # values standardised at a time: double precision takes room
-FEW_GENES = 1000  # shared genes below which a prediction deserves a warning
 FEW_CELLS = 50  # of a sample, below which doublets are not looked for: their neighbours would be chance
 DOUBLET_COMPONENTS = 10  # of scrublet; more drown a few hundred cells in noise (benchmarks/doublets.py)
-LINES = re.compile(
-    r"cell.?lines?(?![a-z])|depmap|ccle|^lines?$|singlet.?id", re.IGNORECASE
-)  # what columns of lines are called
-MOST_NAMES = 1000  # of lines in a column of another name
-BATCH_COLUMNS = ("batch", "protocol", "plate")  # technical ones: any other column may carry the answer
-pool = pooling.pool
-
-
-# --- Names of lines -----------------------------------------------------------------------------------------
-
-
-def train_lines(bulk: AnnData, held_out: Iterable[str]) -> AnnData:
-    """
-    Return the lines that may be trained on: all but those held out, whose cells are to be predicted.
-
-    Parameters
-    ----------
-    bulk
-        (n_lines, n_genes), its obs_names line keys.
-    held_out
-        Names of lines in any spelling that `known_line` understands.
-
-    Raises
-    ------
-    Bulk2scError
-        If a name is not a line of `bulk`.
-    """
-    keys = {name: known_line(name, bulk.obs_names) for name in held_out}
-    for name in (name for name, key in keys.items() if key is None):
-        raise Bulk2scError(
-            f"Unknown cell line '{name}': not among the {bulk.n_obs} lines of the bulk data; a line that is "
-            f"not there needs no excluding: leave the name out.{did_you_mean(line_key(name), bulk.obs_names)}"
-        )
-    return bulk[~bulk.obs_names.isin(list(keys.values()))].copy()
-
-
-def known_line(name: str, lines: Iterable[str]) -> str | None:
-    """
-    Return the key of a line, or None if `lines` (keys) has none of this name.
-
-    Only letters and digits count; a tissue after the name (``A549_LUNG``) may follow, and ``NCI`` be missing.
-    """
-    known = set(lines)
-    short = line_key(str(name).split("_")[0])
-    return next((key for key in (line_key(str(name)), short, f"NCI{short}") if key in known), None)
-
-
-def own_lines(obs: pd.DataFrame, lines: Iterable[str]) -> tuple[str, dict[str, str], list[str]]:
-    """
-    Find which column of `obs` says what lines the cells are of, if any does.
-
-    Returns
-    -------
-    Its name (empty: none), the keys among `lines` by the names in it, and the names that are none of these. A
-    column whose name speaks of lines is taken, else one of text most of whose names are lines.
-    """
-    lines, found = set(lines), []
-    for column in obs.columns:
-        text = isinstance(obs[column].dtype, pd.CategoricalDtype) or obs[column].dtype == object
-        names = [str(name) for name in obs[column].dropna().unique()] if text else []
-        speaks = bool(LINES.search(str(column)))
-        if not names or (len(names) > MOST_NAMES and not speaks):
-            continue
-        keys = {name: key for name in names if (key := known_line(name, lines))}
-        if speaks or len(keys) > len(names) / 2:
-            unknown = [name for name in names if name not in keys]
-            found.append((bool(keys), column == "cell_line", speaks, (str(column), keys, unknown)))
-    return max(found, key=lambda one: one[:3])[3] if found else ("", {}, [])
-
-
-def hold_out_own_lines(cells: AnnData, bulk: AnnData) -> AnnData:
-    """
-    Note which bulk lines the cells come from: trained on, they would be the answer.
-
-    Parameters
-    ----------
-    cells
-        With the names of the lines, where they are known, in a column of obs that `own_lines` finds.
-    bulk
-        All lines, its obs_names line keys.
-
-    Returns
-    -------
-    A copy whose `obs["cell_line"]` has the keys of `bulk` and whose `uns["held_out"]` names every line of
-    `bulk` among the cells, beside those it named before; `uns["notes"]` says what was not recognised.
-    """
-    cells = cells.copy()
-    column, known, unknown = own_lines(cells.obs, bulk.obs_names)
-    if known or column == "cell_line":
-        names = cells.obs[column].astype(object)
-        cells.obs["cell_line"] = pd.Categorical(names.map(lambda name: known.get(str(name), name)))
-    if notes := line_notes(column, unknown):
-        cells.uns["notes"] = [*cells.uns.get("notes", []), *notes]
-    before = [known_line(name, bulk.obs_names) for name in np.atleast_1d(cells.uns.get("held_out", []))]
-    cells.uns["held_out"] = sorted({*filter(None, before), *known.values()})
-    return cells
-
-
-def line_notes(column: str, unknown: list[str]) -> list[str]:
-    """Name the names of lines that were not recognised, if there are any."""
-    if not unknown:
-        return []
-    some = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
-    return [f"warning: obs['{column}'] names what is no line of the bulk data by this name: {some}"]
-
-
-# --- Quality and scale -------------------------------------------------------------------------------------
 
 
 def qc_flags(
@@ -438,105 +324,3 @@ def scale_like(profiles: AnnData, training: AnnData) -> AnnData:
     centre, spread = (of(training.X, axis=0, dtype="float64") for of in (np.mean, np.std))
     scaled.layers["scaled"] = zscore(profiles.X, centre, spread)
     return scaled
-
-
-# --- Bulk and cells together -------------------------------------------------------------------------------
-
-
-def pair(
-    bulk: AnnData, cells: AnnData, *, n_hvg: int = 2500, min_shared: int = 200, pool: int = 0
-) -> tuple[AnnData, AnnData]:
-    """
-    Bring bulk and cells to the same genes and the same scale.
-
-    Parameters
-    ----------
-    bulk
-        (n_lines, n_genes) training lines: without those whose cells are predicted (`train_lines`).
-    cells
-        (n_cells, n_genes) normalised cells, or z-scores.
-    n_hvg
-        Number of highly variable genes, chosen on the cells without any label; 0, or cells that are z-scores
-        and so do not show which genes vary: all shared genes.
-    min_shared
-        Fewest shared genes that are accepted.
-    pool
-        Neighbours that each cell is averaged with before its genes are scaled, as `pp.pool` does; 0 for none.
-        The genes are chosen on single cells, so that they do not depend on it.
-
-    Returns
-    -------
-    Copies of both with the same sorted var_names and `layers["scaled"]`: each gene z-scored within its domain
-    and clipped at ±10. Cells that are z-scores already are only clipped. `cells.uns["pair"]` holds the
-    numbers of genes.
-
-    Raises
-    ------
-    Bulk2scError
-        If fewer than `min_shared` genes are shared, or if the cells are not normalised.
-    """
-    shared = sorted(set(bulk.var_names) & set(cells.var_names))
-    _judge_overlap(len(shared), bulk, cells, min_shared)
-    scale = scale_of(cells.X)
-    if scale == "counts":
-        raise Bulk2scError("cells: X holds counts; pair needs log values (pp.normalise) or z-scores.")
-    numbers = {"bulk": bulk.n_vars, "cells": cells.n_vars, "shared": len(shared)}
-    bulk, cells = bulk[:, shared].copy(), cells[:, shared].copy()
-    if 0 < n_hvg < len(shared) and scale != "z-scores":  # which all vary alike
-        variable = _variable_in_cells(cells, n_hvg)
-        bulk, cells = bulk[:, variable].copy(), cells[:, variable].copy()
-    cells = pooling.pool(cells, pool)
-    bulk.layers["scaled"] = zscore(bulk.X)
-    as_it_is = {"mean": np.zeros(cells.n_vars), "std": np.ones(cells.n_vars)} if scale == "z-scores" else {}
-    cells.layers["scaled"] = zscore(cells.X, **as_it_is)
-    cells.uns["pair"] = numbers | {"chosen": cells.n_vars}
-    return bulk, cells
-
-
-def blind(cells: AnnData, batch: str | None = None) -> AnnData:
-    """
-    Return what a model may see of the cells: X, layers, var and at most one batch column, ``obs["batch"]``.
-
-    Response, sample, cell line, clusters and everything derived from them carry the answer; so may the names
-    of the cells, which become numbers.
-
-    Parameters
-    ----------
-    cells
-        Any cells.
-    batch
-        Column of obs that says how a cell was measured: ``batch``, ``protocol`` or ``plate``.
-
-    Raises
-    ------
-    Bulk2scError
-        If `batch` is not one of these, or not in obs.
-    """
-    obs = pd.DataFrame(index=pd.RangeIndex(cells.n_obs).astype(str))
-    if batch is not None:
-        if batch not in BATCH_COLUMNS or batch not in cells.obs:
-            raise Bulk2scError(
-                f"obs['{batch}'] cannot be the batch; it is {' or '.join(BATCH_COLUMNS)}, where obs has it."
-            )
-        obs["batch"] = cells.obs[batch].astype(str).to_numpy()
-    layers = {key: layer.copy() for key, layer in cells.layers.items()}
-    X = None if cells.X is None else cells.X.copy()
-    return AnnData(X, obs=obs, var=cells.var.copy(), layers=layers)
-
-
-def _judge_overlap(n_shared: int, bulk: AnnData, cells: AnnData, min_shared: int) -> None:
-    found = f"Bulk ({bulk.n_vars} genes) and cells ({cells.n_vars} genes) share {n_shared} genes"
-    if n_shared < min_shared:
-        raise Bulk2scError(
-            f"{found}, fewer than {min_shared}; name genes by human symbols, Ensembl or Entrez ids "
-            f"(the cells' first names: {', '.join(cells.var_names[:3])})."
-        )
-    if n_shared < min(FEW_GENES, bulk.n_vars / 2):
-        warnings.warn(f"{found}: few, so trust predictions less.", stacklevel=3)
-
-
-def _variable_in_cells(cells: AnnData, n: int) -> list[str]:
-    import scanpy as sc
-
-    table = sc.pp.highly_variable_genes(cells, n_top_genes=n, flavor="seurat", inplace=False)
-    return sorted(cells.var_names[table["highly_variable"].to_numpy()])
