@@ -36,17 +36,16 @@ LONG_CELLS = {
     "pathway-attribution": 3,
 } | dict.fromkeys(
     (
-        "bulk-response",
         "single-cells",
         "labelling",
         "pathways",
+        "your-cells",
         "ablation",
         "controls",
         "drug-panel",
         "hyperparameters",
         "pathway-resources",
         "shared-encoder",
-        "your-cells",
     ),
     1,
 )

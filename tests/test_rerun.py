@@ -86,13 +86,15 @@ def test_a_chapter_runs_again_with_one_parameter_changed(slug, planned, runs):
         assert f"-p {name} " in card
 
     results = ROOT / done.stdout.partition("results: ")[2].splitlines()[0]
-    there, here = (pd.read_csv(folder / f"{slug}.csv") for folder in (BUILD / "results", results))
-    assert not there.equals(here), "the results are those of the edition"
-    assert list(there) == list(here)
+    kept = planned.executed(chapter).parent / "results" if chapter.run else BUILD / "results"
+    names = sorted(path.name for path in results.glob("*.csv" if chapter.run else f"{slug}.csv"))
+    there, here = ([pd.read_csv(folder / name) for name in names] for folder in (kept, results))
+    assert any(not a.equals(b) for a, b in zip(there, here, strict=True)), "results of the edition"
+    assert list(map(list, there)) == list(map(list, here))
     for made in results.rglob("*.json"):
         if made.with_suffix("").exists():  # it stands beside an artefact, whose stamp it keeps
             kept = read_json(BUILD / "results" / made.relative_to(results))
             assert kept is None or kept["stamp"] != read_json(made)["stamp"], f"{made.stem} was made again"
-    if "drug" in changed:
+    if "drug" in changed and not chapter.run:
         assert (results / "bulk.h5ad.json").exists(), "what lies upstream follows the drug"
     assert planned.status(chapter) == "current", "the edition is as it was"

@@ -4,7 +4,6 @@ from bulk2sc.pl.calibration import expected_by_chance, fits, reliability, risk_c
 from bulk2sc.pl.cells import WIDTHS, before_and_after, composition, embedding, quality, widths
 from bulk2sc.pl.comparison import by_answer, intervals
 from bulk2sc.pl.controls import exposures
-from bulk2sc.pl.lines import tails, two_measures
 from bulk2sc.pl.look import (
     DEPTH,
     NEUTRAL,

@@ -73,7 +73,6 @@ from bulk2sc.prose.origin import (
     classes,
     counts_used,
     judged_cells,
-    kind_of_expression,
     origin_of_cells,
     origin_of_lines,
 )
