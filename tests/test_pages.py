@@ -36,7 +36,6 @@ LONG_CELLS = {
     "pathway-attribution": 3,
 } | dict.fromkeys(
     (
-        "single-cells",
         "labelling",
         "pathways",
         "your-cells",

@@ -79,7 +79,6 @@ from bulk2sc.prose.origin import (
 from bulk2sc.prose.published import (
     implied_answers,
 )
-from bulk2sc.prose.quality import expected_doublets, found, spared, uneven
 from bulk2sc.prose.resources import plus_minus, told_from
 from bulk2sc.prose.tuning import SETTINGS, choice, looking, told_apart
 from bulk2sc.prose.words import (
