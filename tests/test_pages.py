@@ -37,7 +37,6 @@ LONG_CELLS = {
 } | dict.fromkeys(
     (
         "labelling",
-        "pathways",
         "your-cells",
         "ablation",
         "controls",

@@ -34,14 +34,6 @@ def test_named_groups_stand_on_their_cells():
     assert ax.get_legend() is None
 
 
-def test_mask_picture_sorts_rows_and_columns_and_keeps_free_rows_last():
-    mask = pd.DataFrame(
-        [[0, 0, 1], [0, 1, 1], [1, 1, 1]], index=["SMALL", "LARGE", "free_1"], columns=list("abc")
-    )
-    x, y = pl.mask_picture(mask).lines[0].get_data()
-    assert set(zip(x, y, strict=True)) == {(0, 0), (1, 0), (0, 1), (0, 2), (1, 2), (2, 2)}
-
-
 def test_sweeps_are_drawn_one_panel_a_setting():
     rows = [("depth", v, "m", v / 1000, 0.1, 0.9) for v in (500.0, 1000.0)]
     rows += [("shift", 0.5, "m", 0.7, np.nan, np.nan), ("shift", 0.5, "not asked for", 0.1, 0, 1)]
