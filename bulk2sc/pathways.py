@@ -71,32 +71,3 @@ def random_mask(mask: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """
     values = np.random.default_rng(seed).permuted(mask.to_numpy(), axis=1)
     return pd.DataFrame(values, index=mask.index, columns=mask.columns)
-
-
-def summary(mask: pd.DataFrame) -> pd.Series:
-    """
-    Describe a mask in numbers.
-
-    Returns
-    -------
-    Pathways, free rows, genes, genes in no pathway, median and largest number of genes of a pathway, median
-    number of pathways of a gene, share of ones among the pathway rows, and pathways that repeat another's
-    genes.
-    """
-    free = mask.index.str.startswith(FREE)
-    pathways = mask[~free]
-    sizes, memberships = pathways.sum(axis=1), pathways.sum(axis=0)
-    return pd.Series(
-        {
-            "pathways": len(pathways),
-            "free rows": int(free.sum()),
-            "genes": mask.shape[1],
-            "genes in no pathway": int((memberships == 0).sum()),
-            "median genes of a pathway": float(sizes.median()),
-            "most genes of a pathway": int(sizes.max()),
-            "median pathways of a gene": float(memberships.median()),
-            "share of ones": float(pathways.to_numpy().mean()),
-            "repeated pathways": int(pathways.duplicated().sum()),
-        },
-        dtype=object,
-    )

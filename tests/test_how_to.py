@@ -10,6 +10,7 @@ import yaml
 from bulk2sc import cli, datasets
 from bulk2sc.book import notebook
 from bulk2sc.book import plan as plans
+from bulk2sc.book.study import step_types
 from bulk2sc.errors import Bulk2scError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,7 +62,7 @@ def test_parameters_named_for_an_edition_exist():
     page = (ROOT / "book" / "how-to" / "new-edition.md").read_text()
     table = page.partition("| parameter | values |")[2]
     named = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
-    assert named and set(named) <= set(plans.setting_types())
+    assert named and set(named) <= {*step_types(), "seed"}
 
 
 def test_every_source_of_cells_is_named_for_an_edition_and_described():

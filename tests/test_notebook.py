@@ -89,7 +89,7 @@ def test_a_default_of_the_wrong_type(tmp_path):
 
 @pytest.mark.parametrize("tagged", [0, 2])
 def test_exactly_one_cell_is_tagged_parameters(tmp_path, tagged):
-    path = write_notebook(tmp_path / "n.ipynb", {}, [], ["1"])
+    path = write_notebook(tmp_path / "n.ipynb", [], {"1": []})
     content = nbformat.read(path, 4)
     for number, cell in enumerate(content.cells[1:]):
         cell.metadata["tags"] = ["parameters"] if number < tagged else []

@@ -32,7 +32,6 @@ def test_thresholds_are_inclusive():
 def test_pathways_of_the_same_genes_are_both_kept():
     mask = pathways.pathway_mask({"x": ["G1", "A"], "y": ["G1", "B"]}, GENES, min_genes=1, n_free=0)
     assert list(mask.index) == ["x", "y"]
-    assert pathways.summary(mask)["repeated pathways"] == 1
 
 
 def test_no_pathway_left_is_an_error_with_numbers_and_remedy():
@@ -41,21 +40,6 @@ def test_no_pathway_left_is_an_error_with_numbers_and_remedy():
     ) as error:
         pathways.pathway_mask(SETS, GENES, min_genes=3, max_size=3)
     assert "lower min_genes=3 or raise n_hvg" in str(error.value)
-
-
-def test_summary_by_hand():
-    got = pathways.summary(pathways.pathway_mask(SETS, GENES, min_genes=2, max_size=4, n_free=2))
-    assert got.to_dict() == {
-        "pathways": 3,
-        "free rows": 2,
-        "genes": 5,
-        "genes in no pathway": 1,
-        "median genes of a pathway": 2.0,
-        "most genes of a pathway": 4,
-        "median pathways of a gene": 2.0,
-        "share of ones": pytest.approx(8 / 15),
-        "repeated pathways": 0,
-    }
 
 
 def test_random_mask_keeps_sizes_and_free_rows_only():

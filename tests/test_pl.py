@@ -19,7 +19,7 @@ def test_composition_stacks_the_counts():
     ax = pl.composition(
         ["s1", "s1", "s1", "s2"],
         ["normal", "sensitive", "sensitive", "low_quality"],
-        palette=pl.PLANTED,
+        palette={"sensitive": "blue", "normal": "green", "low_quality": "grey"},
     )
     assert [text.get_text() for text in ax.get_yticklabels()] == ["s1", "s2"]
     widths = {bars.get_label(): [bar.get_width() for bar in bars] for bars in ax.containers}
@@ -27,30 +27,11 @@ def test_composition_stacks_the_counts():
     assert ax.get_ylim() == (1.5, -0.5), "the first row is on top"
 
 
-def test_cells_before_and_after_have_a_panel_for_each_measure_there_is():
-    obs = {"sample": ["b", "a"] * 3, "stage": ["before"] * 4 + ["after"] * 2, "pct_counts_mt": range(6)}
-    cells = pd.DataFrame(obs)
-    assert len(pl.before_and_after(cells[["sample", "stage"]])) == 0
-    (alone,) = pl.before_and_after(cells)
-    genes, counts, mito = pl.before_and_after(cells.assign(n_genes_by_counts=9, total_counts=99))
-    assert [ax.get_xscale() for ax in (genes, counts, mito)] == ["log", "log", "linear"]
-    assert "mitochondrial" in alone.get_xlabel() == mito.get_xlabel()
-    assert [text.get_text() for text in genes.get_yticklabels()] == ["a", "b"]
-
-
 def test_named_groups_stand_on_their_cells():
     coordinates = np.array([[0.0, 0], [0, 9], [0, 2], [5, 5]])
     ax = pl.embedding(coordinates, pd.Categorical(["a", "a", "a", "b"]), title="lines", named=True)
     assert {text.get_text(): text.get_position() for text in ax.texts} == {"a": (0, 2), "b": (5, 5)}
     assert ax.get_legend() is None
-
-
-def test_mask_picture_sorts_rows_and_columns_and_keeps_free_rows_last():
-    mask = pd.DataFrame(
-        [[0, 0, 1], [0, 1, 1], [1, 1, 1]], index=["SMALL", "LARGE", "free_1"], columns=list("abc")
-    )
-    x, y = pl.mask_picture(mask).lines[0].get_data()
-    assert set(zip(x, y, strict=True)) == {(0, 0), (1, 0), (0, 1), (0, 2), (1, 2), (2, 2)}
 
 
 def test_sweeps_are_drawn_one_panel_a_setting():

@@ -14,4 +14,4 @@ from bulk2sc.clustering.communities import (
     principal_components,
     umap,
 )
-from bulk2sc.clustering.measures import agreement, permute_genes, permuted_agreement, silhouette
+from bulk2sc.clustering.measures import agreement, permute_genes, silhouette

@@ -35,23 +35,6 @@ def agreement(labels, truth) -> dict[str, float]:
     }
 
 
-def permuted_agreement(labels, truth, *, n: int = 200, seed: int = 0) -> pd.DataFrame:
-    """
-    Return the agreement that chance gives: `n` rows of `agreement` after shuffling `labels` over the cells.
-
-    Parameters
-    ----------
-    labels, truth
-        As for `agreement`.
-    n
-        Number of permutations.
-    seed
-        Of the permutations.
-    """
-    rng = np.random.default_rng(seed)
-    return pd.DataFrame([agreement(rng.permutation(np.asarray(labels)), truth) for _ in range(n)])
-
-
 def silhouette(code: np.ndarray, labels) -> float:
     """
     Return the average silhouette width (ASW) of clusters in a space (Rousseeuw 1987).

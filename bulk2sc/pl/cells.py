@@ -1,4 +1,4 @@
-"""Single cells: quality, embeddings, composition, clusters."""
+"""Single cells: embeddings, composition, clusters."""
 
 from collections.abc import Sequence
 
@@ -8,62 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from bulk2sc.pl.look import DEPTH, NEUTRAL, OUTLINE, RESISTANT, SENSITIVE, levels, log_axis
-
-MITO = "mitochondrial counts (%)"
-
-
-def quality(obs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Draw each cell's library size against its mitochondrial share, kept and removed cells apart.
-
-    Parameters
-    ----------
-    obs
-        Cells with `total_counts` (or else `n_genes_by_counts`), `pct_counts_mt` and `qc_pass`.
-    """
-    depth = "total_counts" if "total_counts" in obs else "n_genes_by_counts"
-    ax = ax or plt.subplots(figsize=(6, 3.6))[1]
-    kept = np.where(obs["qc_pass"], "kept", "removed")
-    palette = {"kept": SENSITIVE, "removed": RESISTANT}
-    sns.scatterplot(
-        x=obs[depth],
-        y=obs["pct_counts_mt"],
-        hue=kept,
-        palette=palette,
-        s=9,
-        linewidth=0,
-        alpha=0.7,
-        ax=ax,
-    )
-    ax.set(xlabel=f"{DEPTH[depth]} (log scale)", ylabel=MITO)
-    ax.legend(title=None, loc="upper left", bbox_to_anchor=(1, 1), markerscale=2)
-    return log_axis(ax)
-
-
-def before_and_after(stages: pd.DataFrame) -> Sequence[Axes]:
-    """Draw genes, counts and mitochondrial share of cells by sample, before quality control and after.
-
-    Parameters
-    ----------
-    stages
-        Cells with `sample`, `stage` (``before`` or ``after``) and any of `n_genes_by_counts`, `total_counts`
-        and `pct_counts_mt`: one panel each.
-    """
-    shown = {column: f"{DEPTH[column]} (log scale)" for column in ("n_genes_by_counts", "total_counts")}
-    shown = {c: label for c, label in (shown | {"pct_counts_mt": MITO}).items() if c in stages}
-    if not shown:
-        return []
-    cells = stages.reset_index(drop=True).astype({"sample": str})
-    order = sorted(cells["sample"].unique())
-    size = (1.5 + 2.7 * len(shown), 0.5 * len(order) + 1.2)
-    axes = plt.subplots(1, len(shown), figsize=size, sharey=True, squeeze=False)[1]
-    look = {"palette": {"before": "#d5d5d5", "after": "#9cc4de"}, "fliersize": 2, "linewidth": 0.8}
-    look |= {"y": "sample", "order": order, "hue": "stage"}
-    for ax, (column, label) in zip(axes[0], shown.items(), strict=True):
-        sns.boxplot(cells, x=column, legend=ax is axes[0, -1], ax=ax, **look)
-        (ax if column == "pct_counts_mt" else log_axis(ax)).set(xlabel=label, ylabel="")
-    axes[0, -1].legend(title=None, loc="upper left", bbox_to_anchor=(1, 1))
-    return axes[0]
+from bulk2sc.pl.look import NEUTRAL, OUTLINE, SENSITIVE, levels
 
 
 def embedding(

@@ -16,21 +16,7 @@ SENSITIVE, RESISTANT, NEUTRAL = "#0173b2", "#de8f05", "#949494"
 RESPONSE = {"sensitive": SENSITIVE, "resistant": RESISTANT, "not judged": "#d5d5d5"}
 
 
-PLANTED = {  # what a simulated cell was made as
-    "sensitive": SENSITIVE,
-    "hidden_resistant": "#d55e00",
-    "resistant": RESISTANT,
-    "surviving_sensitive": "#56b4e9",
-    "normal": "#029e73",
-    "low_quality": NEUTRAL,
-    "doublet": "#cc78bc",
-}
-
-
 OUTLINE = [withStroke(linewidth=1.5, foreground="white")]  # of names: legible, and no box hides points
-
-
-DEPTH = {"total_counts": "counts of a cell", "n_genes_by_counts": "genes detected in a cell"}
 
 
 def style() -> None:

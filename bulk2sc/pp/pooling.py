@@ -44,8 +44,8 @@ def pool(cells: AnnData, k: int, *, seed: int = 0) -> AnnData:
 
     Returns
     -------
-    Cells whose X is the mean, dense (float32), and whose layers are those given. `uns["pool"]` holds ``k``,
-    and ``fewest`` and ``most``, the neighbours that the samples allowed.
+    A copy whose X is the mean, dense (float32). `uns["pool"]` holds ``k``, and ``fewest`` and ``most``, the
+    neighbours that the samples allowed.
 
     Raises
     ------
@@ -72,7 +72,8 @@ def pool(cells: AnnData, k: int, *, seed: int = 0) -> AnnData:
             part = weights[start : start + CHUNK] @ X
             averaged[rows[start : start + CHUNK]] = part.toarray() if sparse.issparse(part) else part
     fields = {f: getattr(cells, f).copy() for f in ("obs", "var", "uns", "obsm", "varm")}
-    pooled = AnnData(averaged, layers=dict(cells.layers), **fields)
+    layers = {name: matrix.copy() for name, matrix in cells.layers.items()}
+    pooled = AnnData(averaged, layers=layers, **fields)
     pooled.uns["pool"] = {"k": k, "fewest": min(used), "most": max(used)}
     return pooled
 

@@ -47,16 +47,6 @@ def origin_of_lines(uns: Mapping) -> str:
     return f"The lines on this page are real: expression and responses of {uns.get('release', 'GDSC')}."
 
 
-def kind_of_expression(uns: Mapping) -> str:
-    """Say what the expression of bulk lines was measured with, from their `uns`."""
-    if uns.get("made_up", False):
-        return "The lines of this page are made up; their values were drawn and not measured."
-    source = str(uns.get("source", ""))
-    if "passports" in source:
-        return "This page uses RNA-seq instead, log2(TPM + 1) of the Cell Model Passports."
-    return f"This page uses that microarray (source: {source or 'not named'})."
-
-
 def origin_of_cells(cells: Mapping, lines: Mapping, source: str) -> str:
     """Say whether cells are measured or simulated, and from what, given the `uns` of cells and lines."""
     if not cells.get("simulated", False):

@@ -1,12 +1,7 @@
 # ---
 # jupyter:
 #   bulk2sc:
-#     reads:
-#     - bulk
-#     - labelled
-#     writes:
-#     - pair
-#     - mask
+#     form: new
 #   jupytext:
 #     formats: ipynb,py:percent
 #     notebook_metadata_filter: kernelspec,jupytext,bulk2sc,-all
@@ -24,15 +19,22 @@
 # %% [markdown]
 # # Which genes, which pathways?
 #
-# The model of {cite:t}`he2025` reads two kinds of data through the same genes, and writes through pathways.
-# Both choices are made before training: which genes {term}`bulk` and cells share, and which genes each pathway names.
-# What is left out here no model can use later.
+# ## The idea
 #
-# **You will learn**
+# The model of {cite:t}`he2025` reads {term}`bulk` and cells through the same genes, and writes through pathways.
+# Both are chosen before training, and what is left out here no model can use later.
 #
-# - how bulk lines and cells are brought to the same genes and the same scale;
-# - how gene sets become the {term}`pathway mask` of the {term}`sparse decoder`, with its {term}`free dimensions`;
-# - how much of biology survives the filters, and how much pathways overlap.
+# *Genes.* Names become current symbols. Of the shared genes the paper keeps the 2,500 or 3,000 most variable, and does not say whether they vary in cells or in lines.
+# Here they are chosen on the cells that are to be predicted, for their mean {cite:p}`wolf2018`, without any label.
+#
+# *Scale.* A microarray value and a logarithm of counts have nothing in common but the gene.
+# So each gene is standardised within its domain, over the training lines and again over the cells:
+#
+# $$x'_{ig} = (x_{ig} - \mu_g) / \sigma_g.$$
+#
+# *Pathways.* The {term}`pathway mask` $M$ has a row for each pathway and a column for each gene, with a one where the pathway names the gene.
+# The {term}`sparse decoder` rebuilds expression from the code $z$ with weights $W$ that exist only there, $\hat x = z\,(W \circ M)$.
+# {term}`Free dimensions`, rows of ones, leave room for what no pathway names.
 
 # %% tags=["parameters"]
 edition: str = "demo"  # edition whose settings and results are used
@@ -43,262 +45,196 @@ min_pathway_genes: int = 10  # fewest chosen genes of a pathway that is kept
 max_pathway_genes: int = 1000  # most genes, chosen or not, of a pathway that is kept
 n_free: int = 5  # rows of ones for what no pathway names
 
-# %%
+# %% tags=["hide-input"]
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown
+from scipy import sparse
 
-from bulk2sc import datasets, pathways, pl, prose
-from bulk2sc.study import Study
+from bulk2sc import datasets, pl, say
+from bulk2sc.book import Study
 
+# %% tags=["remove-input"]
 pl.style()
-choices = {"n_hvg": n_hvg, "resource": resource, "n_free": n_free}
-choices |= {"min_pathway_genes": min_pathway_genes, "max_pathway_genes": max_pathway_genes}
-study = Study(edition=edition, drug=drug, **choices)
-all_bulk = study.read("bulk")
-bulk, cells = study.read("pair")
-mask = study.read("mask")
-
-# %% tags=["remove-input"]
-origin = prose.origin_of_cells(cells.uns, all_bulk.uns, study.settings["cells_source"])
-Markdown(f"{prose.origin_of_lines(all_bulk.uns)} {origin}")
+settings = {"n_hvg": n_hvg, "resource": resource, "n_free": n_free}
+settings |= {"min_pathway_genes": min_pathway_genes, "max_pathway_genes": max_pathway_genes}
+study = Study(edition, drug=drug, **settings)
 
 # %% [markdown]
-# ## The same genes
+# ## How it is done
 #
-# A gene can be used when both sides measured it under the same name, so names come first: symbols, aliases, Ensembl and Entrez ids are all brought to current symbols.
-# Of the shared genes, the paper keeps the most variable ones: 2500, and 3000 for paclitaxel.
-# It does not say whether they vary in the cells or in the lines.
-# Here they are chosen on the cells that are to be predicted, by dispersion for their mean {cite:p}`wolf2018`, and no label of any cell takes part.
-#
-# The lines of the cells leave the training data at this point, and the {term}`tails` are taken again from the lines that stay.
+# The step `pair` leaves the lines of the cells out of training, takes the {term}`tails` again, and brings lines and cells to the same genes and scale.
 
-# %% tags=["hide-input"]
+# %%
+lines, cells = study.read("pair")
 numbers = cells.uns["pair"]
-flow = {
-    "genes of the bulk lines": numbers["bulk"],
-    "genes of the cells": numbers["cells"],
-    "shared": numbers["shared"],
-    "chosen": numbers["chosen"],
-    "lines": all_bulk.n_obs,
-    "lines left for training": bulk.n_obs,
-    "of these sensitive": int((bulk.obs["response"] == 1).sum()),
-    "of these resistant": int((bulk.obs["response"] == 0).sum()),
-    "cells": cells.n_obs,
-}
-pd.DataFrame({"number": pd.Series(flow, dtype=int)})
-
-# %% mystnb={"figure": {"caption": "Variability of the shared genes: standard deviation over the bulk lines against standard deviation over the cells (log-normalised). Blue: genes chosen on the cells; grey: the others.", "name": "fig-hvg"}, "image": {"alt": "Scatter plot of the variability of genes between lines against their variability between cells; the chosen genes are coloured."}} tags=["hide-input"]
-before = study.read("labelled")
-shared = before.var_names.intersection(all_bulk.var_names)
-X = before[:, shared].X
-variability = pd.DataFrame(
-    {
-        "cells": np.sqrt(np.maximum(X.multiply(X).mean(axis=0) - np.square(X.mean(axis=0)), 0)).A1,
-        "lines": all_bulk[bulk.obs_names, shared].X.std(axis=0),
-        "chosen": shared.isin(bulk.var_names),
-    },
-    index=shared,
-).sort_values("chosen")
-ax = plt.subplots(figsize=(5, 3.6))[1]
-colours = np.where(variability["chosen"], pl.SENSITIVE, "#d5d5d5")
-ax.scatter(variability["cells"], variability["lines"], c=colours, s=5, linewidth=0, alpha=0.7)
-_ = ax.set(xlabel="standard deviation over cells", ylabel="standard deviation over lines")
-
-# %% tags=["remove-input"]
-n_chosen = int(variability["chosen"].sum())
-most_variable = variability["lines"].nlargest(n_chosen).index
-kept = int(variability.loc[most_variable, "chosen"].sum())
-Markdown(
-    f"{n_chosen} of {len(shared)} shared genes are chosen. Of the {n_chosen} genes that vary most between *lines*, "
-    f"{prose.percent(kept / n_chosen)} are among them; a choice at random would keep "
-    f"{prose.percent(n_chosen / len(shared))}."
-)
+pd.Series(
+    {name: int(numbers[name]) for name in ("bulk", "cells", "shared", "chosen")}, name="genes"
+).to_frame()
 
 # %% [markdown]
-# ## The same scale
-#
-# A microarray value and a logarithm of counts have nothing in common but the gene.
-# Each gene is therefore standardised *within its domain*: mean 0 and standard deviation 1 over the training lines, and again over the cells; values beyond 10 are cut.
-# The model reads only these, `layers["scaled"]`.
-#
-# Standardising has a price.
-# It says how a cell differs from the other cells of this experiment, and how a line differs from all other lines.
-# If all cells of the experiment are of one kind, what they have in common is gone.
-
-# %% mystnb={"figure": {"caption": "Standardised values in lines and cells of three genes: detected in most, in half (or as near as there is), and in few of the cells.", "name": "fig-scaled"}, "image": {"alt": "Three panels with two overlapping histograms each, one of bulk lines and one of cells."}} tags=["hide-input"]
-detected = pd.Series(np.asarray((cells.X > 0).mean(axis=0)).ravel(), index=cells.var_names)
-examples = [(detected - target).abs().idxmin() for target in (0.95, 0.5, 0.05)]
-figure, axes = plt.subplots(1, 3, figsize=(11, 2.8), sharey=True)
-for ax, gene in zip(axes, examples, strict=True):
-    for name, domain, colour in (("lines", bulk, pl.RESISTANT), ("cells", cells, pl.SENSITIVE)):
-        values = np.asarray(domain[:, gene].layers["scaled"]).ravel()
-        ax.hist(values, bins=np.arange(-4, 10.1, 0.5), density=True, alpha=0.6, color=colour, label=name)
-    ax.set(
-        yscale="log",
-        title=f"{gene} (in {prose.percent(detected[gene])} of cells)",
-        xlabel="standardised expression",
-    )
-axes[0].set(ylabel="density (log scale)")
-_ = axes[2].legend()
-
-# %% [markdown]
-# A gene that is rarely detected has two values in cells: a little below zero for *not seen*, and far above for *seen*.
-# No rescaling turns that into the smooth curve of bulk.
-# It is one of the reasons why an encoder is asked to align the domains.
-#
-# ## From gene sets to a mask
-#
 # A {term}`gene set` is a list of genes with a name.
-# The paper compares three collections: the Gene Ontology {cite:p}`ashburner2000,go2023`, Reactome {cite:p}`gillespie2022` and the Hallmark sets {cite:p}`liberzon2015`, and keeps the first.
-# Its text says only "GO"; the names in its Figure 6, such as GOCC_CASPASE_COMPLEX, are those of the *cellular component* branch, so that branch is the default here.
-# A component is a place in the cell or a complex of proteins, and not a pathway in the usual sense of the word.
-#
-# The mask has a row for each pathway and a column for each gene, and a one where the pathway names the gene (Eq. 8 and after).
-# A set enters when it has at most `max_pathway_genes` genes and at least `min_pathway_genes` of them are among the chosen ones.
-# The lower bound is the "pathways threshold" of the paper's Figure 4; its best values are 10 for cisplatin and paclitaxel, 4 for lapatinib and 2 for PLX-4720.
-# The upper bound is not in the text; it comes from the public code.
-# Five rows of ones are added, so that the code has room for what no pathway names.
+# The paper says only "GO" {cite:p}`ashburner2000,go2023`; names in its Figure 6 are of the branch *cellular component*, so that is the default.
+# A component is a place in the cell or a complex, not a pathway in the usual sense.
+# A set enters if it has at most `max_pathway_genes` genes and at least `min_pathway_genes` of them are chosen:
 
 # %%
 sets = datasets.gene_sets(resource)
-pathways.summary(mask).rename("number").map("{:.4g}".format).to_frame()
+genes = lines.var_names
+members = {name: genes.isin(list(s)) for name, s in sets.items() if len(set(s)) <= max_pathway_genes}
+kept = {name: member for name, member in sorted(members.items()) if member.sum() >= min_pathway_genes}
+named = pd.DataFrame(kept, index=genes).T.astype(float)
+mask = study.read("mask")
+print("the step's mask is this one:", (mask.loc[named.index] == named).all(axis=None))
+mask.tail(n_free + 2).iloc[:, :6]
 
 # %% [markdown]
-# Of pathways that have the very same chosen genes, "repeated" counts all but one.
+# ## What else was found
+#
+# ### Two values in cells, a smooth curve in lines
 
-# %% mystnb={"figure": {"caption": "The mask: a point where a pathway (row) names a gene (column). The free rows, all ones, are the last.", "name": "fig-mask"}, "image": {"alt": "A large table drawn as points, dense at the upper left and sparse elsewhere, with a few full rows at the bottom."}}
-ax = pl.mask_picture(mask)
+# %% mystnb={"figure": {"caption": "Standardised values in lines and cells of three genes: detected in most, in half (or as near as there is), and in few of the cells.", "name": "fig-scaled"}, "image": {"alt": "Three panels with two overlapping histograms each, one of bulk lines and one of cells; the fewer cells detect a gene, the more their values pile up just below zero."}} tags=["hide-input"]
+X = cells.X.toarray() if sparse.issparse(cells.X) else cells.X
+detected = pd.Series((X > 0).mean(axis=0), index=genes)
+figure, axes = plt.subplots(1, 3, figsize=(9, 2.6), sharey=True)
+for ax, target in zip(axes, (0.95, 0.5, 0.05), strict=True):
+    gene = (detected - target).abs().idxmin()
+    for name, domain, colour in (("lines", lines, pl.RESISTANT), ("cells", cells, pl.SENSITIVE)):
+        values = np.ravel(domain[:, gene].layers["scaled"])
+        ax.hist(values, bins=np.arange(-4, 10.1, 0.5), density=True, alpha=0.6, color=colour, label=name)
+    ax.set(yscale="log", title=f"{gene} (in {say.percent(detected[gene])})", xlabel="standardised")
+axes[0].set(ylabel="density (log scale)")
+_ = axes[2].legend()
 
 # %% tags=["remove-input"]
-named = mask[~mask.index.str.startswith(pathways.FREE)]
-unnamed = int((named.sum(axis=0) == 0).sum())
+before, everything = study.read("labelled"), study.read("bulk")
+shared = before.var_names.intersection(everything.var_names)
+spread = pd.Series(everything[lines.obs_names, shared].X.std(axis=0), shared)
+agree = spread.nlargest(len(genes)).index.isin(genes).mean()
 Markdown(
-    f"The shared code has {len(mask)} dimensions: {len(named)} pathways and {len(mask) - len(named)} free ones. "
-    f"{unnamed} of the {mask.shape[1]} genes ({prose.percent(unnamed / mask.shape[1])}) are named by no pathway of "
-    "the mask and can be rebuilt through the free dimensions alone."
+    "A gene that few cells detect is a little below zero where it was not seen and far above where it was. No "
+    "rescaling turns that into the curve of bulk, and an encoder is asked to align the two. "
+    f"Of the {len(genes)} genes that vary most between *lines*, {say.percent(agree)} are chosen; at random it would "
+    f"be {say.percent(len(genes) / len(shared))}."
 )
 
 # %% [markdown]
-# ## Sizes and overlap
+# ### Bounds and collections set the width of the code
 #
-# Two properties of the mask matter when attributions are read ({doc}`/notebooks/interpretation/pathway-attribution`).
-# A large pathway reaches more genes and may attract more attribution for that reason only.
-# And pathways that share their genes cannot be told apart by what they write: terms of an ontology are nested by design.
-# The right panel gives, for each pathway, the overlap with the one most like it: {abbr}`Jaccard index (genes in both, divided by genes in either)` 1 means the same genes.
+# The lower bound is the "pathways threshold" of the paper's Figure 4, at best 10 for cisplatin and paclitaxel, 4 for lapatinib and 2 for PLX-4720.
+# The upper bound is not in the text; it comes from the public code.
 
-# %% mystnb={"figure": {"caption": "Left: chosen genes of a pathway. Right: overlap of each pathway with the one most like it.", "name": "fig-mask-sizes"}, "image": {"alt": "Two histograms over pathways: their number of genes, and their largest Jaccard index with another pathway."}} tags=["hide-input"]
-both = named.to_numpy() @ named.to_numpy().T
-sizes = np.diag(both)
-jaccard = both / (sizes[:, None] + sizes[None, :] - both)
-np.fill_diagonal(jaccard, 0)
-nearest = pd.Series(jaccard.max(axis=1), index=named.index)
-figure, axes = plt.subplots(1, 2, figsize=(9, 2.8))
-pl.mask_sizes(mask, ax=axes[0])
-axes[1].hist(nearest, bins=np.arange(0, 1.05, 0.05), color=pl.SENSITIVE, edgecolor="white")
-_ = axes[1].set(xlabel="Jaccard index with the nearest pathway", ylabel="pathways", xlim=(0, 1))
-
-# %% tags=["remove-input"]
-Markdown(
-    f"The median pathway has {np.median(sizes):.0f} chosen genes, the largest {sizes.max():.0f}. "
-    f"{int((nearest >= 0.5).sum())} of {len(named)} pathways share at least half of their joint genes with another "
-    f"one, and {int((nearest == 1).sum())} have exactly the genes of another one."
-)
-
-# %% [markdown]
-# ## What the bounds and the collection change
-#
-# The number of pathways is the width of the code, so collections differ in width as well as in content; {doc}`/notebooks/evaluation/pathway-resources` cuts one to the width of another.
-
-# %% tags=["hide-input"]
-bounds = [2, 4, 10, 20, 40]
-collections = {
-    name: datasets.gene_sets(name) for name in dict.fromkeys(["go_cc", "reactome", "hallmark", resource])
-}
-widths = pd.DataFrame(
-    index=pd.Index(bounds, name="min_pathway_genes"), columns=list(collections), dtype=float
-)
-genes_named = pd.Series(0.0, index=list(collections))
-for name, collection in collections.items():
-    members = [bulk.var_names.isin(list(s)) for s in collection.values() if len(s) <= max_pathway_genes]
-    counts = np.sum(members, axis=1)
-    widths[name] = [int((counts >= bound).sum()) for bound in bounds]
-    used = np.array(members)[counts >= min_pathway_genes]
-    genes_named[name] = used.any(axis=0).mean() if len(used) else 0.0
-
-# %% mystnb={"figure": {"caption": "Pathways in the mask as the lower bound changes, for three collections and the chosen genes of this page.", "name": "fig-min-genes"}, "image": {"alt": "One falling curve for each collection: the number of pathways over the smallest number of chosen genes, on log scales."}} tags=["hide-input"]
-ax = widths.replace(0, np.nan).plot(style="o-", logy=True, figsize=(5.5, 3.2))
+# %% mystnb={"figure": {"caption": "Pathways in the mask as the lower bound changes, for the chosen genes of this page; in brackets the share of these genes that some pathway names at the bound of this page.", "name": "fig-min-genes"}, "image": {"alt": "One falling curve for each collection: the number of pathways over the smallest number of chosen genes, on log scales."}} tags=["hide-input"]
+bounds, widths, shares = sorted({2, 4, 10, 20, 40, min_pathway_genes}), {}, {}
+for name in dict.fromkeys(["go_cc", "reactome", "hallmark", resource]):
+    of = datasets.gene_sets(name).values()
+    table = np.array([genes.isin(list(s)) for s in of if len(set(s)) <= max_pathway_genes])
+    shares[name] = table[table.sum(axis=1) >= min_pathway_genes].any(axis=0).mean()
+    widths[f"{name} ({say.percent(shares[name])})"] = [(table.sum(axis=1) >= bound).sum() for bound in bounds]
+widths = pd.DataFrame(widths, index=pd.Index(bounds, name="bound"))
+ax = widths.replace(0, np.nan).plot(style="o-", logy=True, figsize=(5.5, 2.9))
 pl.log_axis(ax).set(xlabel="fewest chosen genes of a pathway", ylabel="pathways")
 _ = ax.legend(title=None)
 
-# %% tags=["remove-input"]
-Markdown(
-    f"At a bound of {min_pathway_genes}, the share of the chosen genes that some pathway names is "
-    + prose.listing([f"{prose.percent(value)} for `{name}`" for name, value in genes_named.items()])
-    + "."
-)
-
 # %% [markdown]
-# ## The pathways of the paper's Figure 6
+# ### The pathways of the paper's Figure 6
 #
-# A pathway can be interpreted only if its genes are there.
-# For the six components that the paper discusses for lapatinib, this is what is left of them after each filter:
+# For the six components that the paper discusses for lapatinib, the genes that each filter leaves.
+# What is missing here can be neither confirmed nor refuted here.
 
 # %% tags=["hide-input"]
-figure6 = {
-    "GOCC_CASPASE_COMPLEX": "sensitive",
-    "GOCC_CULLIN_RING_UBIQUITIN_LIGASE_COMPLEX": "sensitive",
-    "GOCC_CALCIUM_CHANNEL_COMPLEX": "resistant",
-    "GOCC_ENDOPLASMIC_RETICULUM_LUMEN": "resistant",
-    "GOCC_MICROTUBULE": "resistant",
-    "GOCC_MICROTUBULE_ORGANIZING_CENTER": "resistant",
-}
-components = datasets.gene_sets("go_cc")
-found = pd.DataFrame({"paper": figure6})
-for column, genes in {"in bulk": all_bulk.var_names, "shared": shared, "chosen": bulk.var_names}.items():
-    found[column] = [int(genes.isin(components.get(name, [])).sum()) for name in found.index]
-found.insert(1, "genes", [len(components.get(name, [])) for name in found.index])
-in_mask = found.index.isin(mask.index)
-found.assign(**{"in mask": np.where(in_mask, "yes", "no")}).rename(index=pl.short)
-
-# %% tags=["remove-input"]
-absent = [pl.short(name) for name in found.index[~found.index.isin(mask.index)]]
-Markdown(
-    f"Of these six, {len(found) - len(absent)} are in the mask of this page; not in it: {prose.listing(absent)}."
+figure6 = {"CASPASE_COMPLEX": "sensitive", "CULLIN_RING_UBIQUITIN_LIGASE_COMPLEX": "sensitive"}
+others = (
+    "CALCIUM_CHANNEL_COMPLEX",
+    "ENDOPLASMIC_RETICULUM_LUMEN",
+    "MICROTUBULE",
+    "MICROTUBULE_ORGANIZING_CENTER",
 )
+figure6 = {f"GOCC_{name}": side for name, side in (figure6 | dict.fromkeys(others, "resistant")).items()}
+components = datasets.gene_sets("go_cc")
+stages = {"in bulk": everything.var_names, "shared": shared, "chosen": genes}
+left = pd.DataFrame({"paper": figure6})
+left["genes"] = [len(components.get(name, [])) for name in left.index]
+for stage, known in stages.items():
+    left[stage] = [int(known.isin(components.get(name, [])).sum()) for name in left.index]
+left["in mask"] = np.where(left.index.isin(mask.index), "yes", "no")
+left.rename(index=pl.short)
 
 # %% [markdown]
-# A pathway that is missing here cannot be confirmed or refuted here.
-# The GDSC panel that this book uses has about a third of the genes of the official array, which is one reason for such gaps.
+# ## What could mislead us
 #
-# ## What to keep in mind
-#
-# - Genes are chosen on the cells to be predicted. That uses no label, but it means that the model belongs to one data set of cells: other cells, other genes, another mask.
-# - The mask ties names to dimensions. It does not make a dimension *mean* its pathway: the encoder that fills it reads all genes, and only the decoder is bound.
-# - A mask of the same sizes with genes drawn at random, `pathways.random_mask`, is the control for any claim that the pathways themselves matter.
+# - Genes are chosen, and scaled, on the cells to be predicted: other cells, other genes, another mask. What all cells of a file have in common is gone.
+# - The mask ties names to dimensions. It does not make a dimension *mean* its pathway: the encoder that fills it reads all genes.
+# - Collections differ in width as well as in content. {doc}`/notebooks/evaluation/pathway-resources` cuts one to the width of another, and deals genes out at random.
+# - Pathways overlap: two dimensions with nearly the same genes can share one signal.
+# - The GDSC table of most editions has about a third of the genes of the official array; some pathways fall for that alone.
 #
 # ```{exercise}
 # :label: exercise-pathways
-# How many of the genes that no pathway names would gain one if the lower bound were 2? And what does that do to the number of pathways with the same genes as another?
+# How many more genes would some pathway name if the lower bound were 2? How many pathways would then have exactly the genes of another?
 # ```
 #
 # ````{solution} exercise-pathways
 # :class: dropdown
 # ```python
-# loose = pathways.pathway_mask(sets, bulk.var_names, min_genes=2, max_size=max_pathway_genes, n_free=n_free)
-# pd.DataFrame({"this page": pathways.summary(mask), "bound 2": pathways.summary(loose)})
+# from bulk2sc import pathways
+# loose = pathways.pathway_mask(sets, genes, min_genes=2, max_size=max_pathway_genes, n_free=0)
+# both = {"this page": named, "bound 2": loose}
+# pd.DataFrame({n: {"genes named": m.any().sum(), "repeated": m.duplicated().sum()} for n, m in both.items()})
 # ```
-# Compare the rows "genes in no pathway" and "repeated pathways".
-# Small sets name genes that large ones miss, but many of them are reduced to the same two or three genes, and the code gets several dimensions with one and the same row.
+# Small sets name genes that large ones miss, but many are left with the same two or three genes, and the code gets several dimensions with one and the same row.
 # ````
 #
-# ## What was written
-#
-# The artefact `pair`, lines for training and cells with the same genes and scale, and the artefact `mask`.
-# The numbers of this page are in `pathways.csv`.
+# ```{admonition} Quiz
+# :class: dropdown tip
+# A cell has the standardised value -0.2 for a gene. Does it express the gene? **Answer:** probably it was not seen. For a gene that few cells detect, zero counts lie just below the mean.
+# ```
 
-# %%
-rows = [*flow.items(), *pathways.summary(mask).items()]
-rows += [(f"genes named, {name}", value) for name, value in genes_named.items()]
-prose.written(study.rows(pd.DataFrame(rows, columns=["metric", "value"]).astype({"value": float})).tail(3))
+# %% tags=["details", "hide-input"]
+sizes, overlap = named.sum(axis=1), named.to_numpy() @ named.to_numpy().T
+jaccard = overlap / (sizes.to_numpy()[:, None] + sizes.to_numpy() - overlap)
+np.fill_diagonal(jaccard, 0)
+nearest = pd.Series(jaccard.max(axis=1), named.index)
+summary = {f"genes, {name}": numbers[name] for name in ("bulk", "cells", "shared", "chosen")}
+summary |= {"lines": everything.n_obs, "lines left for training": lines.n_obs, "cells": cells.n_obs}
+summary |= {
+    f"lines, {side}": (lines.obs["response"] == v).sum()
+    for side, v in {"sensitive": 1, "resistant": 0}.items()
+}
+summary |= {"pathways": len(named), "free rows": n_free, "genes in no pathway": (~named.any()).sum()}
+summary |= {"median genes of a pathway": sizes.median(), "most genes of a pathway": sizes.max()}
+summary |= {"share of ones": named.to_numpy().mean(), "repeated pathways": named.duplicated().sum()}
+summary |= {"pathways with half of the genes of another": (nearest >= 0.5).sum()}
+summary |= {f"genes named, {name}": value for name, value in shares.items()}
+summary = pd.Series(summary, dtype=float).rename_axis("metric").rename("value").reset_index()
+study.write("widths", widths.rename(columns=lambda name: name.split(" (")[0]).reset_index())
+study.write("pathways", summary).round(3)
+
+# %% tags=["details", "hide-input"]
+about = pd.DataFrame({"chosen genes": sizes.astype(int), "overlap with the nearest": nearest.round(2)})
+about.rename(index=pl.short).sort_values("chosen genes", ascending=False).head(20)
+
+# %% tags=["in-short", "remove-input"]
+kind = "simulated" if cells.uns.get("simulated") else "real"
+made_up = "made-up" if everything.uns.get("made_up") else "real"
+present = int((left["in mask"] == "yes").sum())
+Markdown(
+    f"Lines ({made_up}) and **{kind}** cells share {numbers['shared']} genes, of which {len(genes)} are chosen. "
+    f"`{resource}` gives {len(named)} pathways with {sizes.median():.0f} chosen genes each (median); "
+    f"**{say.percent((~named.any()).mean())} of the chosen genes are in none**, and only {n_free} free dimensions of the sparse decoder can "
+    f"write to them. {say.share(int((nearest >= 0.5).sum()), len(named))} pathways share at least half of their joint genes with "
+    f"another. Of the six components of the paper's Figure 6, {present or 'none'} {'is' if present == 1 else 'are'} left."
+)
+
+# %% mystnb={"figure": {"caption": "The mask: a point where a pathway (row) names a gene (column). The largest pathways are on top, the genes named most often on the left; genes on the right are named by none. The last rows, all ones, are free.", "name": "fig-mask"}, "image": {"alt": "A large table drawn as points, dense at the upper left and sparse elsewhere, empty on the right but for a few full rows at the bottom."}} tags=["in-short", "hide-input"]
+rows = [*sizes.sort_values(ascending=False, kind="stable").index, *mask.index.difference(named.index)]
+columns = named.sum().sort_values(ascending=False, kind="stable").index
+ax = plt.subplots(figsize=(7.5, 3.6))[1]
+ax.spy(mask.loc[rows, columns].to_numpy(), markersize=0.5, color=pl.SENSITIVE, aspect="auto", rasterized=True)
+ax.xaxis.tick_bottom()
+if (unnamed := int((~named.any()).sum())) > 0.15 * len(columns):
+    ax.text(
+        len(columns) - unnamed / 2, len(named) / 2, "genes that no\npathway names", ha="center", color="0.4"
+    )
+_ = ax.set(xlabel="genes, most often named first", ylabel="pathways, largest first")
