@@ -1,42 +1,17 @@
-"""Measure codes: what a reconstruction explains, what two codes share, how far two domains are mixed."""
+"""Measure codes: how far two domains are mixed, and whether cells lie where their lines lie."""
 
 from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import Ridge
 from sklearn.metrics import euclidean_distances, roc_auc_score
 from sklearn.metrics.pairwise import rbf_kernel
-from sklearn.model_selection import KFold, StratifiedGroupKFold, cross_val_predict
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from bulk2sc import inference
-
-
-def explained(
-    x: np.ndarray, fitted: np.ndarray, groups: Iterable[str], *, n_draws: int = 1000, seed: int = 0
-) -> dict[str, float]:
-    """Return the share of the variance of scaled expression that a reconstruction explains.
-
-    Parameters
-    ----------
-    x, fitted
-        Arrays (n, n_genes), z-scored, so that the mean profile is zero and predicting it explains nothing.
-    groups
-        The independent unit of each row: its cell line.
-    n_draws, seed
-        Bootstrap draws of whole groups, and their seed.
-
-    Returns
-    -------
-    dict
-        value (1 - squared error / squares; 0 for the mean profile, 1 when exact), low and high (95 %; NaN for
-        fewer than four groups).
-    """
-    error, squares = ((x - fitted) ** 2).sum(axis=1), (x**2).sum(axis=1)
-    return _over_groups(lambda weight: 1 - weight @ error / (weight @ squares), groups, n_draws, seed)
 
 
 def _over_groups(value: Callable, groups: Iterable[str], n_draws: int, seed: int) -> dict[str, float]:
@@ -46,33 +21,6 @@ def _over_groups(value: Callable, groups: Iterable[str], n_draws: int, seed: int
     known = inference.Evidence(sizes=(len(np.unique(groups)),))
     low, high = inference.bootstrap_interval(values[1:], known)
     return {"value": float(values[0]), "low": float(low), "high": float(high)}
-
-
-def overlap(shared: np.ndarray, private: np.ndarray) -> float:
-    """Return the mean absolute cosine between the dimensions of two codes (n, d) of the same rows.
-
-    0 means orthogonal, which is what the difference loss asks for (He et al. 2025, Eq. 6); as there, rows
-    are first brought to length 1.
-    """
-    S, P = (z / np.linalg.norm(z, axis=1, keepdims=True).clip(1e-6) for z in (shared, private))
-    S, P = (z / np.linalg.norm(z, axis=0, keepdims=True).clip(1e-6) for z in (S, P))
-    return float(np.abs(S.T @ P).mean())
-
-
-def predictable(code: np.ndarray, other: np.ndarray, *, folds: int = 5, seed: int = 0) -> float:
-    """Return the share of the variance of `code` that a ridge regression finds in `other`, on held-out rows.
-
-    Parameters
-    ----------
-    code, other
-        Two codes (n, d) of the same rows.
-    folds, seed
-        Of the cross-validation over rows.
-    """
-    code, other = (StandardScaler().fit_transform(z) for z in (code, other))
-    splits = KFold(folds, shuffle=True, random_state=seed)
-    found = cross_val_predict(Ridge(alpha=code.shape[1]), other, code, cv=splits)
-    return float(1 - ((code - found) ** 2).sum() / (code**2).sum())
 
 
 def domain_auroc(

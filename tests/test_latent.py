@@ -17,24 +17,6 @@ def noise():
     return np.random.default_rng(1).normal(size=(N, D))
 
 
-def test_explained_is_one_minus_error_over_squares(noise):
-    assert latent.explained(noise, np.zeros_like(noise), LINES)["value"] == 0
-    assert latent.explained(noise, noise, LINES) == {"value": 1, "low": 1, "high": 1}
-    half = latent.explained(noise, noise / 2, LINES)
-    assert half["value"] == pytest.approx(0.75) and half["low"] == pytest.approx(0.75)
-    worse = latent.explained(noise, noise[::-1], LINES)
-    assert worse["low"] < worse["value"] < worse["high"] < 0
-
-
-def test_overlap_and_predictability():
-    a, b = np.eye(4).repeat(50, axis=0), np.eye(4)[[1, 0, 3, 2]].repeat(50, axis=0)
-    assert latent.overlap(a[:, :2], a[:, 2:]) == pytest.approx(0, abs=1e-12)
-    assert latent.overlap(a, b) == pytest.approx(1 / 4)  # each dimension equals one of the other four
-    x = RNG.normal(size=(400, 5))
-    assert latent.predictable(x @ RNG.normal(size=(5, 5)), x) > 0.9
-    assert latent.predictable(RNG.normal(size=(400, 5)), x) < 0.05
-
-
 def test_domains_of_noise_cannot_be_told_apart_and_shifted_ones_can(noise):
     assert latent.domain_auroc(noise, DOMAIN, LINES).mean() == pytest.approx(0.5, abs=0.12)
     shifted = latent.domain_auroc(noise + 3 * DOMAIN[:, None], DOMAIN, LINES)

@@ -45,7 +45,6 @@ LONG_CELLS = {
         "drug-panel",
         "hyperparameters",
         "pathway-resources",
-        "shared-encoder",
         "your-cells",
     ),
     1,

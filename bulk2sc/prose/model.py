@@ -3,68 +3,12 @@
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 
-from bulk2sc.prose.words import interval, listing, percent
+from bulk2sc.prose.words import interval, listing
 
 NEVER_BOTH_DOMAINS = (
     "with lines kept whole, no part of the data has both domains to learn from and to test on."
 )
-
-
-def reconstruction(table: pd.DataFrame) -> str:
-    """Say what each reconstruction explains; `table` by method: value, low, high (`latent.explained`)."""
-    clauses = []
-    for name, row in table.iterrows():
-        clause = f"{name} {interval(row['value'], row['low'], row['high'])}"
-        if row["low"] <= 0:
-            clause += f", {'worse' if row['high'] < 0 else 'not clearly better'} than the mean profile"
-        clauses.append(clause)
-    return "; ".join(clauses) + "."
-
-
-def against_components(tables: Mapping[str, pd.DataFrame]) -> str:
-    """Say in which domains principal components explain more than the dense decoder.
-
-    Parameters
-    ----------
-    tables
-        By domain, as `reconstruction` takes them.
-    """
-    behind = [
-        domain
-        for domain, table in tables.items()
-        if table.loc["principal components", "value"] > table.loc["dense decoder", "value"]
-    ]
-    if not behind:
-        return "The dense decoder explains more than principal components of the same width in every domain."
-    return (
-        f"Principal components of the same width explain more than the dense decoder in {listing(behind)}: "
-        "as a means of rebuilding profiles, a network of this size and training is not what the data ask for."
-    )
-
-
-def redundancy(domain: str, row: Mapping[str, float]) -> str:
-    """Say whether shared and private codes of a domain are orthogonal, and whether they share content.
-
-    Parameters
-    ----------
-    row
-        ``overlap`` (`latent.overlap`), its range ``shuffled, lowest`` and ``shuffled, highest`` by chance,
-        and ``predictable`` (`latent.predictable`).
-    """
-    lowest, highest = row["shuffled, lowest"], row["shuffled, highest"]
-    lower = row["overlap"] < lowest
-    where = "below" if lower else "above" if row["overlap"] > highest else "within"
-    text = (
-        f"In {domain}, the overlap is {row['overlap']:.3f}, {where} the range of shuffled codes "
-        f"({lowest:.3f} to {highest:.3f})"
-    )
-    found = max(row["predictable"], 0)
-    if found < 0.1:
-        return f"{text}, and next to nothing of the shared code can be predicted from the private one."
-    contrast, found = "yet" if lower else "and", percent(found)
-    return f"{text}; {contrast} {found} of the shared code can be predicted from the private one."
 
 
 def separation(code: str, row: Mapping[str, float]) -> str:
