@@ -30,7 +30,6 @@ TAGS = {
 FOLDED = {"parameters", "hide-input", "remove-input", "remove-cell", "hide-cell", "solution"}
 # Visible cells of 13 to 15 lines that a chapter still has; a number here may only fall.
 LONG_CELLS = {
-    "classifier": 3,
     "calibration": 2,
     "latent-space": 2,
     "pathway-attribution": 3,

@@ -42,7 +42,7 @@ from bulk2sc.prose.clustering import (
     width_of_nothing,
     widths_of_studies,
 )
-from bulk2sc.prose.comparison import above_chance, chosen, degenerate, difference
+from bulk2sc.prose.comparison import above_chance, degenerate, difference
 from bulk2sc.prose.controls import (
     calls_of_exposed,
     clear_of_shuffled,
