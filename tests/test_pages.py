@@ -32,7 +32,6 @@ FOLDED = {"parameters", "hide-input", "remove-input", "remove-cell", "hide-cell"
 LONG_CELLS = {
     "calibration": 2,
     "latent-space": 2,
-    "pathway-attribution": 3,
 } | dict.fromkeys(
     (
         "bulk-response",

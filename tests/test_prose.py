@@ -136,9 +136,3 @@ def test_single_shuffles_must_seldom_reach_a_model_that_is_clear_of_their_mean(r
     gap = {"value": 0.3, "low": 0.1, "high": 0.4}
     said = prose.clear_of_shuffled(*(row | {"p": 0.01} for row in (full, mean, gap)), shuffles)
     assert ("is not clear of the shuffled-label control" not in said) == clear
-
-
-def test_a_contrast_of_few_dimensions_knows_the_smallest_p():
-    assert "too few for any" in prose.contrast(pd.Series([0.1, 0.9]), 3, 3)  # 2 / 20
-    said = prose.contrast(pd.Series([0.02, 0.9], ["A", "B"]), 4, 4)
-    assert "1 of the 2 dimensions" in said and "A (0.02)" in said

@@ -18,7 +18,7 @@ from bulk2sc.pl.look import (
     short,
     style,
 )
-from bulk2sc.pl.pathways import mask_picture, mask_sizes, pathway_heatmap, pathway_ranking
+from bulk2sc.pl.pathways import mask_picture, mask_sizes
 from bulk2sc.pl.sweeps import over_settings
 from bulk2sc.pl.training import STAGES, stage_legend, stages
 from bulk2sc.pl.tuning import by_value

@@ -16,7 +16,6 @@ from bulk2sc.prose.ablation import (
     spreads,
     under_adversary,
 )
-from bulk2sc.prose.attribution import agreement, association, contrast, free_share
 from bulk2sc.prose.calibration import (
     calibrated,
     distant,
