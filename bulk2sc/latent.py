@@ -1,4 +1,4 @@
-"""Measure codes: how far two domains are mixed, and whether cells lie where their lines lie."""
+"""Measure codes: how far lines and cells are apart in them."""
 
 from collections.abc import Callable, Iterable
 
@@ -7,7 +7,6 @@ import pandas as pd
 from sklearn.metrics import euclidean_distances, roc_auc_score
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
@@ -153,69 +152,6 @@ def mmd_draws(kernel: np.ndarray, is_cell: np.ndarray, *, n_draws: int = 500, se
     return pd.DataFrame({"draw": np.arange(-1, n_draws), "mmd": mmd(kernel, *sides), "null": null})
 
 
-def neighbours(code: np.ndarray, *, k: int = 30) -> np.ndarray:
-    """Return the k nearest other rows of each row, (n, k) numbers, by Euclidean distance."""
-    k = min(k, len(code) - 1)
-    return NearestNeighbors(n_neighbors=k).fit(code).kneighbors(return_distance=False)
-
-
-def mixing(near: np.ndarray, is_cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how well the domains are mixed around each row: 1 as if at random, 0 separate.
-
-    Parameters
-    ----------
-    near
-        Neighbours (n, k) as `neighbours` returns them.
-    is_cell
-        Bool (n,): the domain.
-
-    Returns
-    -------
-    tuple
-        For bulk rows and for cells, the share of neighbours from the other domain over the share of the other
-        domain among all other rows.
-    """
-    other = is_cell[near] != is_cell[:, None]
-    expected = np.where(is_cell, (~is_cell).sum(), is_cell.sum()) / (len(is_cell) - 1)
-    ratio = other.mean(axis=1) / expected
-    return ratio[~is_cell], ratio[is_cell]
-
-
-def mixing_null(near: np.ndarray, is_cell: np.ndarray, *, n: int = 200, seed: int = 0) -> pd.DataFrame:
-    """Return the mean mixing of bulk and cells after shuffling the domains over the rows, `n` times."""
-    rng = np.random.default_rng(seed)
-    draws = [[side.mean() for side in mixing(near, rng.permutation(is_cell))] for _ in range(n)]
-    return pd.DataFrame(draws, columns=["bulk", "cells"])
-
-
 def mean_by_group(values: np.ndarray, groups: Iterable[str], *, n_draws: int = 1000, seed: int = 0) -> dict:
     """Return the mean over rows with a 95 % interval over draws of whole groups: value, low, high."""
     return _over_groups(lambda weight: weight @ values / weight.sum(axis=1), groups, n_draws, seed)
-
-
-def own_rank(
-    code: np.ndarray, lines: Iterable[str], bulk_code: np.ndarray, names: Iterable[str]
-) -> pd.Series:
-    """Rank the bulk profile of a line among those of all lines by its distance to the line's cells.
-
-    Codes are centred within each domain, since a common offset of all cells says nothing about lines.
-
-    Parameters
-    ----------
-    code, lines
-        Code of each cell (n_cells, d) and its cell line.
-    bulk_code, names
-        Code of one bulk profile of each line (n_lines, d) and its name.
-
-    Returns
-    -------
-    Series
-        By line, from 1 (its own profile is the nearest to the mean of its cells) to n_lines.
-    """
-    means = pd.DataFrame(code).groupby(np.asarray(list(lines), str)).mean()
-    names = pd.Index([str(name) for name in names])
-    means = means.loc[[name for name in names if name in means.index]]
-    centred = bulk_code - bulk_code.mean(axis=0)
-    distance = np.linalg.norm((means - means.mean()).to_numpy()[:, None] - centred, axis=2)
-    own = distance[np.arange(len(means)), names.get_indexer(means.index)]
-    return pd.Series((distance < own[:, None]).sum(axis=1) + 1, index=means.index, name="rank")

@@ -66,7 +66,6 @@ from bulk2sc.prose.labelling import (
     rule_in_force,
     steps_in_force,
 )
-from bulk2sc.prose.model import mixed, own_places, separation
 from bulk2sc.prose.origin import (
     NOT_JUDGED,
     classes,

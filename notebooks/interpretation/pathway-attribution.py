@@ -193,7 +193,7 @@ separating = skill.index[skill["verdict"] == "higher"]
 told = (
     "Without labels of both classes, or with fewer than four lines a side, nothing can be said."
     if (skill["verdict"] == "cannot be tested").all()
-    else f"{len(separating)} of the {top} clearly rank sensitive cells above resistant ones."
+    else f"{len(separating) or 'None'} of the {top} clearly {'ranks' if len(separating) == 1 else 'rank'} sensitive cells above resistant ones."
 )
 free = ranking.index[ranking["free"]]
 share = ranking.loc[free, "mean absolute"].sum() / ranking["mean absolute"].sum()
@@ -243,12 +243,12 @@ unnamed = [rank for rank, name in enumerate(leaders, 1) if name in free]
 leading = next((i for i, name in enumerate(leaders) if name not in free), top)
 mean = shared.groupby("list")["in common"].mean()
 Markdown(
-    f"{len(unnamed)} of the {top} leading dimensions have no name"
+    f"{len(unnamed) or 'None'} of the {top} leading dimensions {'has' if len(unnamed) == 1 else 'have'} no name"
     + (f", among them the first {leading}. " if leading > 1 else ". ")
     + f"Another seed gives {'another' if mean['another seed'] < top / 2 else 'much the same'} list: of the {top} leading *named* dimensions it shares {mean['another seed']:.1f}, as against {expected:.1f} of two random lists. "
     f"On the same encoder, a new classifier shares {mean['same encoder, another seed']:.1f}, and one trained on permuted labels {mean['same encoder, permuted labels']:.1f}. "
     + (
-        f"{len(separating)} of the {top} leaders clearly rank sensitive **{kind}** cells above resistant ones."
+        f"{len(separating) or 'None'} of the {top} leaders clearly {'ranks' if len(separating) == 1 else 'rank'} sensitive **{kind}** cells above resistant ones."
         if (skill["verdict"] != "cannot be tested").any()
         else f"Whether the leaders separate these **{kind}** cells, lines or labels are too few to tell."
     )
