@@ -9,7 +9,6 @@ from anndata import AnnData
 from captum.attr import IntegratedGradients
 
 from bulk2sc.models import SharedAutoencoder
-from bulk2sc.pathways import FREE
 
 
 @dataclass
@@ -73,29 +72,3 @@ def integrated_gradients(
         pd.Series(logit.numpy(), index=cells.obs_names, name="logit"),
         baseline_logit,
     )
-
-
-def rank_pathways(values: pd.DataFrame, mask: pd.DataFrame) -> pd.DataFrame:
-    """Rank pathway dimensions by mean absolute attribution, as Fig. 6a of He et al. (2025) does.
-
-    Parameters
-    ----------
-    values
-        Attributions (n_cells, latent), as in `Attribution.values`.
-    mask
-        Pathway mask (latent, n_genes); its index names the dimensions, free ones are called ``free_1`` and so
-        on.
-
-    Returns
-    -------
-    DataFrame
-        Index: pathway, most important first. Columns: mean_abs, mean (positive pushes towards sensitive),
-        share (of the sum of mean_abs), n_genes, free (True for dimensions that no pathway names), rank from
-        1.
-    """
-    table = pd.DataFrame({"mean_abs": values.abs().mean(), "mean": values.mean()})
-    table["share"] = table["mean_abs"] / table["mean_abs"].sum()
-    table["n_genes"] = mask.sum(axis=1).astype(int)
-    table["free"] = table.index.str.startswith(FREE)
-    table = table.sort_values("mean_abs", ascending=False, kind="stable")
-    return table.assign(rank=np.arange(1, len(table) + 1)).rename_axis("pathway")

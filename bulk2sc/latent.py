@@ -1,42 +1,16 @@
-"""Measure codes: what a reconstruction explains, what two codes share, how far two domains are mixed."""
+"""Measure codes: how far lines and cells are apart in them."""
 
 from collections.abc import Callable, Iterable
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import Ridge
 from sklearn.metrics import euclidean_distances, roc_auc_score
 from sklearn.metrics.pairwise import rbf_kernel
-from sklearn.model_selection import KFold, StratifiedGroupKFold, cross_val_predict
-from sklearn.neighbors import NearestNeighbors
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from bulk2sc import inference
-
-
-def explained(
-    x: np.ndarray, fitted: np.ndarray, groups: Iterable[str], *, n_draws: int = 1000, seed: int = 0
-) -> dict[str, float]:
-    """Return the share of the variance of scaled expression that a reconstruction explains.
-
-    Parameters
-    ----------
-    x, fitted
-        Arrays (n, n_genes), z-scored, so that the mean profile is zero and predicting it explains nothing.
-    groups
-        The independent unit of each row: its cell line.
-    n_draws, seed
-        Bootstrap draws of whole groups, and their seed.
-
-    Returns
-    -------
-    dict
-        value (1 - squared error / squares; 0 for the mean profile, 1 when exact), low and high (95 %; NaN for
-        fewer than four groups).
-    """
-    error, squares = ((x - fitted) ** 2).sum(axis=1), (x**2).sum(axis=1)
-    return _over_groups(lambda weight: 1 - weight @ error / (weight @ squares), groups, n_draws, seed)
 
 
 def _over_groups(value: Callable, groups: Iterable[str], n_draws: int, seed: int) -> dict[str, float]:
@@ -46,33 +20,6 @@ def _over_groups(value: Callable, groups: Iterable[str], n_draws: int, seed: int
     known = inference.Evidence(sizes=(len(np.unique(groups)),))
     low, high = inference.bootstrap_interval(values[1:], known)
     return {"value": float(values[0]), "low": float(low), "high": float(high)}
-
-
-def overlap(shared: np.ndarray, private: np.ndarray) -> float:
-    """Return the mean absolute cosine between the dimensions of two codes (n, d) of the same rows.
-
-    0 means orthogonal, which is what the difference loss asks for (He et al. 2025, Eq. 6); as there, rows
-    are first brought to length 1.
-    """
-    S, P = (z / np.linalg.norm(z, axis=1, keepdims=True).clip(1e-6) for z in (shared, private))
-    S, P = (z / np.linalg.norm(z, axis=0, keepdims=True).clip(1e-6) for z in (S, P))
-    return float(np.abs(S.T @ P).mean())
-
-
-def predictable(code: np.ndarray, other: np.ndarray, *, folds: int = 5, seed: int = 0) -> float:
-    """Return the share of the variance of `code` that a ridge regression finds in `other`, on held-out rows.
-
-    Parameters
-    ----------
-    code, other
-        Two codes (n, d) of the same rows.
-    folds, seed
-        Of the cross-validation over rows.
-    """
-    code, other = (StandardScaler().fit_transform(z) for z in (code, other))
-    splits = KFold(folds, shuffle=True, random_state=seed)
-    found = cross_val_predict(Ridge(alpha=code.shape[1]), other, code, cv=splits)
-    return float(1 - ((code - found) ** 2).sum() / (code**2).sum())
 
 
 def domain_auroc(
@@ -205,69 +152,6 @@ def mmd_draws(kernel: np.ndarray, is_cell: np.ndarray, *, n_draws: int = 500, se
     return pd.DataFrame({"draw": np.arange(-1, n_draws), "mmd": mmd(kernel, *sides), "null": null})
 
 
-def neighbours(code: np.ndarray, *, k: int = 30) -> np.ndarray:
-    """Return the k nearest other rows of each row, (n, k) numbers, by Euclidean distance."""
-    k = min(k, len(code) - 1)
-    return NearestNeighbors(n_neighbors=k).fit(code).kneighbors(return_distance=False)
-
-
-def mixing(near: np.ndarray, is_cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how well the domains are mixed around each row: 1 as if at random, 0 separate.
-
-    Parameters
-    ----------
-    near
-        Neighbours (n, k) as `neighbours` returns them.
-    is_cell
-        Bool (n,): the domain.
-
-    Returns
-    -------
-    tuple
-        For bulk rows and for cells, the share of neighbours from the other domain over the share of the other
-        domain among all other rows.
-    """
-    other = is_cell[near] != is_cell[:, None]
-    expected = np.where(is_cell, (~is_cell).sum(), is_cell.sum()) / (len(is_cell) - 1)
-    ratio = other.mean(axis=1) / expected
-    return ratio[~is_cell], ratio[is_cell]
-
-
-def mixing_null(near: np.ndarray, is_cell: np.ndarray, *, n: int = 200, seed: int = 0) -> pd.DataFrame:
-    """Return the mean mixing of bulk and cells after shuffling the domains over the rows, `n` times."""
-    rng = np.random.default_rng(seed)
-    draws = [[side.mean() for side in mixing(near, rng.permutation(is_cell))] for _ in range(n)]
-    return pd.DataFrame(draws, columns=["bulk", "cells"])
-
-
 def mean_by_group(values: np.ndarray, groups: Iterable[str], *, n_draws: int = 1000, seed: int = 0) -> dict:
     """Return the mean over rows with a 95 % interval over draws of whole groups: value, low, high."""
     return _over_groups(lambda weight: weight @ values / weight.sum(axis=1), groups, n_draws, seed)
-
-
-def own_rank(
-    code: np.ndarray, lines: Iterable[str], bulk_code: np.ndarray, names: Iterable[str]
-) -> pd.Series:
-    """Rank the bulk profile of a line among those of all lines by its distance to the line's cells.
-
-    Codes are centred within each domain, since a common offset of all cells says nothing about lines.
-
-    Parameters
-    ----------
-    code, lines
-        Code of each cell (n_cells, d) and its cell line.
-    bulk_code, names
-        Code of one bulk profile of each line (n_lines, d) and its name.
-
-    Returns
-    -------
-    Series
-        By line, from 1 (its own profile is the nearest to the mean of its cells) to n_lines.
-    """
-    means = pd.DataFrame(code).groupby(np.asarray(list(lines), str)).mean()
-    names = pd.Index([str(name) for name in names])
-    means = means.loc[[name for name in names if name in means.index]]
-    centred = bulk_code - bulk_code.mean(axis=0)
-    distance = np.linalg.norm((means - means.mean()).to_numpy()[:, None] - centred, axis=2)
-    own = distance[np.arange(len(means)), names.get_indexer(means.index)]
-    return pd.Series((distance < own[:, None]).sum(axis=1) + 1, index=means.index, name="rank")

@@ -68,15 +68,3 @@ def test_a_linear_classifier_gives_weight_times_difference(fitted):
     start = np.array([0.1, 0.2, 0.3, 0.4], dtype="float32")
     found = explain.integrated_gradients(Linear(), cells, baseline=start)
     np.testing.assert_allclose(found.values, (model.encode(cells) - start) * weight, atol=1e-5)
-
-
-def test_ranking(fitted):
-    *_, mask = fitted
-    values = pd.DataFrame({"P0": [1.0, -1.0], "P1": [-2.0, -2.0], "P2": [0.0, 0.0], "free_1": [0.5, 0.5]})
-    table = explain.rank_pathways(values, mask)
-    assert list(table.index) == ["P1", "P0", "free_1", "P2"]
-    assert list(table["rank"]) == [1, 2, 3, 4]
-    assert table.loc["P1", "mean_abs"] == 2 and table.loc["P1", "mean"] == -2
-    assert table.loc["P0", "share"] == pytest.approx(1 / 3.5)
-    assert list(table["free"]) == [False, False, True, False]
-    assert table.loc["P0", "n_genes"] == 10 and table.loc["free_1", "n_genes"] == 30

@@ -17,24 +17,6 @@ def noise():
     return np.random.default_rng(1).normal(size=(N, D))
 
 
-def test_explained_is_one_minus_error_over_squares(noise):
-    assert latent.explained(noise, np.zeros_like(noise), LINES)["value"] == 0
-    assert latent.explained(noise, noise, LINES) == {"value": 1, "low": 1, "high": 1}
-    half = latent.explained(noise, noise / 2, LINES)
-    assert half["value"] == pytest.approx(0.75) and half["low"] == pytest.approx(0.75)
-    worse = latent.explained(noise, noise[::-1], LINES)
-    assert worse["low"] < worse["value"] < worse["high"] < 0
-
-
-def test_overlap_and_predictability():
-    a, b = np.eye(4).repeat(50, axis=0), np.eye(4)[[1, 0, 3, 2]].repeat(50, axis=0)
-    assert latent.overlap(a[:, :2], a[:, 2:]) == pytest.approx(0, abs=1e-12)
-    assert latent.overlap(a, b) == pytest.approx(1 / 4)  # each dimension equals one of the other four
-    x = RNG.normal(size=(400, 5))
-    assert latent.predictable(x @ RNG.normal(size=(5, 5)), x) > 0.9
-    assert latent.predictable(RNG.normal(size=(400, 5)), x) < 0.05
-
-
 def test_domains_of_noise_cannot_be_told_apart_and_shifted_ones_can(noise):
     assert latent.domain_auroc(noise, DOMAIN, LINES).mean() == pytest.approx(0.5, abs=0.12)
     shifted = latent.domain_auroc(noise + 3 * DOMAIN[:, None], DOMAIN, LINES)
@@ -50,18 +32,6 @@ def test_a_line_is_never_on_both_sides_of_a_fold(noise):
     assert latent.domain_auroc(by_line, DOMAIN, [str(i) for i in range(N)]).mean() > 0.9
 
 
-def test_mixing_is_one_at_random_and_zero_apart():
-    code, is_cell = np.random.default_rng(2).normal(size=(1500, 6)), np.arange(1500) >= 500
-    near = latent.neighbours(code, k=20)
-    assert near.shape == (1500, 20) and not (near == np.arange(1500)[:, None]).any()
-    bulk, cells = latent.mixing(near, is_cell)
-    assert (len(bulk), len(cells)) == (500, 1000)
-    assert bulk.mean() == pytest.approx(1, abs=0.1) and cells.mean() == pytest.approx(1, abs=0.1)
-    assert latent.mixing_null(near, is_cell, n=50).mean().to_numpy() == pytest.approx(1, abs=0.02)
-    apart = latent.mixing(latent.neighbours(code + 50 * is_cell[:, None], k=20), is_cell)
-    assert apart[0].max() == apart[1].max() == 0
-
-
 def test_mean_by_group_resamples_groups():
     values = np.repeat([0.0, 1.0], 100)
     few = latent.mean_by_group(values, np.repeat(list("abcdefgh"), 25))
@@ -69,17 +39,6 @@ def test_mean_by_group_resamples_groups():
     many = latent.mean_by_group(values, [str(i) for i in range(200)])
     assert few["value"] == many["value"] == none["value"] == 0.5 and np.isnan(none["low"])
     assert few["high"] - few["low"] > 0.6 and many["high"] - many["low"] < 0.2
-
-
-def test_own_rank_ignores_an_offset_of_all_cells():
-    bulk = RNG.normal(size=(8, 5))
-    names = [f"l{i}" for i in range(8)]
-    cells = bulk.repeat(30, axis=0) + RNG.normal(size=(240, 5)) * 0.1 + 9
-    assert latent.own_rank(cells, np.repeat(names, 30), bulk, names).tolist() == [1] * 8
-    wrong = latent.own_rank(cells, np.repeat(names[::-1], 30), bulk, names)
-    assert wrong.mean() > 2 and wrong.max() <= 8
-    part = latent.own_rank(cells[:60], np.repeat(names[:2], 30), bulk, names)
-    assert list(part.index) == ["l0", "l1"]
 
 
 def test_mmd_by_hand():

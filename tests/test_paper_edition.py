@@ -36,7 +36,7 @@ SWEEP |= {"variable_genes": [200], "sweep_seeds": 1, "sweep_cells": 200, "n_draw
 ONE_SAMPLE = {  # what pages say of cells of one sample, in the order of the book
     "single-cells": "Sample and line cannot be compared",
     "labelling": "120 of 120 cells have a label before any exclusion",
-    "shared-encoder": "Whether the domains can be told apart in the shared code cannot be judged",
+    "shared-encoder": "The lines of the cells are too few to compare it with principal components",
     "baselines": "So few lines cannot decide between it and others.",
     "calibration": "too few lines for intervals: its signs decide nothing",
 }

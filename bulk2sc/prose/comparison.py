@@ -43,19 +43,3 @@ def degenerate(table: pd.DataFrame, *, constant: Sequence[str] = CONSTANT, of: s
         f"Degenerate, that is, calling under 2 % or over 98 % of the {of} sensitive: {listing(names)}. "
         f"Accuracy and F1 of such a run describe the share of sensitive {of} and not the method."
     )
-
-
-def chosen(best: str, in_use: str, mean: Mapping[str, float]) -> str:
-    """Say which setting bulk cross-validation favours, and whether this study uses it.
-
-    Parameters
-    ----------
-    mean
-        Mean AUROC over folds by setting; it must hold `best`.
-    """
-    text = f"By mean AUROC over folds, bulk cross-validation favours **{best}** ({mean[best]:.3f})."
-    if best == in_use:
-        return f"{text} It is what this study uses."
-    return (
-        f"{text} This edition uses **{in_use}** ({mean[in_use]:.3f}), as its edition or its parameters say."
-    )
