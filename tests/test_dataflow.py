@@ -13,7 +13,7 @@ from bulk2sc.artefacts import ARTEFACTS, FLOW
 
 PACKAGE = Path(bulk2sc.__file__).parent
 # What only chapters use has no place in FLOW: it stands on its right, and no maker may use it.
-ORDER = [*({module} for module in FLOW), {"drugs", "label_sweep", "published"}, {"prose", "say"}, {"pl"}]
+ORDER = [*({module} for module in FLOW), {"drugs", "published"}, {"prose", "say"}, {"pl"}]
 # What keeps, makes and runs stands beside them, and none of them imports it.
 BESIDE = {
     "artefacts",

@@ -38,7 +38,6 @@ LONG_CELLS = {
     (
         "bulk-response",
         "single-cells",
-        "labelling",
         "pathways",
         "ablation",
         "controls",

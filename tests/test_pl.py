@@ -53,20 +53,6 @@ def test_mask_picture_sorts_rows_and_columns_and_keeps_free_rows_last():
     assert set(zip(x, y, strict=True)) == {(0, 0), (1, 0), (0, 1), (0, 2), (1, 2), (2, 2)}
 
 
-def test_sweeps_are_drawn_one_panel_a_setting():
-    rows = [("depth", v, "m", v / 1000, 0.1, 0.9) for v in (500.0, 1000.0)]
-    rows += [("shift", 0.5, "m", 0.7, np.nan, np.nan), ("shift", 0.5, "not asked for", 0.1, 0, 1)]
-    summary = pd.DataFrame(rows, columns=["setting", "value", "metric", "mean", "low", "high"])
-    depth, shift = pl.over_settings(summary, {"m": "black"}, log=["depth"], base={"depth": 700, "shift": 0})
-    assert depth.lines[0].get_xydata().tolist() == [[500, 0.5], [1000, 1.0]]
-    assert depth.lines[1].get_xdata()[0] == 700 and len(shift.lines) == 2
-    assert (depth.get_xscale(), shift.get_xscale()) == ("log", "linear")
-    assert (depth.get_xlabel(), shift.get_xlabel()) == ("counts of a cell", "change by treatment")
-    both = {"m": "black", "not asked for": "black"}
-    _, shift = pl.over_settings(summary, both, dashed=["not asked for"])
-    assert [line.get_linestyle() for line in shift.lines] == ["-", "--"]
-
-
 def test_answers_stand_side_by_side():
     rows = [("LR", -1, "auroc", 0.6, 0.5, 0.7, "by arm"), ("LR", -1, "auroc", 0.8, 0.7, 0.9, "truth")]
     rows += [("SVM", -1, "auroc", 0.9, 0.8, 1.0, "truth"), ("LR", 0, "auroc", 0.1, np.nan, np.nan, "truth")]

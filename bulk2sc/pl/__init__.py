@@ -19,6 +19,5 @@ from bulk2sc.pl.look import (
     style,
 )
 from bulk2sc.pl.pathways import mask_picture, mask_sizes, pathway_heatmap, pathway_ranking
-from bulk2sc.pl.sweeps import over_settings
 from bulk2sc.pl.training import STAGES, loss_curves, stage_legend, stages
 from bulk2sc.pl.tuning import by_value

@@ -57,16 +57,7 @@ from bulk2sc.prose.controls import (
     unshifted,
     within_samples,
 )
-from bulk2sc.prose.labelling import (
-    SWEPT,
-    against_table1,
-    breaks,
-    cells_of_table1,
-    effect_of_exclusion,
-    finds,
-    rule_in_force,
-    steps_in_force,
-)
+from bulk2sc.prose.labelling import cells_of_table1
 from bulk2sc.prose.model import against_components, mixed, own_places, reconstruction, redundancy, separation
 from bulk2sc.prose.origin import (
     NOT_JUDGED,
