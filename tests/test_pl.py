@@ -73,24 +73,6 @@ def test_answers_stand_side_by_side():
     assert [text.get_text() for text in ax.get_yticklabels()] == ["LR", "SVM"]
 
 
-def test_widths_stand_at_their_values_one_row_a_method():
-    rows = [
-        ("a", "ASW, PCA-50", "after", 0.1),
-        ("a", "ASW, own code", "before", 0.2),
-        ("a", "ASW, own code", "after", 0.9),
-        ("b", "ASW, PCA-50", "after", 0.3),
-        ("b", "ASW, own code", "after", 0.3),
-        ("b", "clusters", "after", 7),
-    ]
-    means = pd.DataFrame(rows, columns=["method", "metric", "stage", "value"])
-    ax = pl.widths(means.assign(low=means["value"], high=means["value"]), claim=0.75)
-    points = [c.get_offsets() for c in ax.collections if len(c.get_offsets()) and c.get_label()[0] != "_"]
-    drawn = [np.ma.filled(each[:, 0], np.nan).tolist() for each in points]
-    np.testing.assert_equal(drawn, [[0.1, 0.3], [0.2, np.nan], [0.9, 0.3]])
-    assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"]
-    assert ax.lines[0].get_xdata()[0] == 0.75
-
-
 def test_reliability_shows_points_and_band():
     table = pd.DataFrame(
         {

@@ -27,21 +27,6 @@ from bulk2sc.prose.calibration import (
     sides,
     with_p,
 )
-from bulk2sc.prose.clustering import (
-    compacted,
-    cut_short,
-    false_clusters,
-    few_runs,
-    gain_of_exact,
-    joined,
-    normal_as_one,
-    quality_of_exact,
-    recovery,
-    why_pooled,
-    widest_of_nothing,
-    width_of_nothing,
-    widths_of_studies,
-)
 from bulk2sc.prose.comparison import above_chance, chosen, degenerate, difference
 from bulk2sc.prose.controls import (
     calls_of_exposed,
