@@ -13,7 +13,7 @@ ORDER = [
     *({module} for module in ("errors", "settings", "inference", "datasets", "pp", "labels")),
     *({module} for module in ("pathways", "train", "clustering", "models", "evaluate", "compare", "panel")),
     *({module} for module in ("calibration", "explain", "latent", "experiments")),
-    {"drugs", "label_sweep", "published"},
+    {"drugs", "published"},
     {"prose", "say"},
     {"pl"},
 ]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 
-from bulk2sc import labels, steps
+from bulk2sc import clustering, datasets, labels, pp, steps
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.labels import rules
 
@@ -272,36 +272,27 @@ def test_a_class_that_exclusion_uses_up_is_an_error(treated_cells):
         labels.label_cells(treated_cells)
 
 
-# --- labels scored -----------------------------------------------------------------------------------------
+# --- where step 1 is blind ---------------------------------------------------------------------------------
 
 
-def test_scores_by_hand():
-    # planted, reason, response, unfiltered, truth
-    cells = [
-        ("hidden_resistant", "control, in a cluster of treated cells", NAN, 1, 0),
-        ("hidden_resistant", "control", 1, 1, 0),
-        ("hidden_resistant", "control", 1, 1, 0),
-        ("hidden_resistant", "normal: T cell", NAN, 1, 0),
-        ("sensitive", "control, in a cluster of treated cells", NAN, 1, 1),
-        ("sensitive", "control", 1, 1, 1),
-        ("resistant", "treated", 0, 0, 0),
-        ("surviving_sensitive", "treated", 0, 0, 1),
-        ("normal", "normal: fibroblast", NAN, 1, NAN),
-        ("normal", "treated", 0, 0, NAN),
-        ("low_quality", "control, in a cluster of treated cells", NAN, 1, NAN),
-        ("doublet", "normal: T cell", NAN, 1, NAN),
-    ]
-    columns = ["planted", "label_reason", "response", "response_unfiltered", "truth"]
-    assert labels.score_labels(pd.DataFrame(cells, columns=columns)) == {
-        "hidden recall": 1 / 4,
-        "hidden precision": 1 / 2,
-        "normal recall": 1 / 2,
-        "normal precision": 1 / 2,
-        "surviving unlabelled": 0,
-        "excluded": 4 / 10,
-        "right labels": 2 / 5,
-        "right labels, no exclusion": 3 / 8,
-    }
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        ({"hidden_resistant": 0.05}, True),
+        ({"hidden_resistant": 0.4}, False),  # treated cells make 60 % at most of a resistant line's cells
+        ({"shift": 0.0}, True),
+        ({"shift": 3.0}, False),  # arms that lie apart hide nobody
+    ],
+)
+def test_step_1_finds_hidden_cells_unless_they_are_many_or_treatment_moves_all(setting, found):
+    bulk = datasets.made_up_bulk()
+    raw = datasets.simulate(bulk, drug="Lapatinib", n_cells=300, doublets=0, seed=0, **setting)
+    flagged = pp.qc_flags(raw, min_genes=20, by="sample")
+    cells = clustering.communities(pp.normalise(flagged[flagged.obs["qc_pass"]].copy()))
+    obs = labels.label_cells(cells, labels.rule_for("simulated")).obs
+    hidden = obs["planted"] == "hidden_resistant"
+    recall = (obs["label_reason"] == labels.INTRINSIC)[hidden].mean()
+    assert recall > 0.5 if found else recall < 0.2
 
 
 def test_a_study_labels_as_this_module_does():

@@ -38,7 +38,6 @@ LONG_CELLS = {
     (
         "bulk-response",
         "single-cells",
-        "labelling",
         "pathways",
         "drug-panel",
         "shared-encoder",

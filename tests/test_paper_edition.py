@@ -32,7 +32,7 @@ SHORT = {
 }
 SHORT |= {"methods": ["shared AE", "LR", "ridge", "XGBoost", "all sensitive", "all resistant"]}
 SWEEP = {"depths": [500.0], "shifts": [0.5], "hidden_shares": [0.15], "resolutions": [1.0]}
-SWEEP |= {"variable_genes": [200], "sweep_seeds": 1, "sweep_cells": 200, "n_draws": 100}
+SWEEP |= {"sweep_seeds": 1, "sweep_cells": 200}
 ONE_SAMPLE = {  # what pages say of cells of one sample, in the order of the book
     "single-cells": "Sample and line cannot be compared",
     "labelling": "120 of 120 cells have a label before any exclusion",

@@ -34,18 +34,6 @@ def test_named_groups_stand_on_their_cells():
     assert ax.get_legend() is None
 
 
-def test_sweeps_are_drawn_one_panel_a_setting():
-    rows = [("depth", v, "m", v / 1000, 0.1, 0.9) for v in (500.0, 1000.0)]
-    rows += [("shift", 0.5, "m", 0.7, np.nan, np.nan), ("shift", 0.5, "not asked for", 0.1, 0, 1)]
-    summary = pd.DataFrame(rows, columns=["setting", "value", "metric", "mean", "low", "high"])
-    depth, shift = pl.over_settings(summary, {"m": "black"}, log=["depth"], base={"depth": 700, "shift": 0})
-    assert depth.lines[0].get_xydata().tolist() == [[500, 0.5], [1000, 1.0]]
-    assert depth.lines[1].get_xdata()[0] == 700 and len(shift.lines) == 2
-    assert (depth.get_xscale(), shift.get_xscale()) == ("log", "linear")
-    assert (depth.get_xlabel(), shift.get_xlabel()) == ("counts of a cell", "change by treatment")
-    both = {"m": "black", "not asked for": "black"}
-    _, shift = pl.over_settings(summary, both, dashed=["not asked for"])
-    assert [line.get_linestyle() for line in shift.lines] == ["-", "--"]
 
 
 def test_answers_stand_side_by_side():
@@ -66,24 +54,6 @@ def test_answers_stand_side_by_side():
     seeds = [offsets for offsets in scatters if len(offsets) == 1]
     np.testing.assert_allclose(seeds, [[[0.1, 0.2]]], err_msg="the one seed, beside its answer")
     assert [text.get_text() for text in ax.get_yticklabels()] == ["LR", "SVM"]
-
-
-def test_widths_stand_at_their_values_one_row_a_method():
-    rows = [
-        ("a", "ASW, PCA-50", "after", 0.1),
-        ("a", "ASW, own code", "before", 0.2),
-        ("a", "ASW, own code", "after", 0.9),
-        ("b", "ASW, PCA-50", "after", 0.3),
-        ("b", "ASW, own code", "after", 0.3),
-        ("b", "clusters", "after", 7),
-    ]
-    means = pd.DataFrame(rows, columns=["method", "metric", "stage", "value"])
-    ax = pl.widths(means.assign(low=means["value"], high=means["value"]), claim=0.75)
-    points = [c.get_offsets() for c in ax.collections if len(c.get_offsets()) and c.get_label()[0] != "_"]
-    drawn = [np.ma.filled(each[:, 0], np.nan).tolist() for each in points]
-    np.testing.assert_equal(drawn, [[0.1, 0.3], [0.2, np.nan], [0.9, 0.3]])
-    assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"]
-    assert ax.lines[0].get_xdata()[0] == 0.75
 
 
 def test_reliability_shows_points_and_band():

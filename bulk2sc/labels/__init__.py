@@ -9,7 +9,6 @@ from bulk2sc.labels.cells import (
     mark_intrinsic_resistance,
     mark_normal_cells,
 )
-from bulk2sc.labels.count import count_cells
 from bulk2sc.labels.identify import STRANGER, identity, leave_out_strangers
 from bulk2sc.labels.lines import (
     MIN_LINES,
@@ -21,4 +20,3 @@ from bulk2sc.labels.lines import (
     truth_from_lines,
 )
 from bulk2sc.labels.rules import MARKERS, Rule, read_rule, rule_for
-from bulk2sc.labels.score import score_labels

@@ -89,35 +89,3 @@ def composition(
     ax.legend(title=None, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
     ax.set(xlabel="cells", ylabel="", ylim=(len(table) - 0.5, -0.5))
     return ax
-
-
-WIDTHS = {  # where an average silhouette width is taken, by (metric, stage): label, marker, colour
-    ("ASW, PCA-50", "after"): ("50 principal components", "s", NEUTRAL),
-    ("ASW, own code", "before"): ("own code, before training for clusters", "o", "#56b4e9"),
-    ("ASW, own code", "after"): ("own code, as clustered", "o", SENSITIVE),
-}
-
-
-def widths(means: pd.DataFrame, *, claim: float, title: str = "", ax: Axes | None = None) -> Axes:
-    """Draw the average silhouette width of each method's clusters in three spaces, with intervals over seeds.
-
-    Parameters
-    ----------
-    means
-        Means over seeds of one set of cells, as `clustering.compare.over_seeds` adds them.
-    claim
-        A width to compare with, drawn as a dashed line.
-    """
-    order = list(means["method"].unique())
-    ax = ax or plt.subplots(figsize=(5, 0.4 * len(order) + 1))[1]
-    for i, (key, (label, marker, colour)) in enumerate(WIDTHS.items()):
-        rows = (
-            means[(means["metric"] == key[0]) & (means["stage"] == key[1])].set_index("method").reindex(order)
-        )
-        y = np.arange(len(order)) + 0.2 * (i - 1)
-        ax.hlines(y, rows["low"], rows["high"], color=colour, linewidth=1.5)
-        ax.scatter(rows["value"], y, marker=marker, s=22, color=colour, label=label, zorder=3)
-    ax.axvline(claim, color="black", linestyle="--", linewidth=0.8)
-    ax.set(yticks=range(len(order)), yticklabels=order, ylim=(len(order) - 0.5, -0.5), title=title)
-    ax.set(xlabel="average silhouette width")
-    return ax
