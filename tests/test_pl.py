@@ -34,8 +34,6 @@ def test_named_groups_stand_on_their_cells():
     assert ax.get_legend() is None
 
 
-
-
 def test_answers_stand_side_by_side():
     rows = [("LR", -1, "auroc", 0.6, 0.5, 0.7, "by arm"), ("LR", -1, "auroc", 0.8, 0.7, 0.9, "truth")]
     rows += [("SVM", -1, "auroc", 0.9, 0.8, 1.0, "truth"), ("LR", 0, "auroc", 0.1, np.nan, np.nan, "truth")]

@@ -1,22 +1,16 @@
 """Plots of the book. Each takes tidy data and an optional Axes, and returns the Axes."""
 
-from bulk2sc.pl.calibration import expected_by_chance, fits, reliability, risk_coverage, thinned
-from bulk2sc.pl.cells import WIDTHS, before_and_after, composition, embedding, quality, widths
-from bulk2sc.pl.comparison import by_answer, differences, intervals, methods
-from bulk2sc.pl.lines import tails, two_measures
+from bulk2sc.pl.cells import composition, embedding
+from bulk2sc.pl.comparison import differences, methods
 from bulk2sc.pl.look import (
-    DEPTH,
     NEUTRAL,
     OUTLINE,
-    PLANTED,
     RESISTANT,
     RESPONSE,
     SENSITIVE,
+    levels,
     log_axis,
     response_names,
     short,
     style,
 )
-from bulk2sc.pl.pathways import mask_picture, mask_sizes, pathway_heatmap, pathway_ranking
-from bulk2sc.pl.sweeps import over_settings
-from bulk2sc.pl.training import loss_curves

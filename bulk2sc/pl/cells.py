@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from bulk2sc.pl.look import NEUTRAL, OUTLINE, SENSITIVE, levels
+from bulk2sc.pl.look import OUTLINE, levels
 
 
 def embedding(
