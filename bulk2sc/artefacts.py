@@ -32,7 +32,6 @@ FLOW = (
     "evaluate",
     "compare",
     "panel",
-    "calibration",
     "explain",
     "latent",
     "experiments",

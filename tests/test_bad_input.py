@@ -214,13 +214,11 @@ def test_a_page_of_cells_without_answers_says_why_it_has_no_metrics(slug, root, 
 OWN_CHAPTERS = {
     "controls": ("controls", "cells", "control**: no cell has an answer."),
     "ablation": ("ablation", "cells", "No cell is judged."),
-    "calibration": ("alignment", "scores", "No calibration error is known, since no cell is judged."),
     "hyperparameters": ("sweep", "cells", "the cells could choose nothing, since"),
     "pathway-resources": ("resources", "cells", "On the cells, nothing can be compared with random sets"),
 }
 BRIEF = {"n_hvg": 200, "hidden": 16, "max_epochs": 3, "n_seeds": 2, "seeds": [0, 1], "control_shuffles": 2}
-BRIEF |= {"ablation_epochs": 1, "ablation_hidden": 16, "alignment_epochs": 1, "alignment_hidden": 16}
-BRIEF |= {"alignment_seeds": 1, "methods": ["ridge", "shared AE", "all sensitive"]}
+BRIEF |= {"ablation_epochs": 1, "ablation_hidden": 16, "methods": ["ridge", "shared AE", "all sensitive"]}
 BRIEF |= {"sweep_min_genes": [5], "sweep_hvg": [200], "sweep_dropout": [0.5]}
 NEED_ANSWERS = {"accuracy", "auroc", "brier", "difference in auroc", "ece", "f1", "gain", "mcc"}
 
@@ -239,7 +237,7 @@ def bare(book):
     return folder
 
 
-@pytest.mark.parametrize("slug", standing_for(OWN_CHAPTERS, "calibration"))
+@pytest.mark.parametrize("slug", standing_for(OWN_CHAPTERS, "ablation"))
 def test_a_chapter_of_cells_without_answers_scores_them_and_says_why_no_more(slug, bare, monkeypatch):
     artefact, table, reason = OWN_CHAPTERS[slug]
     monkeypatch.setenv("BULK2SC_ROOT", str(bare))

@@ -107,15 +107,6 @@ def test_what_is_not_clear_after_correction_is_not_called_clear(p, clear):
     assert ("can be told apart" not in prose.told_from("the cells", "chance", tests)) == clear
 
 
-@pytest.mark.parametrize("question", ["estimated", "skill", "entropy"])
-def test_sides_of_zero(question):
-    rows = pd.DataFrame({"method": ["u", "d", "x"], "value": [1, -1, 0], "low": [0.5, -1.5, -1]})
-    rows = rows.assign(high=[1.5, -0.5, 1], p=[0.04, 0.04, 0.9])
-    above, below, unclear = prose.sides(rows, question).split(". ")
-    assert above.endswith("u (+1.000)") and below.endswith("d (-1.000)") and unclear.endswith("x (+0.000).")
-    assert len(prose.sides(rows.assign(p=0.06), question).split(". ")) == 1
-
-
 @pytest.mark.parametrize(
     ("reaching", "n", "clear"), [(3, 99, True), (4, 99, False), (0, 20, True), (0, 19, False)]
 )

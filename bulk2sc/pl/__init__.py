@@ -1,6 +1,5 @@
 """Plots of the book. Each takes tidy data and an optional Axes, and returns the Axes."""
 
-from bulk2sc.pl.calibration import expected_by_chance, fits, reliability, risk_coverage, thinned
 from bulk2sc.pl.cells import before_and_after, composition, embedding, quality
 from bulk2sc.pl.comparison import by_answer, intervals
 from bulk2sc.pl.controls import exposures

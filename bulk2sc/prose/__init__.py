@@ -17,16 +17,6 @@ from bulk2sc.prose.ablation import (
     under_adversary,
 )
 from bulk2sc.prose.attribution import agreement, association, contrast, free_share
-from bulk2sc.prose.calibration import (
-    calibrated,
-    distant,
-    goes_with,
-    meets_and_predicts,
-    moved,
-    separations,
-    sides,
-    with_p,
-)
 from bulk2sc.prose.comparison import above_chance, chosen, degenerate, difference
 from bulk2sc.prose.controls import (
     calls_of_exposed,
