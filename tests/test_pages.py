@@ -31,7 +31,6 @@ FOLDED = {"parameters", "hide-input", "remove-input", "remove-cell", "hide-cell"
 # Visible cells of 13 to 15 lines that a chapter still has; a number here may only fall.
 LONG_CELLS = {
     "classifier": 3,
-    "calibration": 2,
     "latent-space": 2,
     "pathway-attribution": 3,
 } | dict.fromkeys(

@@ -54,31 +54,3 @@ def test_answers_stand_side_by_side():
     assert [text.get_text() for text in ax.get_yticklabels()] == ["LR", "SVM"]
 
 
-def test_reliability_shows_points_and_band():
-    table = pd.DataFrame(
-        {
-            "score": [0.2, 0.8],
-            "value": [0.3, 0.6],
-            "low": [0.1, 0.5],
-            "high": [0.4, 0.9],
-            "expected_low": [0.15, 0.7],
-            "expected_high": [0.25, 0.9],
-            "seed": -1,
-        }
-    )
-    seeds = pd.DataFrame({"seed": [0, 0, 1], "score": [0.1, 0.9, 0.5], "value": [0.0, 0.7, 0.4]})
-    ax = pl.reliability(pd.concat([table, seeds]))
-    assert [line.get_xydata().tolist() for line in ax.lines[:2]] == [[[0.1, 0.0], [0.9, 0.7]], [[0.5, 0.4]]]
-    assert ax.lines[-1].get_xydata().tolist() == [[0.2, 0.3], [0.8, 0.6]]
-    band, bars = ax.collections
-    assert band.get_paths()[0].get_extents().get_points().tolist() == [[0.2, 0.15], [0.8, 0.9]]
-    assert [bar[:, 1].tolist() for bar in bars.get_segments()] == [[0.1, 0.4], [0.5, 0.9]]
-
-
-def test_risk_coverage_between_chance_and_an_oracle():
-    curve = pd.DataFrame({"coverage": [0.5, 1.0], "value": [0.1, 0.25], "by": "entropy"})
-    chance, oracle, drawn = pl.risk_coverage(curve, {"random": 0.25}).lines
-    assert set(chance.get_ydata()) == {0.25} and drawn.get_xydata().tolist() == [[0.5, 0.1], [1, 0.25]]
-    x, y = oracle.get_data()
-    np.testing.assert_allclose(y, np.maximum(0, (np.asarray(x) - 0.75) / np.maximum(x, 0.1)))
-    assert y[-1] == pytest.approx(0.25)

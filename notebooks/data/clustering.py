@@ -16,7 +16,6 @@
 #     name: python3
 # ---
 
-
 # %% [markdown]
 # # What is a cluster worth?
 #

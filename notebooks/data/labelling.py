@@ -17,7 +17,7 @@
 # ---
 
 # %% [markdown]
-# # Does it beat simple methods?
+# # Who is called sensitive?
 #
 # ## The idea
 #

@@ -16,7 +16,6 @@
 #     name: python3
 # ---
 
-
 # %% [markdown]
 # # Do the scores mean what they say?
 #
@@ -103,13 +102,13 @@ answer, line = judged["truth"].to_numpy(), judged["cell_line"].astype(str).to_nu
 of_cells = scores.pivot_table("score", "cell", ["method", "seed"], sort=False).loc[judged.index]
 
 # %% [markdown]
-# How large would the ECE of exact scores be? Deal one number between 0 and 1 to each line and call its cells that score higher sensitive. Then every score is right, and cells of a line share their fate.
+# How large would the ECE of exact scores be? Deal one number between 0 and 1 to each line, and let its cells that score higher be sensitive: every score is right then.
 
 
 # %%
 def ece(answer, score):
     of_bin = pd.qcut(pd.Series(score), 10, labels=False, duplicates="drop").fillna(0)
-    return pd.Series(score - answer).groupby(of_bin).sum().abs().sum() / len(score)
+    return pd.DataFrame((score - answer).T).groupby(of_bin).sum().abs().sum() / len(score)
 
 
 def answers_if_exact(score, line, n_draws=500):
@@ -119,19 +118,19 @@ def answers_if_exact(score, line, n_draws=500):
 
 
 # %% [markdown]
-# *Miscalibration* is what the best relabelling would save of the Brier score that keeps the order of the cells, an isotonic regression on the answers themselves {cite:p}`dimitriadis2021`.
+# *Miscalibration* is what the best relabelling that keeps their order would save of the Brier score, an isotonic regression on the answers {cite:p}`dimitriadis2021`.
 
 
 # %%
 def quality_of(score):
     best = IsotonicRegression().fit_transform(score, answer)
     brier = brier_score_loss(answer, score)
-    chance = [ece(exact, score) for exact in answers_if_exact(score, line)]
+    chance = ece(answers_if_exact(score, line), score)
     return {
         "Brier score": brier,
         "miscalibration": brier - brier_score_loss(answer, best),
-        "ECE": ece(answer, score),
-        "ECE of exact scores, up to": np.quantile(chance, 0.95),
+        "ECE": ece(answer, score)[0],
+        "ECE of exact scores, up to": chance.quantile(0.95),
     }
 
 
@@ -141,8 +140,6 @@ measures = ["Brier score", "miscalibration", "ECE", "ECE of exact scores, up to"
 quality = {key: quality_of(of_cells[key].to_numpy()) if both else {} for key in of_cells}
 quality = pd.DataFrame(quality, index=measures).T.groupby(level=0, sort=False).mean()
 quality = quality.reindex([*methods, reference])
-draws = compare.on_cells(scores, cells)
-versus = compare.differences(draws["brier"], reference)
 
 # %% [markdown]
 # ## What else was found
@@ -150,7 +147,7 @@ versus = compare.differences(draws["brier"], reference)
 # ### Another share of sensitive cells
 #
 # The training has its own share of sensitive lines; a tumour has another.
-# If sensitive cells look alike in both, and resistant ones too, Bayes' rule carries scores over, and the share follows from the scores alone, by expectation and maximisation {cite:p}`saerens2002`:
+# If each class looks alike in both, Bayes' rule carries scores over, and the share follows from the scores alone, by expectation and maximisation {cite:p}`saerens2002`:
 
 
 # %%
@@ -179,7 +176,7 @@ estimates = pd.DataFrame(
 estimates = estimates.T.groupby(level=0, sort=False).mean().loc[methods]
 off = (estimates - true).abs().mean(axis=1)
 
-# %% mystnb={"figure": {"caption": "Share of sensitive cells estimated from scores alone, against the true share among weighted cells; mean over seeds. Dashed: exact.", "name": "fig-prior"}, "image": {"alt": "One line for each method of estimated against true share, with the diagonal."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Share of sensitive cells estimated from scores alone, against the true share among weighted cells.", "name": "fig-prior"}, "image": {"alt": "One line for each method of estimated against true share, with the diagonal."}} tags=["hide-input"]
 ax = plt.subplots(figsize=(5.5, 3.4))[1]
 for method, found in estimates.iterrows():
     ax.plot(true, found, marker="o", markersize=3, label=method)
@@ -193,13 +190,14 @@ for _, table in corrected.groupby(["method", "seed"]):
     share = estimate_prior(table["score"].to_numpy(), prior)
     corrected.loc[table.index, "score"] = shift_prior(table["score"], prior, share)
 corrected["method"] += ", corrected"
-several = [m for m in methods if scores.loc[scores["method"] == m, "seed"].nunique() > 1]
-ensembles = scores[scores["method"].isin(several)]
-ensembles = ensembles.groupby(["method", "cell"], sort=False)["score"].mean().reset_index()
+ensembles = scores.groupby(["method", "cell"], sort=False)["score"].mean().reset_index()
 ensembles = ensembles.assign(method=ensembles["method"] + ", mean of seeds", seed=0)
-changed = compare.on_cells(pd.concat([scores, corrected, ensembles]), cells)
-by_share = compare.differences(changed["brier"], [(f"{m}, corrected", m) for m in methods])
-by_mean = compare.differences(changed["auroc"], [(f"{m}, mean of seeds", m) for m in several])
+draws = compare.on_cells(pd.concat([scores, corrected, ensembles]), cells)
+ranks = draws["auroc"].seeds.groupby("method")["value"].agg(np.ptp)
+several = [m for m in methods if ranks[m] > 0.005]  # others differ by seed in how they were calibrated alone
+versus = compare.differences(draws["brier"], [(m, reference) for m in methods])
+by_share = compare.differences(draws["brier"], [(f"{m}, corrected", m) for m in methods])
+by_mean = compare.differences(draws["auroc"], [(f"{m}, mean of seeds", m) for m in several])
 
 
 # %% tags=["remove-input"]
@@ -207,21 +205,20 @@ def named(table):
     return table.assign(method=table["reference"])
 
 
-text = f"These cells have a share of {say.number(answer.mean())}, the training {say.number(prior)}. Corrected by the estimated share, "
-Markdown(
-    text
-    + say.effects(
-        named(by_share),
-        lower="the Brier score falls for {methods}, by {by};",
-        higher="it rises for {methods}, by {by};",
-        equal="it is practically the same for {methods};",
-        unclear="it is not clear whether it changes for {methods};",
-        untested="too few lines say whether it changes;",
-    ).removesuffix(";")
-    + "."
-    if both
-    else "No cells of both classes are judged: the estimate cannot be tested."
-)
+wordings = {
+    "lower": "falls, by {by}, for {methods};",
+    "higher": "rises, by {by}, for {methods};",
+    "equal": "is practically the same for {methods};",
+    "unclear": "does not clearly change for {methods};",
+    "untested": "cannot be judged on so few lines;",
+}
+text = "No cells of both classes are judged: the estimate cannot be tested."
+if both:
+    text = (
+        f"These cells have a share of {say.number(answer.mean())}, the training {say.number(prior)}. Corrected by the "
+        f"estimated share, the Brier score {say.effects(named(by_share), **wordings).removesuffix(';')}."
+    )
+Markdown(text)
 
 # %% [markdown]
 # ### Are certain calls right?
@@ -239,7 +236,7 @@ for method, score in mean.items():
 half, every = ({m: r[at] for m, r in risk.items() if both} for at in (len(mean) // 2 - 1, -1))
 knows = [m for m in half if half[m] < every[m]]
 
-# %% mystnb={"figure": {"caption": "Error rate among the cells that are answered, the most certain first, from 5 % of them on.", "name": "fig-risk-coverage"}, "image": {"alt": "One curve for each method: the error rate over the share of cells answered."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Error rate among the cells that are answered, the surest first.", "name": "fig-risk-coverage"}, "image": {"alt": "One curve for each method: the error rate over the share of cells answered."}} tags=["hide-input"]
 ax = plt.subplots(figsize=(5.5, 3.4))[1]
 for method, errors in risk.items():
     ax.plot(answered[answered >= 0.05], errors[answered >= 0.05], label=method)
@@ -247,24 +244,24 @@ ax.set(xlabel="share of cells answered", ylabel="error rate", xlim=(0, 1), ylim=
 _ = ax.figure.legend(loc="outside right upper")
 
 # %% tags=["remove-input"]
-Markdown(
-    f"The half of the cells that a method is surest of holds fewer errors than all of them for {len(knows)} of {len(methods)} methods. "
-    + say.effects(
-        named(by_mean),
-        higher="The mean of several seeds ranks cells better than one, by {by} AUROC, for {methods}.",
-        lower="The mean of several seeds ranks cells worse, by {by} AUROC, for {methods}.",
-        equal="The mean of several seeds ranks cells practically as one seed does for {methods}.",
-        unclear="Whether the mean of several seeds ranks cells better is not clear for {methods}.",
-        untested="",
-    )
-    if both
-    else "No error is known."
-)
+wordings = {
+    "higher": "ranks cells better, by {by} AUROC, for {methods};",
+    "lower": "ranks cells worse, by {by} AUROC, for {methods};",
+    "equal": "ranks cells practically as one seed does for {methods};",
+    "unclear": "may or may not rank cells better for {methods};",
+    "untested": "cannot be judged on so few lines;",
+}
+text = "No error is known."
+if both:
+    text = f"For {len(knows)} of {len(methods)} methods the surest half of the cells holds fewer errors than all of them."
+if both and several:
+    text += f" Where seeds rank cells differently, the mean over them {say.effects(named(by_mean), **wordings).removesuffix(';')}."
+Markdown(text)
 
 # %% [markdown]
 # ### Do the domains meet?
 #
-# A classifier learns on the code of lines and is used on that of cells. Two measures say how far these are apart: the *AUROC of the domain*, of a support vector machine that tells lines from cells, and the squared {term}`MMD` {cite:p}`gretton2012`, with cell lines as units, beside what lines dealt at random reach in one of twenty cases.
+# A classifier learns on the code of lines and is used on that of cells. How far these are apart say the *AUROC of the domain*, of a support vector machine that tells them apart, and the squared {term}`MMD` {cite:p}`gretton2012`, beside the 95 % point of lines dealt at random.
 
 
 # %%
@@ -301,7 +298,8 @@ size = {"hidden": alignment_hidden, "max_epochs": alignment_epochs}
 grid = [{"variant": v, "seed": s} | size for v in RUNGS for s in range(alignment_seeds)]
 grid = [{"variant": v, "seed": 0} | size for v in VIEWS] + grid
 apart = study.each(domains, grid).drop(columns=list(size))
-by_view = apart.groupby("variant", sort=False).mean(numeric_only=True).drop(columns="seed")
+by_view = apart.groupby("variant", sort=False).mean(numeric_only=True)
+by_view = by_view[["AUROC of the domain", "MMD", "MMD by chance, up to", "AUROC on cells"]]
 by_view.map(lambda value: "" if pd.isna(value) else f"{value:.2f}")
 
 # %% tags=["remove-input"]
@@ -309,18 +307,23 @@ fitted = by_view.loc[RUNGS].dropna()
 text = "These cells leave one of the measures undefined."
 if len(fitted):
     closest, best = fitted["MMD"].idxmin(), fitted["AUROC on cells"].idxmax()
-    text = f"By MMD {closest} brings the domains closest; {best} has the highest AUROC on cells."
+    beyond = (by_view["MMD"] > by_view["MMD by chance, up to"]).sum()
+    ends = say.listing(say.number(by_view["AUROC of the domain"].agg(end)) for end in ("min", "max"))
+    text = (
+        f"The AUROC of the domain lies between {ends}; by MMD the domains are further apart than chance in {beyond} of "
+        f"{len(by_view)} views. The closest, by MMD, is {closest}; the highest AUROC on cells has {best}."
+    )
 Markdown(text)
 
 # %% [markdown]
-# Closeness is no aim in itself: a code without content brings the domains together perfectly. An AUROC below .5 is no closeness either; domains that were each z-scored mirror each other.
+# Closeness is no aim in itself: a code without content brings the domains together perfectly.
 #
 # ## What could mislead us
 #
-# - With few lines of each class, the probabilities of whole lines are right or wrong together.
+# - Cells of a line are right or wrong together; few lines decide little.
 # - The relabelling sees the answers, so miscalibration is somewhat too large.
-# - Where the domains differ in more than the share, the estimated share is wrong, and a wrong correction can be worse than none.
-# - Seeds share their data. What the data leave open does not show in their spread.
+# - Where domains differ in more than the share, the estimate is wrong, and a wrong correction is worse than none.
+# - Seeds share their data. What these leave open does not show in their spread.
 #
 # ```{exercise}
 # :label: exercise-calibration
@@ -362,7 +365,7 @@ if both:
     bar = quality["ECE of exact scores, up to"]
     beyond = [m for m in errors.index if errors[m] > bar[m]]
     text = f"On **{kind}** cells of {say.counted(len(set(line)), 'line')} " + say.effects(
-        versus[versus["method"].isin(methods)],
+        versus,
         lower="the scores of {methods} are better than giving every cell the share of sensitive lines (Brier score lower by {by}).",
         higher="{methods} {n:is|are} worse than giving every cell the share of sensitive lines, by {by}.",
         equal="{methods} {n:is|are} practically as good as that share.",
@@ -370,9 +373,7 @@ if both:
         untested="so few lines decide nothing about the Brier score.",
     )
     text += f" The calibration error runs from {say.number(errors.iloc[0])} ({errors.index[0]}) to {say.number(errors.iloc[-1])} ({errors.index[-1]}); "
-    text += (
-        f"for {len(beyond)} of {len(methods)} methods it is more than exact scores might show on these lines."
-    )
+    text += f"for {len(beyond) or 'none'} of {len(methods)} methods it is more than exact scores might show on these lines."
 Markdown(text)
 
 # %% mystnb={"figure": {"caption": "Share of sensitive cells over score, in ten bins of equally many cells, one curve a seed. Grey: the middle 95 % of what exact scores would show on these lines. Above the diagonal, scores are too low.", "name": "fig-calibration"}, "image": {"alt": "One reliability curve for each method, over the diagonal and a grey band."}} tags=["in-short", "hide-input"]
