@@ -73,16 +73,15 @@ views = {
     f"top {top}": lambda data: (model.encode(data) / spread)[:, lead],
 }
 stacks = {name: np.concatenate([view(lines), view(cells)]) for name, view in views.items()}
+line = cells.obs["cell_line"].astype(str)
+of_line = np.concatenate([np.full(lines.n_obs, ""), line])  # bulk lines are never left out
 
 
 # %% [markdown]
 # Mixing around every cell:
 
+
 # %%
-line = cells.obs["cell_line"].astype(str)
-of_line = np.concatenate([np.full(lines.n_obs, ""), line])  # bulk lines are never left out
-
-
 def mixing(stack: np.ndarray, leave_out: bool = True) -> np.ndarray:
     ratio = np.full(len(stack), np.nan)
     for one in np.unique(line) if line.nunique() > 1 else []:
@@ -146,9 +145,9 @@ def umap(stack: np.ndarray, seed: int = 0) -> np.ndarray:
 
 # %% tags=["remove-stderr"]
 pictures = {name: umap(stacks[name]) for name in (f"top {top}", "whole embedding")}
+response = pl.response_names(np.concatenate([lines.obs["response"], cells.obs["truth"]]))
 is_cell = of_line != ""
 domain = np.where(is_cell, "cells", "lines")
-response = pl.response_names(np.concatenate([lines.obs["response"], cells.obs["truth"]]))
 
 # %% mystnb={"figure": {"caption": "UMAP of lines (small) and cells (large) by measured response of the line, on the leading dimensions and on the whole shared embedding.", "name": "fig-latent-response"}, "image": {"alt": "Two scatter plots of lines and cells in two dimensions, coloured by response."}} tags=["hide-input"]
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.4))
@@ -225,9 +224,9 @@ Markdown(
     f"{said} "
     + say.effects(
         versus[versus["group"] == "mixing around cells"],
-        higher="The encoder brings the domains together ({methods}).",
-        lower="The encoder drives the domains apart ({methods}).",
-        equal="On {methods} that is as in expression.",
+        higher="On {methods} cells have more bulk neighbours than in expression.",
+        lower="On {methods} cells have fewer bulk neighbours than in expression.",
+        equal="On {methods} that is practically as in expression.",
         unclear="For {methods} the lines do not decide whether the encoder changes that.",
         untested="The cells come from too few lines for intervals.",
     )
