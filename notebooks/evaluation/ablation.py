@@ -153,13 +153,14 @@ for ax, (title, (rung, term)) in zip(axes, shown.items(), strict=True):
         first = start.get(seed, 0) if stage == "adversarial" else 0
         look = {"color": pl.RESISTANT if stage == "adversarial" else pl.SENSITIVE, "linewidth": 0.8}
         ax.plot(first + run["epoch"], run["value"], "-" if split == "train" else "--", **look)
-    ax.set(title=title, xlabel="epoch")
+    ax.set(title=title, xlabel="epoch", ylabel=term)
 axes[1].sharey(axes[0])
+axes[1].set_ylabel("")
 
 # %% tags=["remove-input"]
 entropy = parts["training"].query("term == 'cross-entropy' and schedule == 'joint'")
-last = entropy[entropy["epoch"] == entropy.groupby(["method", "seed", "stage"])["epoch"].transform("max")]
-last = last.groupby(["method", "split"])["value"].last().unstack()
+last = entropy.groupby(["method", "seed", "split"])["value"].last().groupby(level=["method", "split"]).mean()
+last = last.unstack()
 overfit = (last["validation"] - last["train"]).rename(lambda name: name.removesuffix(", joint"))
 Markdown(
     f"At the end, cross-entropy of validation exceeds that of training by {say.number(overfit['adv share AE'])} with "
@@ -224,7 +225,7 @@ n_lines = cells.obs.dropna(subset="truth")["cell_line"].nunique()
 wordings = {
     "higher": "AUROC rises with {methods}, by {by}.",
     "lower": "It falls with {methods}, by {by}.",
-    "equal": "{n} of 11 comparisons {n:is|are} practically without effect.",
+    "equal": "{n} of 11 comparisons {n:makes|make} practically no difference.",
     "unclear": "{n} of 11 are not clear (intervals from {low} to {high}).",
     "untested": "No comparison can be tested: the lines are too few, or no cell has a label.",
 }

@@ -295,13 +295,14 @@ sentences = [
     else f"The **{kind}** cells have no labels of both classes, so no control can be judged on them."
 ]
 wordings = {
-    "higher": "*Higher* by {by}: {methods}.",
-    "lower": "Lower by {by}: {methods}.",
-    "equal": "Practically as good: {methods}.",
+    "higher": "It is *higher* by {by} with {methods}.",
+    "lower": "It is lower by {by} with {methods}.",
+    "equal": "It is practically as good with {methods}.",
     "unclear": "Not clear: {each}.",
     "untested": "The lines are too few to say which part is missed." if answered else "",
 }
-sentences += [say.effects(on, **wordings)]
+named = on.assign(method=on["method"].replace("untrained encoder", "an untrained encoder"))
+sentences += [say.effects(named, **wordings)]
 if simulated:
     worst = (called["treated"] - called["control"]).xs(shift, level="shift").idxmax()
     before, after = called.loc[(worst, shift)]
