@@ -18,7 +18,6 @@ from bulk2sc.inference import Evidence
 MARGINS = {"auroc": 0.03, "rho": 0.05}  # differences within these are practically none
 MARGIN = 0.03  # of every other metric
 FOLDS = 5  # of the bulk lines, one left out by each seed
-VERDICTS = ("higher", "lower", "practically equal", "not clear", "cannot be tested")
 
 
 class Draws(NamedTuple):
@@ -241,7 +240,7 @@ def differences(
 
 
 def decide(low: float, high: float, margin: float) -> str:
-    """Return the one of `VERDICTS` that an interval of a difference allows.
+    """Return what an interval of a difference allows: ``higher``, ``lower``, ``practically equal``, ``not clear``.
 
     Higher or lower where it excludes 0; else practically equal where it lies within the margin on either
     side; else not clear. Without an interval nothing can be tested.

@@ -10,10 +10,9 @@ from math import comb
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from scipy import stats
 from sklearn.model_selection import KFold, RepeatedKFold
 
-from bulk2sc import inference, labels, models, pp
+from bulk2sc import labels, models, pp
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.inference import Evidence
 
@@ -128,51 +127,6 @@ def _judged(answer: np.ndarray, *scores: np.ndarray) -> tuple[np.ndarray, ...]:
     return answer[known], *(np.asarray(score, float)[known] for score in scores)
 
 
-def bootstrap(
-    answer: np.ndarray, scores: np.ndarray, groups: Iterable[str], *, n_draws: int = 1000, seed: int = 0
-) -> pd.DataFrame:
-    """Give 95 % intervals by resampling whole cell lines, since cells of one line are pseudo-replicates.
-
-    Parameters
-    ----------
-    answer
-        Array (n_cells,) of 1, 0 or NaN.
-    scores
-        Array (n_cells,) or (n_seeds, n_cells); the metric of a draw is the mean over seeds.
-    groups
-        The independent unit of each cell: its cell line.
-    n_draws, seed
-        Number of bootstrap draws, and the seed that makes them repeatable. The same seed gives the same draws
-        for every method, so differences between methods are paired.
-
-    Returns
-    -------
-    DataFrame
-        Index: metric. Columns: value (all cells), low, high (`inference.bootstrap_interval` of the draws with
-        both classes; NaN where there are too few lines for any, see `too_few_lines`).
-    """
-    draws = bootstrap_draws(answer, scores, groups, n_draws=n_draws, seed=seed)
-    point = pd.DataFrame([metrics(answer, s) for s in np.atleast_2d(scores)]).mean()
-    known = evidence(answer, groups)
-    ends = {metric: inference.bootstrap_interval(draws[metric], known) for metric in draws}
-    table = pd.DataFrame.from_dict(ends, orient="index", columns=["low", "high"])
-    table.insert(0, "value", point[draws.columns])
-    return table.rename_axis("metric")
-
-
-def bootstrap_draws(
-    answer: np.ndarray, scores: np.ndarray, groups: Iterable[str], *, n_draws: int = 1000, seed: int = 0
-) -> pd.DataFrame:
-    """Return the metrics of each bootstrap draw, (n_draws, n_metrics), NaN for draws of one class."""
-    few = too_few_lines(answer, groups)
-    known = ~np.isnan(np.asarray(answer, float))
-    answer, *scores = _judged(answer, *np.atleast_2d(scores))
-    weight = inference.line_weights(np.asarray(list(groups), str)[known], n_draws=n_draws, seed=seed)[1:]
-    per_seed = [pd.DataFrame(weighted_metrics(answer, score, weight)) for score in scores]
-    draws = sum(per_seed) / len(per_seed)
-    return draws.where(draws["prevalence"].between(0, 1, inclusive="neither") & (not few))
-
-
 def evidence(answer: np.ndarray, groups: Iterable[str]) -> Evidence:
     """Return what the lines of these cells can show at most.
 
@@ -194,11 +148,6 @@ def class_of_lines(answer: np.ndarray, groups: Iterable[str]) -> pd.Series:
     lines = pd.DataFrame({"answer": np.asarray(answer, float), "line": np.asarray(list(groups), str)})
     share = lines.dropna().groupby("line")["answer"].mean()
     return share.round().where((share < MIXED) | (share > 1 - MIXED))
-
-
-def too_few_lines(answer: np.ndarray, groups: Iterable[str]) -> bool:
-    """Tell whether the lines are so few that a bootstrap would pretend to know more (`Evidence`)."""
-    return evidence(answer, groups).too_little
 
 
 def score_methods(
@@ -243,61 +192,6 @@ def scored(model: models.Model, domains: Mapping[str, AnnData]) -> pd.DataFrame:
         for name, data in domains.items()
     ]
     return pd.concat(tables, ignore_index=True)
-
-
-def judge(
-    scores: pd.DataFrame, cells: AnnData, *, against: str = "truth", n_draws: int = 1000
-) -> pd.DataFrame:
-    """Judge tidy scores of many methods against one column of answers.
-
-    Parameters
-    ----------
-    scores
-        The table that `score_methods` returns.
-    cells
-        Cells with `obs[against]` (1, 0, NaN) and `obs["cell_line"]`, the resampling unit.
-    against
-        Which answers: "truth" (the line's own measured response) or "response" (the labels of the labelling
-        chapter).
-    n_draws
-        Bootstrap draws over cell lines.
-
-    Returns
-    -------
-    DataFrame
-        Tidy: method, seed (-1 for the mean over seeds, which carries the interval), metric, value, low, high.
-        Without any answer, all values are NaN but those that need none, of all cells: positive_rate and
-        degenerate.
-
-    Raises
-    ------
-    Bulk2scError
-        If the column is missing.
-    """
-    if against not in cells.obs:
-        raise Bulk2scError(f"judge: cells have no column obs['{against}']; metrics need known answers")
-    answer, groups = cells.obs[against].to_numpy(float), cells.obs["cell_line"].astype(str)
-    known, rows = not np.isnan(answer).all(), []
-    for method, table in scores.groupby("method", sort=False):
-        wide = table.pivot(index="seed", columns="cell", values="score")[cells.obs_names]
-        for seed, score in wide.iterrows():
-            found = metrics(answer, score.to_numpy()) if known else _without_answers(score.to_numpy())
-            rows += [(method, seed, m, v, np.nan, np.nan) for m, v in found.items()]
-        if not known:
-            rows += [(method, -1, m, v, np.nan, np.nan) for m, v in _without_answers(wide.to_numpy()).items()]
-            continue
-        interval = bootstrap(answer, wide.to_numpy(), groups, n_draws=n_draws)
-        rows += [(method, -1, *row) for row in interval.itertuples()]
-    return pd.DataFrame(rows, columns=["method", "seed", "metric", "value", "low", "high"])
-
-
-def _without_answers(score: np.ndarray) -> dict[str, float]:
-    """Return the metrics of scores, (n_cells,) or (n_seeds, n_cells): NaN where they need answers."""
-    names = metrics(np.array([1.0, 0.0]), np.array([1.0, 0.0]))
-    rates = np.mean(np.atleast_2d(score) >= 0.5, axis=1)
-    degenerate = np.mean((rates < DEGENERATE) | (rates > 1 - DEGENERATE))
-    told = {"positive_rate": rates.mean(), "degenerate": degenerate, "n_cells": 0}
-    return dict.fromkeys(names, np.nan) | told
 
 
 def cross_validate(
@@ -371,61 +265,6 @@ def leave_out_fold(bulk: AnnData, *, k: float, seed: int, folds: int = 5) -> tup
     measured, (turn, fold) = np.flatnonzero(labels.ranked_response(bulk).notna()), divmod(seed, folds)
     splits = list(KFold(folds, shuffle=True, random_state=turn).split(measured))
     return _refit_fold(bulk, measured[splits[fold][1]], k)
-
-
-def over_folds(table: pd.DataFrame, *, folds: int) -> pd.DataFrame:
-    """Summarise the cross-validation of several methods: every fold, and the mean with an interval.
-
-    Folds are not independent: any two share most of their training lines. The interval is the t interval
-    with the variance corrected for that overlap (Nadeau and Bengio 2003), and still a rough one.
-
-    Parameters
-    ----------
-    table
-        Rows of `cross_validate` with a column ``method``; every method has the same folds.
-    folds
-        Number of folds of one repeat.
-
-    Returns
-    -------
-    DataFrame
-        Tidy, as `judge` returns it: method, seed (the fold; -1 for the mean, which carries the interval),
-        metric, value, low, high.
-    """
-    rows = []
-    for method, part in table.groupby("method", sort=False):
-        values = part.drop(columns=["method", "n_cells"], errors="ignore").set_index("fold")
-        rows += [(method, f, m, v, np.nan, np.nan) for m in values for f, v in values[m].items()]
-        rows += [(method, -1, m, *fold_interval(values[m], folds).values()) for m in values]
-    return pd.DataFrame(rows, columns=["method", "seed", "metric", "value", "low", "high"])
-
-
-def fold_difference(
-    table: pd.DataFrame, first: str, second: str, *, folds: int, metric: str = "auroc"
-) -> dict[str, float]:
-    """Compare two methods fold by fold: value (first minus second), low and high, as in `over_folds`, and p.
-
-    The two-sided p-value belongs to the same corrected t statistic; it is NaN with one fold.
-    """
-    wide = table.pivot(index="fold", columns="method", values=metric)
-    gaps = (wide[first] - wide[second]).dropna()
-    error, p = _standard_error(gaps, folds), np.nan
-    if len(gaps) > 1:
-        p = 2 * stats.t.sf(abs(gaps.mean()) / error, len(gaps) - 1) if error > 0 else float(not gaps.any())
-    return fold_interval(gaps, folds) | {"p": p}
-
-
-def fold_interval(values: pd.Series, folds: int) -> dict[str, float]:
-    """Return the mean of a metric over folds, with its interval (see `over_folds`): value, low, high."""
-    values = values.dropna()
-    half = inference.t_half(_standard_error(values, folds), len(values))
-    low, high = values.mean() - half, values.mean() + half
-    return {"value": values.mean(), "low": low, "high": np.minimum(high, 1)}  # no metric exceeds 1
-
-
-def _standard_error(values: pd.Series, folds: int) -> float:
-    """Return the standard error of a mean over folds, corrected for their overlap as in `over_folds`."""
-    return values.std() * np.sqrt(1 / max(len(values), 1) + 1 / (folds - 1))
 
 
 def _refit_fold(bulk: AnnData, held_out: np.ndarray, k: float) -> tuple[AnnData, AnnData]:

@@ -4,24 +4,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
-
-from bulk2sc.errors import Bulk2scError
 
 MIN_LINES = 4  # of each class; fewer give no interval
 DEFINED = 0.95  # share of draws with a value, below which there is no interval
-
-
-def t_half(error: ArrayLike, n: ArrayLike) -> np.ndarray:
-    """Return half the width of the 95 % t interval of means with these standard errors, of n values each.
-
-    It is NaN for a single value. The arguments may be numbers or arrays of one shape.
-    """
-    n = np.asarray(n, float)
-    return stats.t.ppf(0.975, np.where(n > 1, n - 1, np.nan)) * np.asarray(error, float)
 
 
 def line_weights(lines: Iterable[str], *, n_draws: int = 2000, seed: int = 0) -> np.ndarray:
@@ -83,10 +70,6 @@ class Evidence(NamedTuple):
         """Whether no arrangement could reach p < .05, or a class has fewer than four lines."""
         return self.floor >= 0.05 or min(self.sizes, default=MIN_LINES) < MIN_LINES
 
-    def among(self, n_tests: int) -> "Evidence":
-        """Return what is left for each of so many comparisons: nothing, where none could be below .05."""
-        return self._replace(floor=1.0) if self.floor * n_tests >= 0.05 else self
-
 
 MANY_LINES = Evidence()  # as much as one likes
 
@@ -117,54 +100,8 @@ def bootstrap_interval(draws: np.ndarray, known: Evidence = MANY_LINES) -> tuple
     return tuple(np.quantile(draws, [tail, 1 - tail]))
 
 
-def bootstrap_p(value: float, draws: np.ndarray, known: Evidence = MANY_LINES) -> float:
-    """Return the two-sided p-value of no difference, from bootstrap draws of whole lines.
-
-    Draws of few lines repeat what these lines happen to show, and all fall on one side of 0 far too often. So
-    the p-value is the largest of three: that of the draws, the smallest that the lines can reach, and that of
-    the value over the standard error that its draws show, by the t distribution.
-
-    Parameters
-    ----------
-    value
-        The difference itself.
-    draws
-        Array (n_draws,). The p-value is never below one over their number.
-    known
-        What the lines can show; by default as much as one likes.
-
-    Returns
-    -------
-    float
-        NaN where `bootstrap_interval` is, or where the value is.
-    """
-    draws = _defined(draws, known)
-    if not len(draws) or np.isnan(value):
-        return np.nan
-    sides = 2 * min((draws <= 0).mean(), (draws >= 0).mean())
-    error = known.inflation * draws.std(ddof=1) if len(draws) > 1 else 0.0
-    by_t = 2 * stats.t.sf(abs(value) / error, known.df) if error > 0 else float(value == 0)
-    return float(min(1.0, max(sides, 1 / len(draws), known.floor, by_t)))
-
-
 def _defined(draws: np.ndarray, known: Evidence) -> np.ndarray:
     """Return the draws that are defined; none where the lines, or the draws, say too little."""
     draws = np.asarray(draws, float)
     defined = draws[~np.isnan(draws)]
     return defined if not known.too_little and len(defined) >= DEFINED * len(draws) else defined[:0]
-
-
-def holm(p: pd.Series) -> pd.Series:
-    """Correct a family of p-values by Holm's method; NaN are no tests and stay."""
-    tested = p.notna()
-    corrected = multipletests(p[tested], method="holm")[1] if tested.any() else []
-    return pd.Series(corrected, index=p.index[tested], dtype=float).reindex(p.index)
-
-
-def enough_draws(n_draws: int, n_tests: int) -> None:
-    """Refuse so few draws that no `bootstrap_p` could be below .05 once it is corrected for all tests."""
-    if n_tests / n_draws >= 0.05:
-        raise Bulk2scError(
-            f"n_draws is {n_draws}: corrected for {n_tests} comparisons, no p-value could be below .05; "
-            f"ask for more than {20 * n_tests}"
-        )

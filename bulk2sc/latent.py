@@ -150,8 +150,3 @@ def mmd_draws(kernel: np.ndarray, is_cell: np.ndarray, *, n_draws: int = 500, se
     dealt = rng.permuted(np.tile(is_cell, (n_draws, 1)), axis=1)
     null = np.append(np.nan, mmd(kernel, ~dealt, dealt))
     return pd.DataFrame({"draw": np.arange(-1, n_draws), "mmd": mmd(kernel, *sides), "null": null})
-
-
-def mean_by_group(values: np.ndarray, groups: Iterable[str], *, n_draws: int = 1000, seed: int = 0) -> dict:
-    """Return the mean over rows with a 95 % interval over draws of whole groups: value, low, high."""
-    return _over_groups(lambda weight: weight @ values / weight.sum(axis=1), groups, n_draws, seed)

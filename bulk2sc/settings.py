@@ -29,7 +29,7 @@ OWN_FILES = (".yml", ".py", *CELL_FILES, *(f"{ending}.gz" for ending in CELL_FIL
 # Packages whose versions may change numbers; xgboost comes under one of its two names.
 COMPUTING = (
     *("anndata", "captum", "igraph", "numba", "numpy", "pandas", "pynndescent", "scanpy", "scikit-learn"),
-    *("scipy", "statsmodels", "torch", "umap-learn", "xgboost", "xgboost-cpu"),
+    *("scipy", "torch", "umap-learn", "xgboost", "xgboost-cpu"),
 )
 
 

@@ -1,7 +1,6 @@
 """Data and a web server that several tests share."""
 
 import fcntl
-import gc
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -29,12 +28,6 @@ def standing_for(every: Iterable[str], *chosen: str) -> list:
     """Return parameters of a test: those chosen stand for the rest, which `make verify` runs."""
     marks = {True: pytest.mark.slow, False: pytest.mark.verify}
     return [pytest.param(one, marks=marks[one in chosen]) for one in every]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def imports_are_not_garbage() -> None:
-    """Spare the collections that statsmodels asks for, at each correction, the walk through all modules."""
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")

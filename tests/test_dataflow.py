@@ -12,9 +12,9 @@ PACKAGE = Path(bulk2sc.__file__).parent
 ORDER = [
     *({module} for module in ("errors", "settings", "inference", "datasets", "pp", "labels")),
     *({module} for module in ("pathways", "train", "clustering", "models", "evaluate", "compare", "panel")),
-    *({module} for module in ("calibration", "explain", "latent", "experiments")),
+    *({module} for module in ("explain", "latent", "experiments")),
     {"drugs", "published"},
-    {"prose", "say"},
+    {"say"},
     {"pl"},
 ]
 # What keeps, makes and runs stands beside them, and none of them imports it.

@@ -32,15 +32,6 @@ def test_a_line_is_never_on_both_sides_of_a_fold(noise):
     assert latent.domain_auroc(by_line, DOMAIN, [str(i) for i in range(N)]).mean() > 0.9
 
 
-def test_mean_by_group_resamples_groups():
-    values = np.repeat([0.0, 1.0], 100)
-    few = latent.mean_by_group(values, np.repeat(list("abcdefgh"), 25))
-    none = latent.mean_by_group(values, np.repeat(["a", "b"], 100))
-    many = latent.mean_by_group(values, [str(i) for i in range(200)])
-    assert few["value"] == many["value"] == none["value"] == 0.5 and np.isnan(none["low"])
-    assert few["high"] - few["low"] > 0.6 and many["high"] - many["low"] < 0.2
-
-
 def test_mmd_by_hand():
     code, is_cell = np.array([[0.0], [1], [3], [3]]), np.array([False, False, True, True])
     kernel, of_cells = latent.line_kernel(code, is_cell, ["a", "b", "c", "d"])

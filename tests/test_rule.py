@@ -7,7 +7,7 @@ from anndata import AnnData
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from bulk2sc import compare, evaluate, inference
+from bulk2sc import compare, inference
 from bulk2sc.errors import Bulk2scError
 
 
@@ -108,19 +108,6 @@ def test_lines_left_out_are_ranked_within_their_fold_and_drawn_as_lines():
     assert found.seeds["seed"].tolist() == [0, 1] and found.known.sizes == (100, 50)
     some = compare.on_lines(pd.concat(tables[:2]), lines, n_draws=20)  # fold 2 to 4 never left out
     assert sum(some.known.sizes) == response[[*order[0::5], *order[1::5]]].notna().sum()
-
-
-def test_levels_agree_with_the_judge():
-    cells, rng = made_up_cells(20), np.random.default_rng(2)
-    scores = scored(cells, {"a": rng.random((3, cells.n_obs)), "b": rng.random((1, cells.n_obs))})
-    draws = compare.on_cells(scores, cells, n_draws=300)
-    judged = evaluate.judge(scores, cells, n_draws=300)
-    for metric in ("auroc", "f1", "accuracy", "auprc"):
-        expected = judged[(judged["seed"] == -1) & (judged["metric"] == metric)]
-        found = compare.levels(draws[metric])
-        assert found["method"].tolist() == ["a", "b"]
-        columns = ["value", "low", "high"]
-        np.testing.assert_allclose(found[columns].to_numpy(), expected[columns].to_numpy(float))
 
 
 def test_weighted_spearman_is_scipys_of_repeated_lines_with_ties_and_gaps():

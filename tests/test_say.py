@@ -49,7 +49,6 @@ def test_each_verdict_has_its_wording(verdict, sentence):
 def test_verdicts_come_in_order_whatever_the_order_of_the_rows():
     found = say.effects(table(*reversed(ROWS.values())), **WORDINGS)
     assert [word for word in found.split() if word in "HLEUT"] == list("HLEUT")
-    assert set(ROWS) == set(compare.VERDICTS)
 
 
 def test_methods_with_one_verdict_share_a_sentence():

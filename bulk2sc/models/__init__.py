@@ -130,17 +130,6 @@ def load_model(folder: str | Path) -> Model:
     return _known(read_about(Path(folder))["method"]).load(folder)
 
 
-class Pretrained:
-    """A pretrained autoencoder in the place of a method that is to be fitted: its classifier alone is new."""
-
-    def __init__(self, model: Model):
-        self.model = model
-
-    def fit(self, bulk: AnnData, cells: AnnData) -> Model:
-        """Train the classifier; return the model."""
-        return self.model.fit_classifier(bulk)
-
-
 def _short(value: object) -> str:
     return f"{float(f'{value:.3g}'):g}" if isinstance(value, float) else str(value)
 

@@ -3,7 +3,6 @@
 from types import MappingProxyType
 
 import numpy as np
-import pandas as pd
 import sklearn.linear_model
 from anndata import AnnData
 from scipy.special import expit, logit
@@ -71,10 +70,6 @@ class Ridge(LinearAUC):
         self.alpha = alpha
         self.seed = seed
 
-    def predict_auc(self, adata: AnnData) -> np.ndarray:
-        """Return the predicted AUC of cells or lines, shape (n_obs,); lower means more sensitive."""
-        return self._predict(self._align(adata))
-
     def _regressor(self, X: np.ndarray, auc: np.ndarray, folds: KFold) -> BaseEstimator:
         return sklearn.linear_model.Ridge(alpha=self.alpha)
 
@@ -102,17 +97,11 @@ class RidgeCV(Ridge):
         """The chosen penalty."""
         return float(self.arrays_["alpha"])
 
-    @property
-    def sweep_(self) -> pd.DataFrame:
-        """Correlation with AUC on the lines left out, penalties (the index) x folds."""
-        return pd.DataFrame(self.arrays_["sweep"], index=pd.Index(PENALTIES, name="penalty"))
-
     def _regressor(self, X: np.ndarray, auc: np.ndarray, folds: KFold) -> BaseEstimator:
         search = GridSearchCV(
             sklearn.linear_model.Ridge(), dict(self.swept), scoring=_correlation, cv=folds, refit=False
         ).fit(X, auc)
-        by_fold = [search.cv_results_[f"split{fold}_test_score"] for fold in range(FOLDS)]
-        self.arrays_ |= {"alpha": search.best_params_["alpha"], "sweep": np.transpose(by_fold)}
+        self.arrays_["alpha"] = search.best_params_["alpha"]
         return sklearn.linear_model.Ridge(alpha=self.alpha_)
 
 
