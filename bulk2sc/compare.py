@@ -240,7 +240,7 @@ def differences(
 
 
 def decide(low: float, high: float, margin: float) -> str:
-    """Return what an interval of a difference allows: ``higher``, ``lower``, ``practically equal``, ``not clear``.
+    """Return ``higher``, ``lower``, ``practically equal`` or ``not clear``: what an interval allows to say.
 
     Higher or lower where it excludes 0; else practically equal where it lies within the margin on either
     side; else not clear. Without an interval nothing can be tested.
