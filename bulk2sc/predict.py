@@ -3,7 +3,7 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -168,7 +168,7 @@ def predict_cells(
         )
     pooled = _pooled(cells.uns["pool"]) if pool else []
     told += [f"warning: {text}" for text in dict.fromkeys(str(one.message) for one in warned)]
-    told += _own_lines(given, lines)
+    told += _own_lines(given, lines, bulk.obs_names)
     if drug == ALL:
         result, notes = _all_drugs(given, enough, lines, cells, by, facts)
         return Prediction(result, [*found, *notes, *pooled, *told])
@@ -253,12 +253,12 @@ def _pooled(found: dict) -> list[str]:
     return [f"pooled: each cell is the mean of itself and its {used} nearest in its sample{asked}"]
 
 
-def _own_lines(given: AnnData, lines: AnnData) -> list[str]:
-    """Warn where lines that the cells come from were trained on with their measured response."""
+def _own_lines(given: AnnData, lines: AnnData, every: Iterable[str]) -> list[str]:
+    """Warn of lines of the cells that were trained on, and of names that are none of `every` line."""
     tested = lines.obs_names[lines.obs["auc"].notna()] if "auc" in lines.obs else lines.obs_names
     column, known, unknown = pp.own_lines(given.obs, lines.obs_names)
     own = sorted(set(known.values()) & set(tested))
-    notes = pp.line_notes(column, unknown)
+    notes = pp.line_notes(column, [name for name in unknown if pp.known_line(name, every) is None])
     if own:
         names = ",".join(own)
         notes.append(f"warning: trained on the cells' own lines; leave them out by --exclude-lines {names}")

@@ -37,7 +37,6 @@ LONG_CELLS = {
 } | dict.fromkeys(
     (
         "labelling",
-        "your-cells",
         "ablation",
         "controls",
         "drug-panel",

@@ -1,8 +1,7 @@
 # ---
 # jupyter:
 #   bulk2sc:
-#     reads:
-#     - raw_cells
+#     form: new
 #   jupytext:
 #     formats: ipynb,py:percent
 #     notebook_metadata_filter: kernelspec,jupytext,bulk2sc,-all
@@ -18,17 +17,17 @@
 # ---
 
 # %% [markdown]
-# # Your own cells
+# # What do scores of your own cells mean?
 #
-# Everything so far was about cells whose answer is known.
-# This chapter scores cells whose answer is not: give it an `.h5ad` file and a drug.
-# It does in a notebook what `bulk2sc predict` does on the command line, step by step, so that you see what is done to your data.
+# ## The idea
 #
-# **You will learn**
+# Give a file of cells and a drug, and cells are scored that nobody has tested: what `bulk2sc predict` does on the command line, step by step.
 #
-# - what a file must contain, and what is detected by itself;
-# - which cell lines to leave out of training;
-# - how far a score can be trusted for cells that nobody has tested.
+# The default is ridge regression of the {term}`AUC` of all tested lines, with a penalty of 10,000, on all genes that lines and cells share; lines left out turn its order into a probability.
+# A rule chose it among five methods, with {doc}`pooled cells </notebooks/evaluation/pooling>` and without (`benchmarks/default_model.py`).
+#
+# Each gene is standardised over *your* cells before the weights meet it.
+# So a score says how a cell differs from the other cells of its file, in the direction in which sensitive lines differ from resistant ones.
 
 # %% tags=["parameters"]
 edition: str = "demo"  # edition whose settings and results are used
@@ -39,21 +38,23 @@ model: str = "ridge"  # method, such as ridge or shared AE
 n_seeds: int = 1  # models whose scores are averaged
 exclude_lines: list[str] = []  # cell lines to leave out of training, beside those of this edition
 
-# %%
+# %% tags=["hide-input"]
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from bulk2sc import datasets, pl, pp, predict, prose
-from bulk2sc.study import Study
+from bulk2sc import compare, datasets, pl, pp, predict, say
+from bulk2sc.book import Study
+from bulk2sc.drugs import drug_table
 
+# %% tags=["remove-input"]
 pl.style()
-study = Study(edition=edition, drug=drug)
-raw = datasets.mend(datasets.read_cells(cells_file))[0] if cells_file else study.read("raw_cells")
-bulk = datasets.load_bulk(study.settings["bulk_source"], seed=study.settings["data_seed"])
+study = Study(edition, drug=drug)
+name = cells_file or "the cells"
 
 # %% [markdown]
-# ## What the file must contain
+# ## How it is done
 #
 # Cells in rows, human genes in columns.
 #
@@ -64,109 +65,108 @@ bulk = datasets.load_bulk(study.settings["bulk_source"], seed=study.settings["da
 # | files | `.h5ad`, a 10x `.h5` or folder, a table |
 # | anything else | ignored: labels and clusters never reach the model |
 #
-# What the values are is told by the values: whole numbers are counts; the same sum in every cell, once a logarithm is undone, says which logarithm it was, and of what; genes of mean 0 and spread 1 are z-scores.
-# Where they do not tell, `cells_reading` must, such as `{values: log}`.
+# The values tell whether they are counts, logarithms or z-scores; where they do not, `cells_reading` must, such as `{values: log}`.
 
 # %%
+raw = datasets.mend(datasets.read_cells(cells_file))[0] if cells_file else study.read("raw_cells")
 drawn = np.random.default_rng(0).permutation(raw.n_obs)[:1000]
 mine = raw[np.sort(drawn)].copy()
-checked = pp.check_cells(mine, cells_file or "the cells", **cells_reading)
-Markdown(
-    f"{mine.n_obs} of {raw.n_obs} cells are scored here, with {checked.n_vars} genes. "
-    f"They were read as **{pp.detect_scale(checked)}** ({checked.uns['notes'][0]})."
-    + (" The cells are *simulated*." if raw.uns.get("simulated") else "")
-)
+checked = pp.check_cells(mine, name, **cells_reading)
+print(f"{mine.n_obs} of {raw.n_obs} cells, {checked.n_vars} genes: {checked.uns['notes'][0]}")
 
 # %% [markdown]
-# ## Which lines to leave out
-#
-# If your cells come from a cell line that GDSC has tested, the model would be trained on the very answer it is asked for.
-# Leave that line out with `exclude_lines`, spelt as you like: only letters and digits count.
+# If your cells are of a line that was screened, the model would be trained on the answer it is asked for: leave it out with `exclude_lines`.
 # The lines behind the cells of this edition are always left out.
 
 # %%
 held_out = [*exclude_lines, *([] if cells_file else raw.uns.get("held_out", []))]
-prediction = predict.predict_cells(
-    mine,
-    drug=drug,
-    exclude_lines=held_out,
-    seeds=n_seeds,
-    model=model,
-    reading=cells_reading,
-    bulk=bulk,
-    name=cells_file or "the cells",
-)
+settings = {"drug": drug, "exclude_lines": held_out, "seeds": n_seeds, "model": model}
+settings["bulk"] = study.read("bulk")
+prediction = predict.predict_cells(mine, **settings, reading=cells_reading, name=name)
+scored, score = prediction.cells, prediction.cells.obs["bulk2sc_score"]
 Markdown("\n".join(f"- {note}" for note in prediction.notes))
 
 # %% [markdown]
-# ## What comes back
-#
-# The file as it was, and in it:
-#
-# | field | content |
-# |---|---|
-# | `obs["bulk2sc_score"]` | P(sensitive), 0 to 1, higher = more sensitive |
-# | `obs["bulk2sc_response"]` | the call at .5: `sensitive` or `resistant` |
-# | `obs["bulk2sc_score_sd"]` | standard deviation of the score over models, where there are several |
-# | `obsm["X_bulk2sc"]` | the latent code, where the method has one |
-# | `uns["bulk2sc"]` | every setting, for the record |
+# The file comes back as it was, with new columns: score, call at .5 and, of several models, the spread (`bulk2sc_score_sd`).
+# A method with a code adds `obsm["X_bulk2sc"]`; `uns["bulk2sc"]` holds every setting.
 
 # %%
-scored = prediction.cells
-scored.obs[[c for c in scored.obs if c.startswith("bulk2sc_")]].head().round(3)
-
-# %% mystnb={"figure": {"caption": "Scores of the cells, by sample where the file has samples.", "name": "fig-your-scores"}, "image": {"alt": "Distribution of predicted probabilities of being sensitive, one curve per sample."}} tags=["hide-input"]
-import matplotlib.pyplot as plt
-import seaborn as sns
-
-figure, ax = plt.subplots(figsize=(6, 3))
-hue = "sample" if "sample" in scored.obs else None
-sns.kdeplot(scored.obs, x="bulk2sc_score", hue=hue, cut=0, common_norm=False, warn_singular=False, ax=ax)
-ax.axvline(0.5, color="black", linestyle="--", linewidth=0.8)
-if ax.get_legend():
-    sns.move_legend(ax, "upper left", bbox_to_anchor=(1, 1), title=None)
-_ = ax.set(xlabel="P(sensitive)", ylabel="density", xlim=(0, 1))
+scored.obs[["bulk2sc_score", "bulk2sc_response"]].head(3).round(3)
 
 # %% [markdown]
-# ## Does the form of the input matter?
-#
-# The same cells are given once more as log values, once more as z-scores, and once with Entrez ids in place of symbols (where the cells above were log values already, the first of these is the same again).
-# The scores need not be identical, because the steps before a file was written differ, but log values and Entrez ids should leave the order of the cells as it is.
-# z-scores no longer show which genes vary among the cells, so for them all shared genes are taken, and the order changes.
+# To see what a score hangs on, the upper half of the cells is scored once more, alone.
 
 # %%
+upper, alone = (score >= score.median()).to_numpy(), score.iloc[:0]
+if upper.sum() >= predict.FEW_CELLS:
+    half = predict.predict_cells(mine[upper].copy(), **settings, reading=cells_reading)
+    alone = half.cells.obs["bulk2sc_score"]
+
+# %% [markdown]
+# ## What else was found
+#
+# ### Sample by sample
+#
+# Compare samples of one file, and clusters of one sample; never the scores of two files.
+
+# %% tags=["hide-input"]
+sample = scored.obs["sample"] if "sample" in scored.obs else pd.Series("all cells", scored.obs_names)
+called = (scored.obs["bulk2sc_response"] == "sensitive").astype(float).where(score.notna())
+by = pd.DataFrame({"score": score, "called": called}).groupby(sample.astype(str))
+by = by.agg(cells=("score", "size"), mean=("score", "mean"), called=("called", "mean")).round(2)
+by.rename(columns={"mean": "mean score", "called": "share called sensitive"})
+
+# %% [markdown]
+# ### Does the form of the input matter?
+#
+# The same cells as logarithms, as z-scores, and with Entrez ids for symbols.
+
+# %% tags=["hide-input"]
 logged = pp.normalise(pp.resolve_symbols(checked))
-forms = {"log values": logged.copy(), "z-scores": logged.copy(), "Entrez ids": logged.copy()}
+forms = {form: logged.copy() for form in ("log values", "z-scores", "Entrez ids")}
 for form in ("log values", "z-scores"):
     forms[form].layers.pop("counts", None)
-forms["z-scores"].X = pp.zscore(forms["z-scores"].X)
+forms["z-scores"].X = pp.zscore(logged.X)
 entrez = datasets.gene_ids().drop_duplicates("symbol").set_index("symbol")["entrez_id"]
-forms["Entrez ids"].var_names = [entrez.get(name, name) for name in logged.var_names]
-settings = {"drug": drug, "exclude_lines": held_out, "seeds": n_seeds, "model": model, "bulk": bulk}
+forms["Entrez ids"].var_names = [entrez.get(gene, gene) for gene in logged.var_names]
 others = {form: predict.predict_cells(given, **settings).cells.obs for form, given in forms.items()}
-agreement = pd.Series(
-    {form: scored.obs["bulk2sc_score"].corr(obs["bulk2sc_score"], "spearman") for form, obs in others.items()}
-)
-agreement.rename("Spearman's rho with the scores above").to_frame().round(3)
+agreement = {form: score.corr(obs["bulk2sc_score"], "spearman") for form, obs in others.items()}
+agreement = pd.Series(agreement, name="Spearman's rho with the scores above")
+agreement.to_frame().round(3)
 
 # %% [markdown]
-# ## How far to trust it
+# ### What may be expected on real cells
+
+# %% tags=["remove-input"]
+panel = study.kept("panel")
+at = panel[(panel["method"] == "ridge") & (panel["input"] == "cells")].set_index("edition")
+atlas, mixology = at.loc["atlas"], at.loc["mixology"]
+Markdown(
+    f"The default ranks {atlas['lines']:.0f} real breast lines by their cells with a rho of "
+    f"{say.interval(atlas['value'], atlas['low'], atlas['high'])} (mean of {atlas['drugs']:.0f} drugs, 95 % interval), and "
+    f"{mixology['lines']:.0f} lung lines with {say.number(mixology['value'])}: far from an answer for one cell."
+)
+
+# %% [markdown]
+# More in {doc}`/notebooks/evaluation/drug-panel`, and drug by drug in {doc}`/notebooks/use/which-drugs`.
 #
-# - A score says how the expression of a cell resembles that of sensitive or resistant *cell lines*. Tissue, culture and the drug's way into the body are not in it.
-# - Cells are standardised against each other: a score ranks the cells of *this* file. Cells of one clone, or all normal, are still spread from low to high.
-# - A drug that is hard to predict for cell lines is not easier for cells. See how well the drug does in {doc}`/notebooks/model/classifier` and {doc}`/notebooks/evaluation/baselines` first.
-# - A treated sample has changed its expression, and part of what a score sees may be the treatment. In editions with simulated cells, as `demo`, {doc}`/notebooks/evaluation/controls` names the methods that take exposure to a drug for resistance. The default was chosen among those that do not (`benchmarks/default_model.py`); look up any other.
+# ## What could mislead us
+#
+# - Cells of one clone, or all normal, are still spread from low to high. A share called sensitive says nothing about a patient.
+# - Tissue, culture and the drug's way into the body are not in a score.
+# - In a treated sample part of a score may be the treatment ({doc}`/notebooks/evaluation/controls`).
+# - Damaged cells and doublets are scored like any others: filter them before ({doc}`/notebooks/data/single-cells`).
+# - A probability of lines is seldom calibrated for cells ({doc}`/notebooks/evaluation/calibration`).
 #
 # ## On the command line
 #
 # ```
-# bulk2sc predict cells.h5ad --drug Lapatinib --out scored.h5ad \
-#   --exclude-lines BT-474
+# bulk2sc predict cells.h5ad --drug Lapatinib --out scored.h5ad --exclude-lines BT-474
+# bulk2sc predict cells.h5ad --drug all --by cluster --out scored.h5ad
 # bulk2sc run your-cells -p cells_file /path/to/cells.h5ad -p drug Lapatinib
 # ```
 #
-# The first writes the scored file, for any drug of GDSC2; the second renders this chapter for your cells.
-# A trained model is kept, so a second prediction for the same drug and genes takes seconds.
+# The second scores every drug and lists those that lead in each cluster; the third renders this page for your cells.
 #
 # ```{exercise}
 # :label: exercise-your-cells
@@ -177,17 +177,68 @@ agreement.rename("Spearman's rho with the scores above").to_frame().round(3)
 # :class: dropdown
 # ```python
 # naive = predict.predict_cells(mine, **(settings | {"exclude_lines": []})).cells.obs["bulk2sc_score"]
-# (naive - scored.obs["bulk2sc_score"]).groupby(mine.obs["cell_line"]).mean().sort_values()
+# (naive - score).groupby(mine.obs["cell_line"].astype(str)).mean().sort_values()
 # ```
 # Lines that were tested move towards their own measured response: part of that is memory, not prediction.
 # ````
 #
-# ## What was written
-#
-# The share of cells called sensitive and the agreement between forms of input, in `your-cells.csv`.
+# ```{admonition} Quiz
+# :class: dropdown tip
+# All cells of a file are of one very resistant line. How many will be called sensitive? **Answer:** some, often about half. The cells are compared with each other, and none is known to be resistant.
+# ```
 
-# %%
-called = pd.Series({"called sensitive": (scored.obs["bulk2sc_response"] == "sensitive").mean()})
-values = pd.concat([called, agreement.rename(lambda form: f"rho, {form}")])
-rows = values.rename_axis("metric").rename("value").reset_index().assign(method=model)
-prose.written(study.rows(rows))
+# %% tags=["details", "hide-input"]
+values = {"called sensitive": called.mean(), "mean score, upper half": score[upper].mean()}
+values |= {"mean score, upper half alone": alone.mean()} | {
+    f"rho, {form}": v for form, v in agreement.items()
+}
+values = pd.Series(values).rename_axis("metric").rename("value").reset_index()
+study.write("your-cells", values.assign(method=model)).round(3)
+
+# %% tags=["details", "hide-input"]
+columns = {"bulk": "AUROC on lines left out", "exposure": "more called resistant when treated"}
+columns |= {"atlas": "rho, 26 breast lines", "mixology": "rho, 5 lung lines"}
+rule = study.kept("default_model").set_index("candidate")
+rule[["default", *columns]].rename(columns=columns).round(2)
+
+# %% tags=["in-short", "remove-input"]
+kind = "simulated" if raw.uns.get("simulated") else "real"
+share = say.percent(called.mean())
+sentences = [f"`{model}` calls {share} of {score.notna().sum()} **{kind}** cells sensitive to {drug}."]
+if len(alone):
+    sentences.append(
+        "**Scores compare the cells of one file**: of the upper half, "
+        f"{say.percent(called[upper].mean())} are called sensitive among the others and {say.percent((alone >= 0.5).mean())} alone."
+    )
+known = mine[mine.obs["truth"].notna()] if "truth" in mine.obs else mine[:0]
+if known.n_obs and known.obs["truth"].nunique() == 2:
+    rows = pd.DataFrame({"method": model, "seed": 0, "cell": mine.obs_names, "score": score.to_numpy()})
+    rows = rows[rows["cell"].isin(known.obs_names[score[known.obs_names].notna()])]
+    level = compare.levels(compare.on_cells(rows, known[rows["cell"]])["auroc"]).iloc[0]
+    ends = f"95 % interval {say.number(level['low'])} to {say.number(level['high'])}"
+    ends = "too few lines for an interval" if pd.isna(level["low"]) else ends
+    sentences.append(
+        f"Here the answers of their lines are known: AUROC {say.number(level['value'])} ({ends})."
+    )
+else:
+    sentences.append("Their answers are not known: nothing here says how right the scores are.")
+about = drug_table()
+if drug in about.index and not settings["bulk"].uns.get("made_up"):
+    at_random, tissue_out = about.loc[drug, ["spearman_random", "spearman_tissue_out"]]
+    sentences.append(
+        f"For lines left out, predictions of {drug} reach a rho of {say.number(at_random)}, without like lines {say.number(tissue_out)}."
+    )
+Markdown(" ".join(sentences))
+
+# %% mystnb={"figure": {"caption": "Scores of all cells (grey), of the upper half among the others (blue), and of the same half scored alone (orange). Dashed: the call.", "name": "fig-your-scores"}, "image": {"alt": "Three histograms of the predicted probability of being sensitive; the upper half of the cells moves back to the middle when it is scored alone."}} tags=["in-short", "hide-input"]
+ax, bins = plt.subplots(figsize=(6, 2.9))[1], np.linspace(0, 1, 41)
+ax.hist(score.dropna(), bins, color="#d5d5d5", label="all cells")
+ax.hist(
+    score[upper], bins, color=pl.SENSITIVE, histtype="step", linewidth=2, label="upper half, among the others"
+)
+ax.hist(
+    alone.dropna(), bins, color=pl.RESISTANT, histtype="step", linewidth=2, label="upper half, scored alone"
+)
+ax.axvline(0.5, color="black", linestyle="--", linewidth=0.8)
+ax.set(xlabel=f"P(sensitive to {drug})", ylabel="cells", xlim=(0, 1))
+_ = ax.figure.legend(loc="outside lower center", ncols=3, fontsize=8)
