@@ -37,7 +37,6 @@ from bulk2sc.prose.model import against_components, mixed, own_places, reconstru
 from bulk2sc.prose.origin import (
     NOT_JUDGED,
     classes,
-    counts_used,
     judged_cells,
     kind_of_expression,
     origin_of_cells,
@@ -55,7 +54,6 @@ from bulk2sc.prose.words import (
     heading,
     interval,
     listing,
-    over_runs,
     percent,
     rounded,
     share,

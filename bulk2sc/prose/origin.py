@@ -74,13 +74,3 @@ def origin_of_cells(cells: Mapping, lines: Mapping, source: str) -> str:
         f"**The cells on this page are simulated**, from the profiles of {len(cells['held_out'])} "
         f"{lines_are} lines that leave the training data. What is found in them holds for the simulation."
     )
-
-
-def counts_used(kind: str) -> str:
-    """Warn where rounded abundances stand in for counts (`pp.with_counts`), with a space at the end."""
-    if kind == "measured":
-        return ""
-    return (
-        "**The source has no counts**: where a method models counts, abundances per 10,000, rounded, stand "
-        "in for them. "
-    )

@@ -140,16 +140,3 @@ def heading(metric: str) -> str:
 def rounded(table: pd.DataFrame, *, digits: int = 3) -> pd.DataFrame:
     """Return a table of numbers as text with so many digits, blank where a number is not known."""
     return table.map(lambda value: "" if pd.isna(value) else f"{value:z.{digits}f}")
-
-
-def over_runs(row: Mapping[str, float], *, digits: int = 2) -> str:
-    """Format a mean over runs with its interval, ``0.71 (0.60 to 0.80)``; the mean alone where runs agree.
-
-    A silhouette that is not defined reads ``no width``.
-    """
-    if pd.isna(row["value"]):
-        return "no width"
-    mean = f"{row['value']:.{digits}f}"
-    if pd.isna(row["low"]) or row["high"] - row["low"] < 10**-digits:
-        return mean
-    return f"{mean} ({row['low']:.{digits}f} to {row['high']:.{digits}f})"

@@ -261,6 +261,8 @@ if wide.notna().any():
         f"and {name} {say.number(wide[name]) if pd.notna(wide[name]) else 'finds one cluster'}. "
         "A width measured on a code that was trained for clusters is no evidence of them."
     )
+if "counts" not in cells.layers:
+    parts.append("The source has no counts: rounded abundances stand in for them.")
 if clustering_epochs < 200:
     parts.append(f"Networks learn for {clustering_epochs} epochs here, for 200 in the paper.")
 Markdown(" ".join(parts))
