@@ -158,7 +158,7 @@ full.round(2)
 # %% tags=["remove-input"]
 few = full["500 counts"]
 Markdown(
-    f"With 500 counts AttentionAE-sc has a width of {say.number(few.loc['AttentionAE-sc', 'ASW'])} and an ARI of "
+    f"At 500 counts AttentionAE-sc has a width of {say.number(few.loc['AttentionAE-sc', 'ASW'])} and an ARI of "
     f"{say.number(few.loc['AttentionAE-sc', 'ARI'])}; Leiden {say.number(few.loc['Leiden', 'ASW'])} and "
     f"{say.number(few.loc['Leiden', 'ARI'])}."
 )
@@ -226,7 +226,7 @@ agreements = [f"{index}, {name}" for name in truths for index in ("ARI", "NMI")]
 means.loc["cells"].reindex(columns=agreements).round(2)
 
 # %% [markdown] tags=["details"]
-# **What the public code of AttentionAE-sc has wrong, and is put right here**
+# **Errors of the public code of AttentionAE-sc, put right here**
 #
 # - the exponent of the Student-t kernel behind $q$ is divided after the power instead of before;
 # - the target $p$ is not held fixed, so that it moves with $q$;
@@ -261,6 +261,8 @@ if wide.notna().any():
         f"and {name} {say.number(wide[name]) if pd.notna(wide[name]) else 'finds one cluster'}. "
         "A width measured on a code that was trained for clusters is no evidence of them."
     )
+if "counts" not in cells.layers:
+    parts.append("The source has no counts: rounded abundances stand in for them.")
 if clustering_epochs < 200:
     parts.append(f"Networks learn for {clustering_epochs} epochs here, for 200 in the paper.")
 Markdown(" ".join(parts))

@@ -205,11 +205,11 @@ def from_cluster(column):
     return sizes.max(axis=1).sum() / sizes.to_numpy().sum()
 
 
-purity = {name: from_cluster(column) for name, column in list(answers.items())[:2]}
-Markdown(
-    f"It gives {say.percent(purity['by sample'])} of the labels by sample, "
-    f"and {say.percent(purity['after exclusion'])} of those after exclusion."
-)
+text = "No cell has a label here, so there is nothing to give."
+if obs["response"].notna().any():
+    purity = [say.percent(from_cluster(column)) for column in ("response_unfiltered", "response")]
+    text = f"It gives {purity[0]} of the labels by sample, and {purity[1]} of those after exclusion."
+Markdown(text)
 
 # %% [markdown]
 # Later chapters therefore judge by the truth of the line where it is known.

@@ -287,11 +287,10 @@ def domains(pair, mask, *, variant, seed, hidden, max_epochs, patience: int = 20
     apart = latent.mmd_draws(*latent.line_kernel(code, is_cell, unit))
     found = {"AUROC of the domain": latent.domain_auroc(code, is_cell, unit).mean()}
     found |= {"MMD": apart["mmd"][0], "MMD by chance, up to": apart["null"].quantile(0.95)}
-    judged = cells.obs["truth"].notna().to_numpy()
-    on_cells = (
-        np.nan if score is None else evaluate.metrics(cells.obs["truth"][judged], score[judged])["auroc"]
-    )
-    return found | {"AUROC on cells": on_cells}
+    judged, found["AUROC on cells"] = cells.obs["truth"].notna().to_numpy(), np.nan
+    if score is not None and cells.obs["truth"].nunique() == 2:
+        found["AUROC on cells"] = evaluate.metrics(cells.obs["truth"][judged], score[judged])["auroc"]
+    return found
 
 
 size = {"hidden": alignment_hidden, "max_epochs": alignment_epochs}
