@@ -219,7 +219,7 @@ if len(own) > 1:
     )
 said = "Cells of one line have no other lines to mix with."
 if line.nunique() > 1:
-    said = f"Around **{kind}** cells, lines and cells mix {say.number(cell_side[f'top {top}'])} on the top {top} dimensions, {say.number(cell_side['whole embedding'])} on the whole embedding and {say.number(cell_side['expression'])} in expression (1: as if at random)."
+    said = f"Around **{kind}** cells, neighbours of other lines are bulk {say.number(cell_side[f'top {top}'])} times as often as at random on the top {top} dimensions, {say.number(cell_side['whole embedding'])} times on the whole embedding and {say.number(cell_side['expression'])} times in expression."
 Markdown(
     f"{said} "
     + say.effects(
@@ -234,9 +234,9 @@ Markdown(
 )
 
 # %% mystnb={"figure": {"caption": "Left: UMAP of lines and cells on the leading dimensions, as in the paper's Figure 6c. Middle and right: mixing around cells (dashed: random domains) and the share of other lines that lie nearer than the own (dashed: guessing), with 95 % intervals over lines.", "name": "fig-latent"}, "image": {"alt": "A scatter plot of lines and cells, and two panels of dots with intervals, one row per view of the data."}} tags=["in-short", "hide-input"]
-shown = [name for name in ("mixing around cells", "other lines nearer") if name in draws]
+shown = [name for name, found in draws.items() if found.value.notna().all()]
 size = {"figsize": (4 + 2.6 * len(shown), 3), "width_ratios": [1.3, *([1] * len(shown))]}
-figure, (ax, *panels) = plt.subplots(1, 1 + len(shown), **size)
+figure, ((ax, *panels),) = plt.subplots(1, 1 + len(shown), squeeze=False, **size)
 for name, colour in {"lines": pl.NEUTRAL, "cells": pl.SENSITIVE}.items():
     look = {"s": 7, "color": colour, "alpha": 0.6, "linewidth": 0}
     ax.scatter(*pictures[f"top {top}"][domain == name].T, label=name, **look)

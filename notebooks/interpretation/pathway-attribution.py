@@ -190,16 +190,24 @@ _ = side.tick_params(left=False)
 
 # %% tags=["remove-input"]
 separating = skill.index[skill["verdict"] == "higher"]
-told = (
+untested = (skill["verdict"] == "cannot be tested").all()
+Markdown(
     "Without labels of both classes, or with fewer than four lines a side, nothing can be said."
-    if (skill["verdict"] == "cannot be tested").all()
+    if untested
     else f"{len(separating) or 'None'} of the {top} clearly {'ranks' if len(separating) == 1 else 'rank'} sensitive cells above resistant ones."
 )
+
+# %% [markdown]
+# ### Names and sizes
+#
+# The {term}`free dimensions` may write to every gene. The more of the attribution they hold, the less the names of the others explain.
+
+# %% tags=["remove-input"]
 free = ranking.index[ranking["free"]]
 share = ranking.loc[free, "mean absolute"].sum() / ranking["mean absolute"].sum()
 size = stats.spearmanr(ranking.loc[named, "genes"], first).statistic
 Markdown(
-    f"{told}\n\n### Names and sizes\n\nThe {len(free)} {{term}}`free dimensions`, {say.percent(len(free) / len(ranking))} of all, hold {say.percent(share)} of the attribution. "
+    f"The {len(free)} free dimensions, {say.percent(len(free) / len(ranking))} of all, hold {say.percent(share)} of the attribution. "
     f"Among named ones, attribution {'hardly follows' if abs(size) < 0.3 else 'rises with' if size > 0 else 'falls with'} the number of genes: Spearman's rho is {say.number(size)}."
 )
 
@@ -245,11 +253,11 @@ mean = shared.groupby("list")["in common"].mean()
 Markdown(
     f"{len(unnamed) or 'None'} of the {top} leading dimensions {'has' if len(unnamed) == 1 else 'have'} no name"
     + (f", among them the first {leading}. " if leading > 1 else ". ")
-    + f"Another seed gives {'another' if mean['another seed'] < top / 2 else 'much the same'} list: of the {top} leading *named* dimensions it shares {mean['another seed']:.1f}, as against {expected:.1f} of two random lists. "
+    + f"Another seed gives {'another' if mean['another seed'] < (top + expected) / 2 else 'much the same'} list: of the {top} leading *named* dimensions it shares {mean['another seed']:.1f}, as against {expected:.1f} of two random lists. "
     f"On the same encoder, a new classifier shares {mean['same encoder, another seed']:.1f}, and one trained on permuted labels {mean['same encoder, permuted labels']:.1f}. "
     + (
         f"{len(separating) or 'None'} of the {top} leaders clearly {'ranks' if len(separating) == 1 else 'rank'} sensitive **{kind}** cells above resistant ones."
-        if (skill["verdict"] != "cannot be tested").any()
+        if not untested
         else f"Whether the leaders separate these **{kind}** cells, lines or labels are too few to tell."
     )
 )

@@ -242,7 +242,7 @@ Markdown(
         higher="{n} of 4 {n:beats|beat} ridge: {methods}.",
         lower="{n} of 4 {n:is|are} worse than ridge, by {by}: {methods}.",
         equal="{n} of 4 {n:does|do} as well as ridge: {methods}.",
-        unclear="",
+        unclear="Between ridge and {n} of 4 they do not decide.",
         untested="",
     )
     + f" The book uses *{in_use}*; it calls {arrived.loc['cells', 'called sensitive']} of the **{kind}** cells sensitive."

@@ -243,7 +243,7 @@ share = ae.WEIGHTS[weights]["difference"] * kept["difference"] / kept["total"]
 Markdown(
     f"Training ran for {say.counted(last, 'epoch')} and kept the weights of epoch {best}"
     + (": longer training would rebuild more. " if best == last else ". ")
-    + f"There, the difference loss is {100 * share:.1g} % of the total, and would be about {100 * share * model.batch_size:.1g} % undivided."
+    + f"There, the difference loss is {100 * share:.2g} % of the total, and would be about {100 * share * model.batch_size:.2g} % undivided."
 )
 
 # %% [markdown]
