@@ -173,7 +173,8 @@ _ = ax.figure.legend(loc="outside lower center", ncols=2)
 # %%
 measures = {"total_counts": "library size", "n_genes_by_counts": "genes detected"}
 measures |= {"pct_counts_mt": "% mitochondrial"}
-known = {name: cells.obs[column].rank(pct=True) for column, name in measures.items() if column in cells.obs}
+found = {name: cells.obs[column] for column, name in measures.items() if column in cells.obs}
+known = {name: values.rank(pct=True) for name, values in found.items() if values.nunique() > 1}
 known |= {"no relation": pd.Series(0.5, cells.obs_names)}
 wide = pd.DataFrame(known).rename_axis("cell").reset_index()
 quality = compare.on_cells(wide.melt("cell", var_name="method", value_name="score").assign(seed=0), cells)
