@@ -28,22 +28,6 @@ TAGS = {
     "solution",
 }
 FOLDED = {"parameters", "hide-input", "remove-input", "remove-cell", "hide-cell", "solution"}
-# Visible cells of 13 to 15 lines that a chapter still has; a number here may only fall.
-LONG_CELLS = {
-    "classifier": 3,
-    "latent-space": 2,
-    "pathway-attribution": 3,
-} | dict.fromkeys(
-    (
-        "bulk-response",
-        "single-cells",
-        "pathways",
-        "drug-panel",
-        "shared-encoder",
-        "your-cells",
-    ),
-    1,
-)
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -108,12 +92,9 @@ def test_a_notebook_has_one_title(path):
 @each_notebook
 def test_cells_are_short_and_longer_ones_folded(path):
     """Parameters are a list, of one line each but for lists, which the formatter breaks."""
-    over = 0
     for cell in code_cells(path):
         lines, tags = len(cell.source.splitlines()), set(cell.metadata.get("tags", []))
-        assert lines <= (40 if tags & FOLDED else 15) or "parameters" in tags, cell.source
-        over += lines > 12 and not tags & FOLDED
-    assert over <= LONG_CELLS.get(path.stem, 0), "fold a cell of more than 12 lines, or shorten it"
+        assert lines <= (40 if tags & FOLDED else 12) or "parameters" in tags, cell.source
 
 
 @each_notebook

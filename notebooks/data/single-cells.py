@@ -1,10 +1,8 @@
 # ---
 # jupyter:
-#   bulk2sc:
-#     form: new
 #   jupytext:
 #     formats: ipynb,py:percent
-#     notebook_metadata_filter: kernelspec,jupytext,bulk2sc,-all
+#     notebook_metadata_filter: kernelspec,jupytext,-all
 #     text_representation:
 #       extension: .py
 #       format_name: percent
