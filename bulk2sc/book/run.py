@@ -236,7 +236,7 @@ def main(asked: dict[str, Any]) -> int:
     seconds = time.monotonic() - started
     budget = load_edition(asked["edition"]).budgets.get(asked["name"])
     over = f", over its budget of {budget:g} s" if budget and seconds > budget else ""
-    print(f"{asked['name'].partition('_')[0]} … {seconds:.0f} s{over}", flush=True)
+    print(f"{asked['name'].rpartition('_')[0] or asked['name']} … {seconds:.0f} s{over}", flush=True)
     return 0
 
 
