@@ -38,7 +38,7 @@ ONE_SAMPLE = {  # what pages say of cells of one sample, in the order of the boo
     "labelling": "120 of 120 cells have a label before any exclusion",
     "shared-encoder": "Whether the domains can be told apart in the shared code cannot be judged",
     "baselines": "So few lines cannot decide between it and others.",
-    "calibration": "so few lines decide nothing about the Brier score",
+    "calibration": "So few lines decide nothing about the Brier score.",
 }
 STUDY_CHAPTERS = list(ONE_SAMPLE)
 
