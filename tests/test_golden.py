@@ -50,3 +50,10 @@ def test_what_drifts_is_noticed(chapter, method, change, drifts):
     after = before.where(before.index.get_level_values("column") == "low", before + change)
     assert len(before) == 3 and len(frozen.drifted(after, before)) == drifts
     assert len(frozen.drifted(after.iloc[1:], before)) == 1, "a number is gone"
+
+
+def test_how_far_a_network_may_move_depends_on_the_measure():
+    found = pd.DataFrame({"method": ["shared AE"], "Brier score": [0.2], "AUROC": [0.8]})
+    before = pd.concat({"calibration/calibration": frozen.numbers(found)}, names=frozen.INDEX)
+    drifted = frozen.drifted(before + 0.06, before)
+    assert drifted.index.get_level_values("column").tolist() == ["Brier score"]

@@ -38,7 +38,7 @@ ONE_SAMPLE = {  # what pages say of cells of one sample, in the order of the boo
     "labelling": "120 of 120 cells have a label before any exclusion",
     "shared-encoder": "The lines of the cells are too few to compare it with principal components",
     "baselines": "So few lines cannot decide between it and others.",
-    "calibration": "so few lines decide nothing about the Brier score",
+    "calibration": "So few lines decide nothing about the Brier score.",
 }
 STUDY_CHAPTERS = list(ONE_SAMPLE)
 

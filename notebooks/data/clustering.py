@@ -74,7 +74,7 @@ cells = study.read("cells")
 # | graph AE, after scGNN {cite:p}`wang2021scgnn` | code of the neighbour graph | Leiden, resolution 1 |
 # | AttentionAE-sc | code, trained for clusters | Leiden, resolution 0.1 |
 #
-# No method sees a label. Each clusters the cells, and the same cells with *permuted genes*: each gene's counts are shuffled over the cells, so that nothing is left to find.
+# No method sees a label; agreement with what is known is measured by the {term}`ARI` {cite:p}`hubert1985`. Each clusters the cells, and the same cells with *permuted genes*: each gene's counts are shuffled over the cells, so that nothing is left to find.
 
 
 # %%

@@ -308,7 +308,9 @@ if len(fitted):
     ends = say.listing(say.number(by_view["AUROC of the domain"].agg(end)) for end in ("min", "max"))
     text = (
         f"The AUROC of the domain lies between {ends}; by MMD the domains are further apart than chance in {beyond} of "
-        f"{len(by_view)} views. The closest, by MMD, is {closest}; the highest AUROC on cells has {best}."
+        f"{len(by_view)} views. The closest, by MMD, is {closest}"
+        + (", which" if closest == best else f"; {best}")
+        + " has the highest AUROC on cells."
     )
 Markdown(text)
 
@@ -361,13 +363,14 @@ if both:
     errors = quality.loc[methods, "ECE"].sort_values()
     bar = quality["ECE of exact scores, up to"]
     beyond = [m for m in errors.index if errors[m] > bar[m]]
-    text = f"On **{kind}** cells of {say.counted(len(set(line)), 'line')} " + say.effects(
+    share = "giving every cell the share of sensitive lines"
+    text = f"**{kind.capitalize()}** cells of {say.counted(len(set(line)), 'line')}. " + say.effects(
         versus,
-        lower="the scores of {methods} are better than giving every cell the share of sensitive lines (Brier score lower by {by}).",
-        higher="{methods} {n:is|are} worse than giving every cell the share of sensitive lines, by {by}.",
-        equal="{methods} {n:is|are} practically as good as that share.",
-        unclear="For {methods} the lines do not decide.",
-        untested="so few lines decide nothing about the Brier score.",
+        lower=f"{{methods}} {{n:is|are}} better than {share} (Brier score lower by {{by}}).",
+        higher=f"{share.capitalize()} beats {{methods}}, by a Brier score of {{by}}.",
+        equal=f"{{methods}} {{n:does|do}} practically as well as {share} (Brier score).",
+        unclear=f"Whether {{methods}} {{n:is|are}} better than {share}, the lines do not decide (Brier score).",
+        untested="So few lines decide nothing about the Brier score.",
     )
     text += f" The calibration error runs from {say.number(errors.iloc[0])} ({errors.index[0]}) to {say.number(errors.iloc[-1])} ({errors.index[-1]}); "
     text += f"for {len(beyond) or 'none'} of {len(methods)} methods it is more than exact scores might show on these lines."
