@@ -226,7 +226,7 @@ Markdown(
         lower="On {methods} cells have fewer bulk neighbours than in expression.",
         equal="On {methods} that is practically as in expression.",
         unclear="For {methods} the lines do not decide whether the encoder changes that.",
-        untested="The cells come from too few lines for intervals.",
+        untested="The cells come from too few lines for intervals." if line.nunique() > 1 else "",
     )
     + f" {found}"
 )

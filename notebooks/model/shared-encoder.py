@@ -185,9 +185,9 @@ separation.round(3)
 
 # %% tags=["remove-input"]
 twice = separation["predictable"].clip(lower=0)
-apart = [domain for domain, row in separation.iterrows() if row["overlap"] < row["permuted"]]
+above = [domain for domain, row in separation.iterrows() if row["overlap"] > row["permuted"]]
 Markdown(
-    f"Overlap is below that of permuted rows in {say.listing(apart) if apart else 'neither domain'}. "
+    f"Overlap is {'above' if above else 'below'} that of permuted rows in {say.listing(above or separation.index)}. "
     f"A regression on the private embedding finds {say.percent(twice['lines'])} of the shared one in lines and {say.percent(twice['cells'])} in cells"
     + (": the two are not kept apart." if twice.max() > 0.1 else ": they carry different things.")
 )
