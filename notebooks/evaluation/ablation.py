@@ -153,7 +153,7 @@ for ax, (title, (rung, term)) in zip(axes, shown.items(), strict=True):
         ax.plot(first + run["epoch"], run["value"], "-" if split == "train" else "--", **look)
     ax.set(title=title, xlabel="epoch", ylabel=term)
 axes[1].sharey(axes[0])
-axes[1].set_ylabel("")
+_ = axes[1].set_ylabel("")
 
 # %% tags=["remove-input"]
 entropy = parts["training"].query("term == 'cross-entropy' and schedule == 'joint'")
