@@ -49,7 +49,8 @@ def numbers(rows: pd.DataFrame) -> pd.Series:
     if "metric" in rows:
         rows = rows[rows["metric"] != "seconds"]  # differ from run to run
     names = rows.select_dtypes(exclude="float").drop(columns=["edition", "chapter"], errors="ignore")
-    names = names.apply(lambda row: "; ".join(f"{k}={v}" for k, v in row.dropna().items()), axis=1)
+    told = [[f"{k}={v}" for k, v in row.items() if pd.notna(v)] for row in names.to_dict("records")]
+    names = pd.Series(["; ".join(row) for row in told], index=rows.index, dtype=str)
     again = names.groupby(names).cumcount()
     rows = rows.select_dtypes("float").set_axis(names + " #" + again.astype(str))
     return rows.stack(future_stack=True).dropna()
