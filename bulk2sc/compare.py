@@ -112,7 +112,8 @@ def on_lines(scores: pd.DataFrame, lines: AnnData, *, n_draws: int = 2000, seed:
     n_draws, seed
         Draws of the lines, and their seed.
     """
-    rank = scores.groupby(["method", "seed"], sort=False)["score"].rank(pct=True)
+    of_fold = scores.groupby(["method", "seed"], sort=False)["score"]
+    rank = (of_fold.rank() - 0.5) / of_fold.transform("size")  # the middle is one half, however large a fold
     ranked = scores.assign(score=rank, seed=scores["seed"] // FOLDS)
     rounds = ranked.groupby("cell")["seed"].nunique()
     common = lines.obs_names[lines.obs_names.isin(rounds.index[rounds == ranked["seed"].nunique()])]

@@ -110,6 +110,17 @@ def test_lines_left_out_are_ranked_within_their_fold_and_drawn_as_lines():
     assert sum(some.known.sizes) == response[[*order[0::5], *order[1::5]]].notna().sum()
 
 
+def test_a_constant_answer_on_lines_left_out_is_one_half_whatever_the_size_of_its_fold():
+    response = pd.Series(np.tile([1.0, 0.0, 1.0, 0.0, 0.0], 11)[:54], [f"l{i}" for i in range(54)])
+    folds = np.array_split(response.index, 5)  # of 11 and 10 lines
+    tables = [
+        pd.DataFrame({"method": "a", "seed": i, "cell": fold, "score": 1.0}) for i, fold in enumerate(folds)
+    ]
+    lines = AnnData(obs=response.to_frame("response"))
+    found = compare.on_lines(pd.concat(tables), lines, n_draws=50)
+    assert found.value["a"] == 0.5 and (found.draws["a"].dropna() == 0.5).all()
+
+
 def test_weighted_spearman_is_scipys_of_repeated_lines_with_ties_and_gaps():
     rng = np.random.default_rng(3)
     sensitivity = rng.integers(0, 6, 15).astype(float)
