@@ -16,7 +16,7 @@ NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody listens
 
 
 def a_file(name, content, url):
-    return File(name, url, len(content), hashlib.sha256(content).hexdigest())
+    return File(name=name, url=url, size=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def register(monkeypatch):
     """Make a registry of one source, `mine`."""
 
     def make(*files):
-        mine = {"mine": Source("mine", "t", "l", {}, "f", files)}
+        mine = {"mine": Source(key="mine", title="t", licence="l", citation={}, loader="f", files=[*files])}
         monkeypatch.setattr(registry, "sources", lambda: mine)
 
     return make

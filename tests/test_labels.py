@@ -204,8 +204,10 @@ def test_cells_of_which_nothing_is_known_have_no_response():
 
 def rule_of(**form):
     """A rule of one form: arms by obs["treated"], steps as given."""
-    arms = rules.Arms("treated", control=("False",), treated=("True",), reference="us")
-    return rules.Rule("ours.yml", "ours", [rules.Form("cells", **{"arms": arms} | form)])
+    arms = rules.Arms(column="treated", control=["False"], treated=["True"], reference="us")
+    return rules.Rule(
+        name="ours.yml", text="", title="ours", forms=[rules.Form(about="cells", **{"arms": arms} | form)]
+    )
 
 
 def test_a_rule_without_dominance_and_markers_excludes_nobody(treated_cells):
@@ -220,7 +222,7 @@ def test_literature_goes_before_arm_and_step_1_but_not_before_step_2(treated_cel
     # c0: control, c31: control among treated, c40: treated, c75: a normal cell; what is said contradicts all.
     said = {"c0": "R", "c31": "R", "c40": "S", "c75": "S"}
     treated_cells.obs["said"] = treated_cells.obs_names.map(said)
-    literature = rules.Literature("said", sensitive=("S",), resistant=("R",), reference="Somebody 1999")
+    literature = rules.Literature(column="said", sensitive=["S"], resistant=["R"], reference="Somebody 1999")
     rule = rule_of(dominance=0.8, markers=labels.MARKERS, literature=literature)
     obs = labels.label_cells(treated_cells, rule).obs
     np.testing.assert_array_equal(obs.loc[list(said), "response"], [0, 0, 1, NAN])
@@ -235,7 +237,7 @@ def test_literature_goes_before_arm_and_step_1_but_not_before_step_2(treated_cel
 
 def test_literature_alone_labels_whom_it_names():
     cells = cells_of(["A", "B", "C"], kind=["par", "br", None])
-    literature = rules.Literature("kind", sensitive=("par",), resistant="others", reference="us")
+    literature = rules.Literature(column="kind", sensitive=["par"], resistant="others", reference="us")
     obs = labels.label_cells(cells, rule_of(arms=None, literature=literature)).obs
     np.testing.assert_array_equal(obs["response"], [1, 0, NAN])
     np.testing.assert_array_equal(obs["response_unfiltered"], [1, 0, NAN])
@@ -244,7 +246,7 @@ def test_literature_alone_labels_whom_it_names():
 
 def test_cells_that_the_rule_leaves_out_or_that_lack_a_level_leave_the_data():
     cells = cells_of(list("ABCDE"), day=[0, 14, 0.25, NAN, 0])
-    arms = rules.Arms("day", control=("0",), treated=("14",), left_out=("0.25",), reference="us")
+    arms = rules.Arms(column="day", control=["0"], treated=["14"], left_out=["0.25"], reference="us")
     labelled = labels.label_cells(cells, rule_of(arms=arms))
     assert labelled.obs["cell_line"].tolist() == ["A", "B", "E"]
     assert labelled.obs["treated"].dtype == bool and labelled.obs["treated"].tolist() == [False, True, False]

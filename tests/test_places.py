@@ -7,7 +7,6 @@ import json
 import subprocess
 import tarfile
 import zipfile
-from dataclasses import replace
 from urllib.parse import quote, urlsplit
 
 import formats
@@ -22,7 +21,7 @@ from bulk2sc.errors import Bulk2scError
 
 COUNTS = gzip.compress(bytes(range(256)) * 3000, mtime=0)
 CELLS = b"cell\tPre\n"
-FIRST, SECOND = ("S1_*.h5ad",), ("S1_counts.txt*", "S1_metadata.txt*")
+FIRST, SECOND = ["S1_*.h5ad"], ["S1_counts.txt*", "S1_metadata.txt*"]
 NAMES = ["S1_counts.txt.gz", "S1_metadata.txt"]
 
 
@@ -51,8 +50,10 @@ def register(monkeypatch, geo):
     """Make a registry of one source, `S1`: the article 7 of Figshare, else a folder of GEO."""
 
     def make(*alternatives):
-        given = alternatives or (Alternative("figshare:7", FIRST), Alternative(geo, SECOND))
-        source = {"S1": Source("S1", "t", "l", {}, "f", alternatives=given)}
+        choices = [("figshare:7", FIRST), (geo, SECOND)]
+        given = [Alternative(place=place, files=files) for place, files in alternatives or choices]
+        about = {"title": "t", "licence": "l", "citation": {}, "loader": "f"}
+        source = {"S1": Source(key="S1", alternatives=given, **about)}
         monkeypatch.setattr(registry, "sources", lambda: source)
 
     make()
@@ -150,7 +151,7 @@ def test_figshare_can_only_point_to_the_web(register, server, address):
     "name", ["../S1_x.h5ad", "/S1_x.h5ad", ".S1_x.h5ad", "S1_x\n.h5ad", "S1_x.h5ad.part"]
 )
 def test_names_that_could_leave_the_folder_are_not_taken(register, server, name):
-    register(Alternative("figshare:7", ("*",)))
+    register(("figshare:7", ["*"]))
     serve_figshare(server, {name: STUDY})
     with pytest.raises(Bulk2scError, match="it has none at all"):
         fetch("S1")
@@ -380,10 +381,10 @@ def at_geo(monkeypatch, server):
     geo, given = "https://ftp.ncbi.nlm.nih.gov", registry.sources()
 
     def moved(each):
-        return replace(each, place=each.place.replace(geo, server.url))
+        return each.model_copy(update={"place": each.place.replace(geo, server.url)})
 
     here = {
-        key: replace(about, alternatives=tuple(map(moved, about.alternatives)))
+        key: about.model_copy(update={"alternatives": [moved(each) for each in about.alternatives]})
         for key, about in given.items()
     }
     monkeypatch.setattr(registry, "sources", lambda: here)
