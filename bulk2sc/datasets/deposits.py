@@ -10,9 +10,10 @@ import pandas as pd
 from scipy import sparse
 from sklearn.preprocessing import normalize
 
+from bulk2sc.datasets.cells import by_symbol
 from bulk2sc.datasets.documented import remedy
+from bulk2sc.datasets.fetch import fetch
 from bulk2sc.datasets.files import read_cells
-from bulk2sc.datasets.genes import sum_by_symbol
 from bulk2sc.datasets.matrices import Unlike, opened, separator_of, share_known
 from bulk2sc.datasets.values import stored
 from bulk2sc.errors import Bulk2scError
@@ -22,26 +23,25 @@ SENSITIVE = {"1": "1", "1.0": "1", "True": "1", "0": "0", "0.0": "0", "False": "
 SAMPLE_COLUMNS = ("sample", "orig.ident", "batch")  # where the study's own files may say it
 
 
-def load(key: str, paths: list[Path], read: Callable[[list[Path]], ad.AnnData], line=np.nan) -> ad.AnnData:
+def load(key: str, read: Callable[[list[Path]], ad.AnnData], line=np.nan) -> ad.AnnData:
     """
-    Read the files of one source, in the form that was found.
+    Fetch the files of one source and read them, in the form that was found.
 
     Parameters
     ----------
     key
         Key of the source, for errors.
-    paths
-        What `fetch` brought: .h5ad files of the published study, or the files of GEO.
     read
-        Turns the files of GEO into described cells (`describe`, `finish`).
+        Turns the files of GEO into described cells (`describe`, `finish`); .h5ad files are the study's own.
     line
         Cell line of the .h5ad files.
 
     Raises
     ------
     Bulk2scError
-        If a file is not as its source was documented to be; says how to give another.
+        If a file cannot be fetched, or is not as its source was documented to be; says how to give another.
     """
+    paths = fetch(key)
     try:
         if all(path.suffix == ".h5ad" for path in paths):
             cells = ad.concat([read_study(path, line) for path in paths], uns_merge="same")
@@ -116,6 +116,17 @@ def read_about(path: Path, columns: Iterable[str], index: str | None = None) -> 
     return table
 
 
+def matrix_and_table(paths: list[Path], about: str) -> tuple[Path, Path]:
+    """Tell the matrix from the table about its cells, whose name has `about` in it."""
+    tables = [path for path in paths if about in path.name.lower()]
+    others = [path for path in paths if path not in tables]
+    if len(tables) != 1 or len(others) != 1:
+        raise Unlike(
+            paths[0].name, f"one matrix and one table named '{about}'", _listed(p.name for p in paths)
+        )
+    return others[0], tables[0]
+
+
 def annotate(cells: ad.AnnData, about: pd.DataFrame, file: str) -> tuple[ad.AnnData, pd.DataFrame]:
     """
     Bring cells and the table about them together, though R may have changed the names of one.
@@ -179,15 +190,14 @@ def _settled(cells: ad.AnnData, unit: str = "") -> ad.AnnData:
     """Tell counts, abundances and logarithms apart; symbols of logarithms are left to pp.resolve_symbols."""
     X = sparse.csr_matrix(cells.X, dtype=np.float32)
     whole = (X.data == np.floor(X.data)).all()
-    names = cells.var_names
+    plain = ad.AnnData(X, obs=cells.obs.copy(), var=cells.var[[]])
     if not whole and X.max() <= LOG_MAX:
-        return ad.AnnData(X, obs=cells.obs.copy(), var=pd.DataFrame(index=names), uns={"scale": "log"})
-    X, names = sum_by_symbol(X, names)
-    settled = ad.AnnData(X, obs=cells.obs.copy(), var=pd.DataFrame(index=names))
-    if whole:
-        settled.layers["counts"] = X.copy()
-    else:
-        settled.X = (1e4 * normalize(X, norm="l1")).log1p()
+        plain.uns["scale"] = "log"
+        return plain
+    settled = by_symbol(plain)
+    if not whole:
+        del settled.layers["counts"]
+        settled.X = (1e4 * normalize(settled.X, norm="l1")).log1p()
     settled.uns["scale"] = "counts" if whole else unit or "unknown unit"
     return settled
 

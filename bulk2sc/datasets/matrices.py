@@ -71,10 +71,24 @@ def read_matrix(path: Path) -> tuple[sparse.csr_matrix, list[str], list[str]]:
     return _stack(rows, len(columns)), names, columns
 
 
-def read_table(path: Path) -> ad.AnnData:
-    """Read a table with cells in rows or in columns: genes are on the side that names more human genes."""
+def read_table(path: Path, *, strict: bool = False) -> ad.AnnData:
+    """
+    Read a table with cells in rows or in columns: genes are on the side that names more human genes.
+
+    Raises
+    ------
+    Bulk2scError
+        As `read_matrix`; with `strict` also if no side names far more of them than the other.
+    """
     matrix, rows, columns = read_matrix(path)
-    if share_known(columns) <= share_known(rows):
+    of_rows, of_columns = share_known(rows), share_known(columns)
+    low, high = sorted((of_rows, of_columns))
+    if strict and (high < 0.2 or low > high / 2):
+        raise Bulk2scError(
+            f"{path}: genes must be named on one side, cells on the other; human genes are {of_rows:.0%} of "
+            f"rows, {of_columns:.0%} of columns (rows such as '{rows[0]}', columns such as '{columns[0]}')."
+        )
+    if of_rows >= of_columns:
         matrix, rows, columns = matrix.T.tocsr(), columns, rows
     obs, var = (pd.DataFrame(index=pd.Index(names, dtype=object)) for names in (rows, columns))
     return ad.AnnData(matrix, obs=obs, var=var)

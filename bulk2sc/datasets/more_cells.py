@@ -11,8 +11,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from bulk2sc.datasets.deposits import annotate, describe, finish, load
-from bulk2sc.datasets.fetch import fetch
+from bulk2sc.datasets.deposits import annotate, describe, finish, load, matrix_and_table
 from bulk2sc.datasets.matrices import Unlike, read_samples, read_table
 
 
@@ -31,7 +30,7 @@ def gse108383() -> ad.AnnData:
     Bulk2scError
         If the file cannot be fetched or is not as documented.
     """
-    return load("GSE108383", fetch("GSE108383"), _melanoma_fluidigm)
+    return load("GSE108383", _melanoma_fluidigm)
 
 
 def _melanoma_fluidigm(paths: list[Path]) -> ad.AnnData:
@@ -64,7 +63,7 @@ def gse149383_days() -> ad.AnnData:
     Bulk2scError
         If the files cannot be fetched or are not as documented.
     """
-    return load("GSE149383-days", fetch("GSE149383-days"), _pc9_days)
+    return load("GSE149383-days", _pc9_days)
 
 
 def _pc9_days(paths: list[Path]) -> ad.AnnData:
@@ -97,7 +96,7 @@ def gse140440() -> ad.AnnData:
     Bulk2scError
         If the files cannot be fetched or are of another form.
     """
-    return load("GSE140440", fetch("GSE140440"), _prostate)
+    return load("GSE140440", _prostate)
 
 
 def _prostate(paths: list[Path]) -> ad.AnnData:
@@ -155,7 +154,7 @@ def gse112274() -> ad.AnnData:
     Bulk2scError
         If the file cannot be fetched or is of another form.
     """
-    return load("GSE112274", fetch("GSE112274"), _gefitinib)
+    return load("GSE112274", _gefitinib)
 
 
 def _gefitinib(paths: list[Path]) -> ad.AnnData:
@@ -190,22 +189,18 @@ def gse110894() -> ad.AnnData:
     Bulk2scError
         If the files cannot be fetched or are of another form.
     """
-    return load("GSE110894", fetch("GSE110894"), _leukaemia)
+    return load("GSE110894", _leukaemia)
 
 
 def _leukaemia(paths: list[Path]) -> ad.AnnData:
-    sheets = [path for path in paths if path.suffix == ".xlsx"]
-    matrices = [path for path in paths if path not in sheets]
-    if len(sheets) != 1 or len(matrices) != 1:
-        names = ", ".join(path.name for path in paths)
-        raise Unlike(paths[0].name, "one table of genes and cells and one .xlsx", names)
-    cells = read_table(matrices[0])
+    matrix, sheet = matrix_and_table(paths, ".xlsx")
+    cells = read_table(matrix)
     cells.var_names = cells.var_names.str.upper()
-    cells, wells = annotate(cells, _wells(sheets[0]), sheets[0].name)
+    cells, wells = annotate(cells, _wells(sheet), sheet.name)
     resistant = wells["Sample name"].str.contains("RESISTANT", case=False)
     obs = wells.rename(columns={"Sample name": "sample", "Plate#": "plate"})[["sample", "plate"]]
     obs = obs.assign(population=resistant.map({True: "resistant", False: "parental"}), cell_line=np.nan)
-    return finish(describe(cells, obs), matrices[0].name)
+    return finish(describe(cells, obs), matrix.name)
 
 
 def _wells(path: Path) -> pd.DataFrame:

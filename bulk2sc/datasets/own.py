@@ -9,7 +9,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from bulk2sc.datasets.genes import to_symbols
+from bulk2sc.datasets.genes import adder_of, to_symbols
 from bulk2sc.datasets.values import scale_of, stored, to_known_scale
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
@@ -132,15 +132,13 @@ def resolve_symbols(cells: AnnData) -> AnnData:
     symbols = pd.Series(to_symbols(names).to_numpy(), index=names.index)
     unknown = symbols.isna()
     symbols = symbols.where(~unknown, names)
-    codes, unique = pd.factorize(symbols)
-    first = np.unique(codes, return_index=True)[1]
-
-    gather = sparse.csr_matrix((np.ones(len(codes), "float32"), (np.arange(len(codes)), codes)))
+    gather, unique = adder_of(symbols)
+    first = np.flatnonzero(~symbols.duplicated())
     source, scale = cells.layers.get("counts", cells.X), detect_scale(cells)
     if scale == "z-scores":
-        gather = gather.multiply(1 / np.bincount(codes)).tocsr()
-    merged = source[:, first] if len(unique) == len(codes) else source @ gather
-    if scale == "log" and len(unique) < len(codes):
+        gather = gather.multiply(1 / gather.sum(axis=0, dtype="float64")).tocsr()
+    merged = source[:, first] if len(unique) == cells.n_vars else source @ gather
+    if scale == "log" and len(unique) < cells.n_vars:
         amounts = source.expm1() if sparse.issparse(source) else np.expm1(source)
         merged = np.log1p(amounts @ gather)
     merged = merged.astype("float32")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, model_validator
 
-from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.errors import refuse_unknown
 from bulk2sc.settings import Strict, checked, read_yaml
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -142,8 +142,5 @@ def source(key: str) -> Source:
     Bulk2scError
         If the key is unknown.
     """
-    if key not in sources():
-        raise Bulk2scError(
-            f"Unknown data source '{key}': it is one of {', '.join(sources())}.{did_you_mean(key, sources())}"
-        )
+    refuse_unknown(key, sources(), "data source")
     return sources()[key]
