@@ -142,11 +142,11 @@ def without(files, part):
     [
         (
             lambda files, other: {"readme.pdf": b"hello"},
-            "expected a matrix.mtx or a table .*, found readme.pdf",
+            "expected a matrix.mtx or a table .*, found 'readme.pdf",
         ),
         (
             lambda files, other: without(files, "barcodes"),
-            r"expected a_barcodes.tsv or .* beside it, found a_",
+            r"expected a_barcodes.tsv or .* beside it, found 'a_",
         ),
         (lambda files, other: without(files, "genes"), r"expected a_features.tsv or .*a_genes.tsv.gz beside"),
         (

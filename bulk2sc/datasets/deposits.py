@@ -11,10 +11,10 @@ from scipy import sparse
 from sklearn.preprocessing import normalize
 
 from bulk2sc.datasets.cells import by_symbol
-from bulk2sc.datasets.documented import remedy
+from bulk2sc.datasets.documented import Unlike, remedy
 from bulk2sc.datasets.fetch import fetch
 from bulk2sc.datasets.files import read_cells
-from bulk2sc.datasets.matrices import Unlike, opened, separator_of, share_known
+from bulk2sc.datasets.matrices import opened, separator_of, share_known
 from bulk2sc.datasets.values import stored
 from bulk2sc.errors import Bulk2scError
 
@@ -70,11 +70,10 @@ def read_study(path: Path, line) -> ad.AnnData:
     """
     given = read_cells(path)
     if "sensitive" not in given.obs:
-        raise Unlike(path.name, "a column 'sensitive' in obs", _listed(given.obs.columns))
+        raise Unlike(path.name, "a column 'sensitive' in obs", given.obs.columns)
     sensitive = given.obs["sensitive"].astype(str).map(SENSITIVE)
     if sensitive.isna().any():
-        levels = _listed(given.obs["sensitive"].astype(str).unique())
-        raise Unlike(path.name, "1 or 0 in obs['sensitive']", levels)
+        raise Unlike(path.name, "1 or 0 in obs['sensitive']", given.obs["sensitive"].astype(str).unique())
     column = next((column for column in SAMPLE_COLUMNS if column in given.obs), None)
     sample = given.obs[column].astype(str) if column else path.stem
     obs = pd.DataFrame({"sample": sample, "cell_line": line, "sensitive": sensitive})
@@ -109,7 +108,7 @@ def read_about(path: Path, columns: Iterable[str], index: str | None = None) -> 
         table = table.set_index(table.columns[0]) if isinstance(table.index, pd.RangeIndex) else table
     for column in [*([index] if index else []), *columns]:
         if column not in table:
-            raise Unlike(path.name, f"a column '{column}'", _listed(table.columns))
+            raise Unlike(path.name, f"a column '{column}'", table.columns)
     table = table.set_index(index) if index else table
     if table.index.has_duplicates:
         raise Unlike(path.name, "each cell once", f"'{table.index[table.index.duplicated()][0]}' twice")
@@ -122,7 +121,7 @@ def matrix_and_table(paths: list[Path], about: str) -> tuple[Path, Path]:
     others = [path for path in paths if path not in tables]
     if len(tables) != 1 or len(others) != 1:
         raise Unlike(
-            paths[0].name, f"one matrix and one table named '{about}'", _listed(p.name for p in paths)
+            paths[0].name, f"one matrix and one table named '{about}'", [path.name for path in paths]
         )
     return others[0], tables[0]
 
@@ -205,8 +204,3 @@ def _settled(cells: ad.AnnData, unit: str = "") -> ad.AnnData:
 def _plain(name: str) -> str:
     """Return a name as R's make.names writes it, where a dash is a dot and no name starts with a digit."""
     return re.sub(r"^X(?=\d)", "", re.sub(r"\W", ".", name))
-
-
-def _listed(names: Iterable[str]) -> str:
-    names = [f"'{name}'" for name in names]
-    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") or "nothing"

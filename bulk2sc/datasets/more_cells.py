@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from bulk2sc.datasets.deposits import annotate, describe, finish, load, matrix_and_table
-from bulk2sc.datasets.matrices import Unlike, read_samples, read_table
+from bulk2sc.datasets.documented import Unlike
+from bulk2sc.datasets.matrices import read_samples, read_table
 
 
 def gse108383() -> ad.AnnData:
@@ -70,7 +71,7 @@ def _pc9_days(paths: list[Path]) -> ad.AnnData:
     every = read_samples(paths)
     days = {name: found[1] for name in every if (found := re.search(r"(?:^|_)D(\d+)$", name))}
     if not {"0", "11"} <= set(days.values()):
-        raise Unlike(paths[0].name, "samples named D0 to D11", ", ".join(every))
+        raise Unlike(paths[0].name, "samples named D0 to D11", every)
     cells = ad.concat([every[name] for name in days], join="outer", fill_value=0)
     day = cells.obs["sample"].map(days).set_axis(_barcodes(cells))
     obs = pd.DataFrame({"sample": "D" + day, "day": day, "cell_line": "PC9"})
@@ -103,7 +104,7 @@ def _prostate(paths: list[Path]) -> ad.AnnData:
     tables = [path for path in paths if "annotation" in path.name.lower()]
     matrices = [path for path in paths if path not in tables]
     if len(tables) > 1 or not matrices:
-        names = ", ".join(path.name for path in paths)
+        names = [path.name for path in paths]
         raise Unlike(paths[0].name, "matrices and at most one file named annotation", names)
     cells = ad.concat(read_samples(matrices).values(), join="outer", fill_value=0)
     labels = cells.obs_names.to_series()
@@ -163,7 +164,7 @@ def _gefitinib(paths: list[Path]) -> ad.AnnData:
     _all_named(parts, paths[0], "cells named as in PC9_parental_1")
     population = parts[0]
     if "parental" not in set(population):
-        found = ", ".join(sorted(set(population))[:8])
+        found = sorted(set(population))
         raise Unlike(paths[0].name, "'parental' as the second part of some cells' names", found)
     obs = pd.DataFrame({"sample": population, "population": population, "cell_line": "PC9"})
     return finish(describe(cells, obs), paths[0].name, unit="FPKM")
@@ -211,6 +212,5 @@ def _wells(path: Path) -> pd.DataFrame:
         raise Unlike(path.name, "an .xlsx sheet", str(error)) from error
     for column in ("Plate#", "Well position", "Sample name"):
         if column not in sheet:
-            found = ", ".join(map(str, sheet.columns[:8]))
-            raise Unlike(path.name, f"a column '{column}' in the fourth row", found)
+            raise Unlike(path.name, f"a column '{column}' in the fourth row", sheet.columns)
     return sheet.set_index(sheet["Plate#"] + "_" + sheet["Well position"].str.partition("=")[0])

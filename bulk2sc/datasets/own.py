@@ -218,13 +218,8 @@ def _refuse_bad_values(matrix, where: str) -> None:
 
 def _named_cells(obs: pd.DataFrame, name: str, sample: str) -> pd.DataFrame:
     obs = obs.copy()
-    if sample and sample not in obs:
-        found = ", ".join(map(str, obs.columns)) or "none"
-        raise Bulk2scError(
-            f"{name}: obs has no column '{sample}' of samples; its columns: {found}."
-            + did_you_mean(sample, obs.columns)
-        )
     if sample:
+        _refuse_absent(sample, obs, f"{name}: obs")
         obs["sample"] = obs[sample].astype(str)
         if obs.index.has_duplicates:
             obs.index = obs["sample"].astype(str) + "_" + obs.index.astype(str)
@@ -233,13 +228,17 @@ def _named_cells(obs: pd.DataFrame, name: str, sample: str) -> pd.DataFrame:
     return obs
 
 
+def _refuse_absent(column: str, table: pd.DataFrame, where: str) -> None:
+    if column not in table:
+        found = ", ".join(map(str, table.columns)) or "none"
+        near = did_you_mean(column, table.columns)
+        raise Bulk2scError(f"{where} has no column '{column}'; its columns: {found}.{near}")
+
+
 def _named_genes(cells: AnnData, var: pd.DataFrame, name: str, column: str) -> pd.DataFrame:
     """Return var with genes as its index; row numbers and other names of nothing are refused."""
-    if column and column not in var:
-        found = ", ".join(map(str, var.columns)) or "none"
-        near = did_you_mean(column, var.columns)
-        raise Bulk2scError(f"{name}: var has no column '{column}'; its columns: {found}.{near}")
     if column:
+        _refuse_absent(column, var, f"{name}: var")
         names = var[column].astype(object).where(var[column].notna(), "unnamed")
         return var.set_axis(pd.Index(names.astype(str), dtype=object))
     names = var.index.astype(str).astype(object)

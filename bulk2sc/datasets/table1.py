@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from bulk2sc.datasets.deposits import annotate, describe, finish, load, matrix_and_table, read_about
-from bulk2sc.datasets.matrices import Unlike, read_samples, read_table
+from bulk2sc.datasets.documented import Unlike
+from bulk2sc.datasets.matrices import read_samples, read_table
 from bulk2sc.errors import refuse_unknown
 
 ORAL_COLUMNS = ("cell_color", "patient_id", "origin", "drug_status", "cluster")
@@ -51,7 +52,7 @@ def _oral(paths: list[Path]) -> ad.AnnData:
     cells, rows = annotate(read_table(matrix), read_about(about, ORAL_COLUMNS, index="groups"), about.name)
     unknown = sorted(set(rows["origin"]) - set(ORIGINS))
     if unknown:
-        raise Unlike(about.name, f"origins {', '.join(ORIGINS)}", ", ".join(unknown[:5]))
+        raise Unlike(about.name, f"origins {', '.join(ORIGINS)}", unknown)
     obs = rows[list(ORAL_COLUMNS)].rename(columns={"cell_color": "sample", "cluster": "source_cluster"})
     obs["cell_line"] = np.nan
     return finish(describe(cells, obs), matrix.name, unit="TPM")
@@ -79,8 +80,7 @@ def _sum159(paths: list[Path]) -> ad.AnnData:
     matrix, about = matrix_and_table(paths, "metadata")
     cells, rows = annotate(read_table(matrix), read_about(about, ["orig.ident"]), about.name)
     if "Pre" not in set(rows["orig.ident"]):
-        found = ", ".join(sorted(set(rows["orig.ident"]))[:8])
-        raise Unlike(about.name, "a level 'Pre' of orig.ident", found)
+        raise Unlike(about.name, "a level 'Pre' of orig.ident", sorted(set(rows["orig.ident"])))
     obs = pd.DataFrame({"sample": rows["orig.ident"], "cell_line": "SUM159PT"})
     return finish(describe(cells, obs), matrix.name)
 
@@ -108,7 +108,7 @@ def _melanoma_10x(paths: list[Path]) -> ad.AnnData:
     samples = {name: cells for name, cells in every.items() if "451LU" in _letters(name)}
     populations = {name: "resistant" if "451LUBR" in _letters(name) else "parental" for name in samples}
     if set(populations.values()) != {"parental", "resistant"}:
-        raise Unlike(paths[0].name, "samples named 451Lu and 451LuBR3", ", ".join(every))
+        raise Unlike(paths[0].name, "samples named 451Lu and 451LuBR3", every)
     cells = ad.concat(samples.values(), join="outer", fill_value=0)
     obs = cells.obs.assign(population=cells.obs["sample"].map(populations), cell_line="451LU")
     return finish(describe(cells, obs), paths[0].name)
@@ -149,7 +149,7 @@ def _breast(paths: list[Path], line: str) -> ad.AnnData:
     every = read_samples(paths)
     times = {name: time_of(name) for name in every if line in _letters(name)}
     if not {"untreated", "14d"} <= set(times.values()):
-        raise Unlike(paths[0].name, f"samples of {line} named untreated and 14d (or DTP)", ", ".join(every))
+        raise Unlike(paths[0].name, f"samples of {line} named untreated and 14d (or DTP)", every)
     times = {name: time for name, time in times.items() if time}
     cells = ad.concat([every[name] for name in times], join="outer", fill_value=0)
     obs = cells.obs.assign(time=cells.obs["sample"].map(times), cell_line=line)
