@@ -112,14 +112,6 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(mine):
     assert fetch("mine")[0].read_bytes() == CONTENT
 
 
-def test_mirror_folder_comes_first(mine, server, tmp_path, monkeypatch):
-    (tmp_path / "mirror" / "mine").mkdir(parents=True)
-    (tmp_path / "mirror" / "mine" / "a.bin").write_bytes(CONTENT)
-    monkeypatch.setenv("BULK2SC_MIRROR", str(tmp_path / "mirror"))
-    assert fetch("mine")[0].read_bytes() == CONTENT
-    assert server.asked == []
-
-
 def test_without_mirror_file_and_network_both_places_are_named(register, tmp_path, monkeypatch):
     register(a_file("a.bin", CONTENT, f"{NOWHERE}/a.bin"))
     monkeypatch.setenv("BULK2SC_MIRROR", str(tmp_path / "mirror"))
@@ -227,13 +219,13 @@ def test_status_says_what_is_here(mine):
     assert noted("mine") == ""
 
 
-def test_the_cache_folder_is_where_the_platform_has_it(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("xdg", "platform", "expected"),
+    [("/x", "linux", "/x"), ("", "linux", "/home/me/.cache"), ("", "darwin", "/home/me/Library/Caches")],
+)
+def test_the_cache_folder_is_where_the_platform_has_it(monkeypatch, xdg, platform, expected):
     monkeypatch.delenv("BULK2SC_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_dir() == tmp_path / "bulk2sc"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(sys, "platform", "linux")
-    assert cache_dir() == tmp_path / ".cache" / "bulk2sc"
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert cache_dir() == tmp_path / "Library" / "Caches" / "bulk2sc"
+    monkeypatch.setenv("XDG_CACHE_HOME", xdg)
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setattr(sys, "platform", platform)
+    assert str(cache_dir()) == f"{expected}/bulk2sc"

@@ -17,10 +17,10 @@ from scipy import sparse
 from test_own_files import write_10x, write_10x_h5, write_table
 
 from bulk2sc import cli, datasets
-from bulk2sc.book import Study, build, notebook
+from bulk2sc.book import build, notebook
 from bulk2sc.errors import Bulk2scError
 
-N_SCORED, N_REFUSED, N_CHAPTERS, N_SETTINGS = 30, 37, 12, 41
+N_SCORED, N_REFUSED, N_SETTINGS = 36, 43, 41
 module = importlib.import_module("bulk2sc.predict")
 
 
@@ -255,32 +255,6 @@ def test_malformed_files_end_in_one_line(seed, clean, tmp_path, capfd):
     said = capfd.readouterr().err.splitlines()
     assert said[-1].startswith("bulk2sc: error: ") and "Traceback" not in "".join(said), said
     assert len(said[-1]) < 600 and [path.name for path in tmp_path.iterdir()] == ["cells.h5ad"]
-
-
-@pytest.mark.parametrize("seed", range(N_CHAPTERS))
-def test_chapters_read_or_refuse_the_same_files(seed, clean, tmp_path, monkeypatch):
-    rng = np.random.default_rng(1000 + seed)
-    monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
-    (tmp_path / "editions").mkdir()
-    (tmp_path / "editions" / "own.yml").write_text("title: Own\nchapters: [a]\n")
-    if seed % 2:
-        MALFORMED[list(MALFORMED)[rng.integers(20)]](clean, tmp_path / "cells.h5ad", rng)
-    else:
-        given = with_features(clean, rng)
-        given.X = scaled(given, VALUES[rng.integers(len(VALUES))])
-        given.write_h5ad(tmp_path / "cells.h5ad")
-    study = Study("own", bulk_source="made-up", cells_source="cells.h5ad")
-    try:
-        cells = study.read("raw_cells")
-    except Bulk2scError as error:
-        assert seed % 2 and "\n" not in str(error)
-        return
-    # Few genes, empty droplets and foreign names are refused by the chapters that come next.
-    assert set(cells.var_names) <= {*clean.var_names, *(f"gene{i}" for i in range(1000))}
-    if not seed % 2:
-        counts = cells[:, clean.var_names].layers["counts"] if "counts" in cells.layers else None
-        assert counts is None or (counts != clean.X).nnz == 0
-        assert list(cells.obs_names) == list(clean.obs_names)
 
 
 # ------------------------------------------------------------------------------------------- settings

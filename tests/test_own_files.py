@@ -180,16 +180,6 @@ def test_row_numbers_are_no_entrez_ids(start, drop, clean, reference):
         predicted(given)
 
 
-def test_symbols_in_a_column_of_raw_are_named(clean):
-    given = clean.copy()
-    given.raw = given.copy()
-    given.raw.var["name"] = list(clean.var_names)
-    given = given[:, :250].copy()
-    given.var_names = [f"gene{i}" for i in range(given.n_vars)]
-    with pytest.raises(Bulk2scError, match=r"no names of human genes; known genes are in .*--raw"):
-        predicted(given)
-
-
 def test_names_that_repeat_in_a_column_are_added_up(clean, reference):
     one = np.random.default_rng(0).binomial(clean.X.toarray().astype(int), 0.4)
     parts = np.hstack([one, clean.X.toarray() - one])

@@ -2,11 +2,10 @@
 
 import gzip
 import hashlib
-import io
 import json
+import shutil
 import subprocess
-import tarfile
-import zipfile
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -209,39 +208,26 @@ def test_a_part_of_an_older_file_is_not_appended_to(register, server, monkeypatc
     assert "Range" not in asked[1]
 
 
-def archive(kind: str) -> bytes:
-    file = io.BytesIO()
-    if kind == "zip":
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
-            made.writestr("a.txt", bytes(range(256)) * 40)
-    else:
-        with tarfile.open(fileobj=file, mode="w") as made:
-            for name in ("a.txt", "b.txt"):
-                about = tarfile.TarInfo(name)
-                about.size = 10_240
-                made.addfile(about, io.BytesIO(bytes(range(256)) * 40))
-    return file.getvalue()
+def packed(folder):
+    """Return the content of a file of each kind that is looked into, by its ending."""
+    (folder / "in").mkdir()
+    for name in ("a.txt", "b.txt"):
+        (folder / "in" / name).write_bytes(bytes(range(256)) * 40)
+    made = {
+        f".{kind}": shutil.make_archive(str(folder / "a"), kind, folder / "in") for kind in ("zip", "tar")
+    }
+    return {".gz": COUNTS, ".h5ad": STUDY} | {kind: Path(path).read_bytes() for kind, path in made.items()}
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("a.gz", COUNTS),
-        ("a.csv.gz", COUNTS),
-        ("a.zip", archive("zip")),
-        ("a.xlsx", archive("zip")),
-        ("a.tar", archive("tar")),
-        ("a.h5ad", STUDY),
-    ],
-)
-def test_archives_have_to_be_whole(tmp_path, name, content):
-    path = tmp_path / "a.part"
+@pytest.mark.parametrize("ending", [".gz", ".zip", ".tar", ".h5ad"])
+def test_archives_have_to_be_whole(tmp_path, ending):
+    path, content = tmp_path / "a.part", packed(tmp_path)[ending]
     path.write_bytes(content)
-    assert damage(path, name) == ""
-    cut = content[: len(content) // 2 if name != "a.h5ad" else 5]  # of an .h5ad only the beginning is read
+    assert damage(path, f"a{ending}") == ""
+    cut = content[: 5 if ending == ".h5ad" else len(content) // 2]  # of an .h5ad only the beginning is read
     for wrong in (cut, b"<html>log in</html>", b""):
         path.write_bytes(wrong)
-        assert damage(path, name), wrong[:9]
+        assert damage(path, f"a{ending}"), wrong[:9]
     path.write_bytes(content)
     assert damage(path, "a.txt") == ""
 

@@ -146,26 +146,6 @@ def test_cell_cycle(unshifted):
         assert gained == pytest.approx(LOG2_PER_Z * CYCLE_SIZE, abs=0.1)
 
 
-def test_clones_are_heritable(bulk):
-    """What sets a clone apart from its line is the same in control and treated cells."""
-    cells = tumour(
-        simulate(bulk, **SETTINGS, shift=0, depth=50_000, surviving_sensitive=0.5, hidden_resistant=0.5)
-    )
-    logged = pd.DataFrame(np.log1p(1e3 * share(cells)), index=cells.obs_names)
-    obs = cells.obs.astype({"clone": str, "cell_line": str})
-    logged -= logged.groupby([obs["cell_line"], obs["treated"]]).transform("mean")
-
-    def agreement(clone):
-        means = logged.groupby([clone, obs["treated"]]).mean()
-        a, b = means.xs(False, level=1).align(means.xs(True, level=1), join="inner", axis=0)
-        return np.mean([np.corrcoef(a.loc[name], b.loc[name])[0, 1] for name in a.index])
-
-    shuffled = obs.groupby("cell_line")["clone"].transform(lambda x: x.sample(frac=1, random_state=0).values)
-    assert obs["clone"].nunique() == 36 and (obs["clone"].str.split("/").str[0] == obs["cell_line"]).all()
-    assert agreement(obs["clone"]) > 0.25
-    assert abs(agreement(shuffled)) < 0.1
-
-
 # --- the drug's effect
 
 
