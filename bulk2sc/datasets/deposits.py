@@ -32,7 +32,8 @@ def load(key: str, read: Callable[[list[Path]], ad.AnnData], line=np.nan) -> ad.
     key
         Key of the source, for errors.
     read
-        Turns the files of GEO into described cells (`describe`, `finish`); .h5ad files are the study's own.
+        Turns the files of GEO, in the order of the registry, into described cells (`describe`, `finish`);
+        .h5ad files are the study's own.
     line
         Cell line of the .h5ad files.
 
@@ -113,17 +114,6 @@ def read_about(path: Path, columns: Iterable[str], index: str | None = None) -> 
     if table.index.has_duplicates:
         raise Unlike(path.name, "each cell once", f"'{table.index[table.index.duplicated()][0]}' twice")
     return table
-
-
-def matrix_and_table(paths: list[Path], about: str) -> tuple[Path, Path]:
-    """Tell the matrix from the table about its cells, whose name has `about` in it."""
-    tables = [path for path in paths if about in path.name.lower()]
-    others = [path for path in paths if path not in tables]
-    if len(tables) != 1 or len(others) != 1:
-        raise Unlike(
-            paths[0].name, f"one matrix and one table named '{about}'", [path.name for path in paths]
-        )
-    return others[0], tables[0]
 
 
 def annotate(cells: ad.AnnData, about: pd.DataFrame, file: str) -> tuple[ad.AnnData, pd.DataFrame]:

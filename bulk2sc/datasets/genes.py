@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from bulk2sc.datasets.documented import remedy, unlike
+from bulk2sc.datasets.documented import remedy
 from bulk2sc.datasets.fetch import fetch
 from bulk2sc.datasets.registry import DATA
 from bulk2sc.errors import Bulk2scError, refuse_unknown
@@ -55,17 +55,10 @@ def gene_sets(resource: str) -> dict[str, list[str]]:
         If the resource is unknown, cannot be fetched or is no file of gene sets.
     """
     if resource in FETCHED:
-        return _read_gmt(_fetched(FETCHED[resource]))
+        paths = {path.name: path for path in fetch(MSIGDB)}
+        return _read_gmt(paths[FETCHED[resource]])
     refuse_unknown(resource, [*RESOURCES, *FETCHED], "gene set resource")
     return _read_gmt(DATA / "genesets" / RESOURCES[resource])
-
-
-def _fetched(name: str) -> Path:
-    """Return the file of this name among those of MSigDB."""
-    paths = {path.name: path for path in fetch(MSIGDB)}
-    if name not in paths:
-        raise unlike(MSIGDB, "files", name, list(paths))
-    return paths[name]
 
 
 def _read_gmt(path: Path) -> dict[str, list[str]]:

@@ -11,7 +11,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from bulk2sc.datasets.deposits import annotate, describe, finish, load, matrix_and_table
+from bulk2sc.datasets.deposits import annotate, describe, finish, load
 from bulk2sc.datasets.documented import Unlike
 from bulk2sc.datasets.matrices import read_samples, read_table
 
@@ -101,24 +101,21 @@ def gse140440() -> ad.AnnData:
 
 
 def _prostate(paths: list[Path]) -> ad.AnnData:
-    tables = [path for path in paths if "annotation" in path.name.lower()]
-    matrices = [path for path in paths if path not in tables]
-    if len(tables) > 1 or not matrices:
-        names = [path.name for path in paths]
-        raise Unlike(paths[0].name, "matrices and at most one file named annotation", names)
-    cells = ad.concat(read_samples(matrices).values(), join="outer", fill_value=0)
+    matrix, *tables = paths
+    named_in = [*tables, matrix][0]
+    cells = ad.concat(read_samples([matrix]).values(), join="outer", fill_value=0)
     labels = cells.obs_names.to_series()
     if tables:
         cells, labels = _labelled(cells, tables[0])
     line = labels.str.extract(r"(?i)(DU-?145|PC-?3)")
-    _all_named(line, [*tables, *matrices][0], "DU145 or PC3 in the name or label of each cell")
+    _all_named(line, named_in, "DU145 or PC3 in the name or label of each cell")
     line = line[0].str.upper().str.replace("-", "")
     population = labels.str.contains("Res").map({True: "resistant", False: "parental"})
     if "resistant" not in set(population):
         expected = "'Res' in the name or label of resistant cells"
-        raise Unlike([*tables, *matrices][0].name, expected, f"none, the first '{labels.iloc[0]}'")
+        raise Unlike(named_in.name, expected, f"none, the first '{labels.iloc[0]}'")
     obs = pd.DataFrame({"sample": line + "_" + population, "population": population, "cell_line": line})
-    return finish(describe(cells, obs), matrices[0].name)
+    return finish(describe(cells, obs), matrix.name)
 
 
 def _labelled(cells: ad.AnnData, path: Path) -> tuple[ad.AnnData, pd.Series]:
@@ -194,7 +191,7 @@ def gse110894() -> ad.AnnData:
 
 
 def _leukaemia(paths: list[Path]) -> ad.AnnData:
-    matrix, sheet = matrix_and_table(paths, ".xlsx")
+    matrix, sheet = paths
     cells = read_table(matrix)
     cells.var_names = cells.var_names.str.upper()
     cells, wells = annotate(cells, _wells(sheet), sheet.name)

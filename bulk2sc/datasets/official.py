@@ -51,12 +51,8 @@ def gdsc_release(release: str = "GDSC2", *, line_id: str = "SANGER_MODEL_ID") ->
         If the release is unknown, or its file cannot be fetched or is not as documented.
     """
     refuse_unknown(release, RELEASES, "GDSC release")
-    paths = fetch(RELEASE)
-    found = [path for path in paths if path.name.startswith(f"{release}_fitted_dose_response")]
-    if not found:
-        expected = f"{release}_fitted_dose_response_27Oct23.xlsx"
-        raise unlike(RELEASE, "files", expected, [path.name for path in paths])
-    return read_release(found[0], line_id)
+    (path,) = (path for path in fetch(RELEASE) if path.name.startswith(f"{release}_"))
+    return read_release(path, line_id)
 
 
 def read_release(path: Path, line_id: str) -> ad.AnnData:

@@ -12,7 +12,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from bulk2sc.datasets.deposits import annotate, describe, finish, load, matrix_and_table, read_about
+from bulk2sc.datasets.deposits import annotate, describe, finish, load, read_about
 from bulk2sc.datasets.documented import Unlike
 from bulk2sc.datasets.matrices import read_samples, read_table
 from bulk2sc.errors import refuse_unknown
@@ -48,7 +48,7 @@ def gse117872() -> ad.AnnData:
 
 
 def _oral(paths: list[Path]) -> ad.AnnData:
-    matrix, about = matrix_and_table(paths, "cellinfo")
+    matrix, about = paths
     cells, rows = annotate(read_table(matrix), read_about(about, ORAL_COLUMNS, index="groups"), about.name)
     unknown = sorted(set(rows["origin"]) - set(ORIGINS))
     if unknown:
@@ -77,7 +77,7 @@ def gse131984() -> ad.AnnData:
 
 
 def _sum159(paths: list[Path]) -> ad.AnnData:
-    matrix, about = matrix_and_table(paths, "metadata")
+    matrix, about = paths
     cells, rows = annotate(read_table(matrix), read_about(about, ["orig.ident"]), about.name)
     if "Pre" not in set(rows["orig.ident"]):
         raise Unlike(about.name, "a level 'Pre' of orig.ident", sorted(set(rows["orig.ident"])))
