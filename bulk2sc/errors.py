@@ -15,3 +15,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if not near:
         return ""
     return " Did you mean " + " or ".join(f"'{by_lower[n]}'" for n in near) + "?"
+
+
+def refuse_unknown(name: str, known: Iterable[str], what: str) -> None:
+    """Raise `Bulk2scError` if `name` is not among those known; `what` says what it names."""
+    if name not in known:
+        raise Bulk2scError(
+            f"Unknown {what} '{name}': it is one of {', '.join(known)}.{did_you_mean(name, known)}"
+        )

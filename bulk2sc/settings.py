@@ -9,15 +9,15 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
@@ -56,7 +56,13 @@ def is_own(source: str) -> bool:
     return source.endswith(OWN_FILES) or "/" in source
 
 
-class Edition(BaseModel):
+class Strict(BaseModel):
+    """What a file says: no field converted, none unknown; a field marked ``exclude`` is not the file's."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Edition(Strict):
     """One edition of the book, as ``editions/<name>.yml`` describes it.
 
     Attributes
@@ -71,9 +77,7 @@ class Edition(BaseModel):
         Edition that does at full length what this one shortens; each page says by how much.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    name: str
+    name: str = Field(exclude=True)
     title: str
     chapters: list[str]
     description: str = ""
@@ -101,14 +105,26 @@ def checked(model: type[BaseModel], content: dict, where: str) -> Any:
     except ValidationError as error:
         wrong = error.errors()[0]
     field = ".".join(map(str, wrong["loc"]))
+    where = f"{where}: field '{field}'" if field else where
     if wrong["type"] == "missing":
-        raise Bulk2scError(f"{where}: field '{field}' is missing; add it")
+        raise Bulk2scError(f"{where} is missing; add it")
     if wrong["type"] == "extra_forbidden":
-        known = [name for name in model.model_fields if name != "name"]
-        hint = did_you_mean(field, known)
-        raise Bulk2scError(f"{where}: field '{field}' is unknown; use {', '.join(known)}.{hint}")
+        fields = _model_at(model, wrong["loc"][:-1]).model_fields
+        known = [name for name, about in fields.items() if not about.exclude]
+        hint = did_you_mean(wrong["loc"][-1], known)
+        raise Bulk2scError(f"{where} is unknown; use {', '.join(known)}.{hint}")
     reason = wrong["msg"].removeprefix("Value error, ")
-    raise Bulk2scError(f"{where}: field '{field}': {reason}, found {wrong['input']!r}")
+    whole = wrong["type"] == "value_error" and isinstance(wrong["input"], dict)  # too much to show
+    raise Bulk2scError(f"{where}: {reason}" + ("" if whole else f", found {wrong['input']!r}"))
+
+
+def _model_at(model: type[BaseModel], place: Sequence[str | int]) -> type[BaseModel]:
+    """Return the model of what stands at a place in a file, such as ``("forms", 0, "arms")``."""
+    for name in [name for name in place if isinstance(name, str)]:
+        model = model.model_fields[name].annotation
+        while kinds := get_args(model):  # of a list, or of what may be left out
+            model = kinds[0]
+    return model
 
 
 def load_edition(name: str, root: Path | None = None) -> Edition:

@@ -218,7 +218,7 @@ WRITERS = {
 def write_sets(mirror: Path, keys: Sequence[str]) -> dict[str, list[Path]]:
     """Write the files of some sets into a mirror, and return them by key."""
     for key in keys:
-        (mirror / key).mkdir()
+        (mirror / key).mkdir(parents=True, exist_ok=True)
     return {key: WRITERS[key](mirror / key) for key in keys}
 
 
@@ -230,11 +230,9 @@ def load_sets(written: Mapping[str, list[Path]], cache: Path) -> dict[str, ad.An
         return {key: datasets.load_cells(key, bulk=None, drug="") for key in written}
 
 
-def write_cells(mirror: Path, seed: int = 0) -> Path:
+def write_cells(mirror: Path) -> Path:
     """Write every set as ``<key>/<name>`` and return the folder."""
-    for key, write in WRITERS.items():
-        (mirror / key).mkdir(parents=True, exist_ok=True)
-        write(mirror / key, seed)
+    write_sets(mirror, WRITERS)
     return mirror
 
 

@@ -148,18 +148,20 @@ def test_the_values_of_the_study_stay_what_they_are(tmp_path, X, scale):
         ({"sensitive": [1, np.nan]}, r"expected 1 or 0 in obs\['sensitive'\], found '1.0', 'nan'"),
     ],
 )
-def test_a_study_without_its_label_is_refused(tmp_path, obs, expected):
-    path = an_h5ad(tmp_path, LOGS, **obs)
+def test_a_study_without_its_label_is_refused(tmp_path, monkeypatch, obs, expected):
+    monkeypatch.setattr(deposits, "fetch", lambda key: [an_h5ad(tmp_path, LOGS, **obs)])
     with pytest.raises(Bulk2scError, match=expected) as error:
-        deposits.load("GSE1", [path], lambda paths: None)
+        deposits.load("GSE1", lambda paths: None)
     assert str(error.value).startswith("GSE1: a.h5ad: ") and "\n" not in str(error.value)
     assert "bulk2sc fetch GSE1 --from FILE" in str(error.value)
 
 
-def test_the_form_decides_the_reader(tmp_path):
+def test_the_form_decides_the_reader(tmp_path, monkeypatch):
     paths = [an_h5ad(tmp_path, LOGS, name, sensitive=[1, 0]) for name in ("a.h5ad", "b.h5ad")]
-    both = deposits.load("GSE1", paths, lambda paths: None, line="PC9")
+    monkeypatch.setattr(deposits, "fetch", lambda key: paths)
+    both = deposits.load("GSE1", lambda paths: None, line="PC9")
     assert both.obs_names.tolist() == ["a_c0", "a_c1", "b_c0", "b_c1"]
     assert both.uns["source_files"] == ["a.h5ad", "b.h5ad"] and both.uns["held_out"] == []
-    other = deposits.load("GSE1", [tmp_path / "a.txt"], lambda paths: some_cells([[1, 2, 3]]))
+    monkeypatch.setattr(deposits, "fetch", lambda key: [tmp_path / "a.txt"])
+    other = deposits.load("GSE1", lambda paths: some_cells([[1, 2, 3]]))
     assert other.n_obs == 1 and other.uns["source_files"] == ["a.txt"]

@@ -46,16 +46,9 @@ def test_correlation_is_that_of_standardised_profiles():
         assert table.loc[line, "rank"] == 1 + sum(value > found[line] for value in found.values())
 
 
-def test_simulated_lines_are_themselves(simulated, gdsc):
-    table = labels.identity(simulated, gdsc)
-    assert len(table) >= 20 and table["itself"].all()
-    assert (table["nearest"] == table.index).mean() > 0.9
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_planted_swaps_are_named_and_nothing_else(simulated, gdsc, seed):
+def test_planted_swaps_are_named_and_nothing_else(simulated, gdsc):
     lines = sorted(simulated.obs["cell_line"].unique())
-    first, second, third = np.random.default_rng(seed).choice(lines, 3, replace=False)
+    first, second, third = np.random.default_rng(0).choice(lines, 3, replace=False)
     swapped = renamed(simulated, {first: second, second: first})
     assert strangers(swapped, gdsc) == {first, second}
     turned = renamed(simulated, {first: second, second: third, third: first})
@@ -75,16 +68,6 @@ def test_a_stranger_has_no_truth_and_stays_out_of_training(simulated, gdsc):
     assert {first, second} <= set(cells.uns["held_out"])
     again = pp.hold_out_own_lines(cells, gdsc)  # as when a written file is read
     assert not again.obs["cell_line"].isin([first, second]).any()
-
-
-def test_order_and_depth_of_cells_do_not_matter(simulated, gdsc):
-    table = labels.identity(simulated, gdsc)
-    shuffled = simulated[np.random.default_rng(0).permutation(simulated.n_obs)]
-    pd.testing.assert_frame_equal(labels.identity(shuffled, gdsc), table, rtol=1e-5)
-    deeper = simulated.copy()
-    deeper.layers["counts"] = deeper.layers["counts"] * 3
-    deeper.X = deeper.layers["counts"].copy()
-    pd.testing.assert_frame_equal(labels.identity(deeper, gdsc), table, rtol=1e-5)
 
 
 def test_cells_that_cannot_be_compared(simulated, gdsc):

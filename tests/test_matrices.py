@@ -32,16 +32,14 @@ def test_read_matrix_by_hand(tmp_path, name, end):
     assert matrix.dtype == np.float32 and matrix.nnz == 2
 
 
-@pytest.mark.parametrize("width", [3, 400])
 @pytest.mark.parametrize("decimals", [0, 2])
-def test_read_matrix_as_pandas_does(tmp_path, width, decimals):
-    """Short and long lines are parsed in two ways."""
-    values = np.random.default_rng(width).exponential(3, size=(40, width)).round(decimals)
+def test_read_matrix_as_pandas_does(tmp_path, decimals):
+    values = np.random.default_rng(0).exponential(3, size=(40, 300)).round(decimals)
     values[values < 2] = 0
     table = pd.DataFrame(
         values,
         [f"g{i}" for i in range(40)],
-        [f"c{i}" for i in range(width)],
+        [f"c{i}" for i in range(300)],
         dtype=int if not decimals else None,
     )
     table.to_csv(tmp_path / "a.csv.gz")
@@ -142,11 +140,11 @@ def without(files, part):
     [
         (
             lambda files, other: {"readme.pdf": b"hello"},
-            "expected a matrix.mtx or a table .*, found readme.pdf",
+            "expected a matrix.mtx or a table .*, found 'readme.pdf",
         ),
         (
             lambda files, other: without(files, "barcodes"),
-            r"expected a_barcodes.tsv or .* beside it, found a_",
+            r"expected a_barcodes.tsv or .* beside it, found 'a_",
         ),
         (lambda files, other: without(files, "genes"), r"expected a_features.tsv or .*a_genes.tsv.gz beside"),
         (

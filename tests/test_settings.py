@@ -108,3 +108,16 @@ def test_file_digest_sees_names_and_contents(tmp_path):
     renamed = settings.file_digest(tmp_path / "d")
     (tmp_path / "d" / "b").write_text("2")
     assert len({before, renamed, settings.file_digest(tmp_path / "d")}) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "type_name", "value"),
+    [
+        ("010", "int", 10),
+        ("[010, -2]", "list[int]", [10, -2]),
+        ("1e-4", "float", 1e-4),
+        ("08.50", "float", 8.5),
+    ],
+)
+def test_numbers_are_decimal(text, type_name, value):
+    assert settings.from_text(text, type_name, "x") == value

@@ -1,5 +1,3 @@
-import time
-
 import anndata as ad
 import numpy as np
 import pandas as pd
@@ -99,12 +97,8 @@ def test_a_sample_is_not_a_line(cells):
 
 @pytest.mark.parametrize("hidden, surviving, normal, low", [(0.15, 0.15, 0.08, 0.05), (0.3, 0.05, 0.2, 0.1)])
 def test_planted_proportions(bulk, hidden, surviving, normal, low):
-    settings = {
-        "hidden_resistant": hidden,
-        "surviving_sensitive": surviving,
-        "normal": normal,
-        "low_quality": low,
-    }
+    settings = {"hidden_resistant": hidden, "surviving_sensitive": surviving}
+    settings |= {"normal": normal, "low_quality": low}
     obs = simulate(bulk, **SETTINGS, **settings).obs
     line_cells = obs[obs["cell_line"] != "normal"]
     resistant = set(obs["cell_line"][obs["truth"] == 0])
@@ -125,38 +119,7 @@ def test_planted_proportions(bulk, hidden, surviving, normal, low):
         assert len(group) and (group["truth"] == truth).all() and (group["treated"] == treated).all()
 
 
-def test_shares_of_zero_leave_nothing_planted(bulk):
-    none = dict.fromkeys(["hidden_resistant", "surviving_sensitive", "normal", "low_quality", "doublets"], 0)
-    obs = simulate(bulk, **SETTINGS, **none).obs
-    assert set(obs["planted"]) == {"sensitive", "resistant"}
-    assert (obs["truth"] == 1 - obs["treated"]).all()  # then, and only then, "was treated" is the answer
-
-
 # --- expression
-
-
-def own_and_best_other(cells, bulk):
-    """Correlation of each line's mean cell with its own profile, and the highest with another's."""
-    cells = tumour(cells)
-    lines = cells.uns["held_out"]
-    means = (
-        pd.DataFrame(share(cells), index=cells.obs["cell_line"].astype(str))
-        .groupby(level=0)
-        .mean()
-        .loc[lines]
-    )
-    level = np.log2(means.to_numpy() + 1e-5)
-    profile = bulk[lines].X
-    centred = [
-        x - x.mean(0) for x in (level, profile)
-    ]  # what differs between lines, not what all cells share
-    r = np.corrcoef(*centred)[: len(lines), len(lines) :]
-    return np.diag(r), (r - 2 * np.eye(len(lines))).max(1)
-
-
-def test_cells_look_like_their_line(unshifted, bulk):
-    own, other = own_and_best_other(unshifted, bulk)
-    assert own.min() > 0.7 and (own - other).min() > 0.4
 
 
 def test_expression_is_two_to_the_2_2_z(bulk):
@@ -166,28 +129,6 @@ def test_expression_is_two_to_the_2_2_z(bulk):
     steady = ~cells.var_names.isin(set().union(*(gene_sets("hallmark")[name] for name in CYCLE.values())))
     slope = stats.linregress(bulk[line].X[0, steady], np.log2(mean[steady] + 1e-9)).slope
     assert slope == pytest.approx(2.2, abs=0.05)
-
-
-@pytest.mark.parametrize("depth", [500, 2000])
-def test_depth_and_its_variation(bulk, depth):
-    cells = tumour(simulate(bulk, **SETTINGS, depth=depth))
-    total = cells.layers["counts"].sum(1).A1
-    assert total.mean() == pytest.approx(depth, rel=0.05)
-    assert 0.3 < np.log(total).std() < 0.45
-    assert abs(stats.skew(np.log(total))) < 0.3  # log-normal
-
-
-def test_counts_are_overdispersed(bulk):
-    cells = tumour(simulate(bulk, **SETTINGS, shift=0))
-    cells = cells[cells.obs["cycle"] == "G1"]
-    excess = []
-    for clone in cells.obs["clone"].value_counts().index[:5]:
-        group = cells[cells.obs["clone"] == clone]
-        expression, total = share(group), group.layers["counts"].sum(1).A1
-        mean = expression.mean(0)
-        top = np.argsort(-mean)[10:60]
-        excess.append((expression.var(0) - mean * (1 / total).mean())[top] / mean[top] ** 2)
-    assert 0.1 < np.mean(excess) < 0.2  # a Poisson would give 0
 
 
 def test_cell_cycle(unshifted):
@@ -205,63 +146,14 @@ def test_cell_cycle(unshifted):
         assert gained == pytest.approx(LOG2_PER_Z * CYCLE_SIZE, abs=0.1)
 
 
-def test_clones_are_heritable(bulk):
-    """What sets a clone apart from its line is the same in control and treated cells."""
-    cells = tumour(
-        simulate(bulk, **SETTINGS, shift=0, depth=50_000, surviving_sensitive=0.5, hidden_resistant=0.5)
-    )
-    logged = pd.DataFrame(np.log1p(1e3 * share(cells)), index=cells.obs_names)
-    obs = cells.obs.astype({"clone": str, "cell_line": str})
-    logged -= logged.groupby([obs["cell_line"], obs["treated"]]).transform("mean")
-
-    def agreement(clone):
-        means = logged.groupby([clone, obs["treated"]]).mean()
-        a, b = means.xs(False, level=1).align(means.xs(True, level=1), join="inner", axis=0)
-        return np.mean([np.corrcoef(a.loc[name], b.loc[name])[0, 1] for name in a.index])
-
-    shuffled = obs.groupby("cell_line")["clone"].transform(lambda x: x.sample(frac=1, random_state=0).values)
-    assert obs["clone"].nunique() == 36 and (obs["clone"].str.split("/").str[0] == obs["cell_line"]).all()
-    assert agreement(obs["clone"]) > 0.25
-    assert abs(agreement(shuffled)) < 0.1
-
-
 # --- the drug's effect
-
-
-def treated_t(cells, kept):
-    """Per gene t statistic of treated against control within clones, normalised on the genes to keep."""
-    cells = tumour(cells)
-    logged = pd.DataFrame(np.log1p(1e3 * share(cells, kept)))
-    clone, treated = cells.obs["clone"].astype(str).to_numpy(), cells.obs["treated"].to_numpy()
-    both = pd.Series(treated).groupby(clone).transform("nunique").to_numpy() == 2
-    logged = logged[both] - logged[both].groupby(clone[both]).transform("mean")
-    # Centring on clones of unequal mix takes from both sides alike, so compare with the centred label.
-    label = pd.Series(treated[both].astype(float))
-    label -= label.groupby(clone[both]).transform("mean")
-    x, y = logged.to_numpy(), label.to_numpy()
-    r = (x * y[:, None]).sum(0) / np.sqrt((x**2).sum(0) * (y**2).sum())
-    return r * np.sqrt((len(y) - 2) / (1 - r**2))
 
 
 def drug_shift(cells):
     return cells.uns["shift"]["z"].reindex(cells.var_names).fillna(0)
 
 
-def test_no_shift_no_difference_within_a_line(unshifted):
-    assert not drug_shift(unshifted).any()
-    t = treated_t(unshifted, slice(None))
-    assert 0.85 < t.std() < 1.15 and abs(t).max() < 5  # 600 draws of a standard normal
-
-
-def test_shift_changes_the_planted_genes_only(cells):
-    planted = drug_shift(cells)[~cells.var["mt"]].to_numpy()
-    assert (planted != 0).mean() == pytest.approx(0.05, abs=0.002) and set(planted) == {-0.5, 0, 0.5}
-    t = treated_t(cells, planted == 0)
-    assert np.median(t[planted > 0]) > 5 and np.median(t[planted < 0]) < -5
-    assert 0.85 < t[planted == 0].std() < 1.15 and abs(t[planted == 0]).max() < 5
-
-
-@pytest.mark.parametrize("size", [0.25, 0.5, 1.0])
+@pytest.mark.parametrize("size", [0.25, 1.0])
 def test_shift_has_the_asked_size_whatever_the_truth(bulk, size):
     cells = simulate(bulk, **SETTINGS, shift=size, hidden_resistant=0.5, surviving_sensitive=0.5)
     cells = tumour(cells)
@@ -312,34 +204,17 @@ def test_quality_control_has_something_to_find(cells, bulk):
     )
     assert (mito[~low] < 0.15).mean() > 0.99 and (mito[low] > 0.15).mean() > 0.95
     assert np.median(total[low]) < 0.3 * np.median(total[~low])
-    treated = cells.obs["treated"].to_numpy()
-    assert (
-        stats.mannwhitneyu(mito[~low & treated], mito[~low & ~treated]).pvalue > 0.001
-    )  # not a trace of the drug
 
 
 # --- doublets
 
 
-def test_a_doublet_holds_both_cells_at_a_larger_depth(bulk):
-    """At great depth a doublet is nearer to the mean of two other profiles than any single cell is."""
+def test_a_doublet_has_a_larger_depth(bulk):
     deep = SETTINGS | {"depth": 50_000, "low_quality": 0, "normal": 0, "doublets": 0.3, "shift": 0}
     cells = simulate(bulk, **deep)
     double = (cells.obs["planted"] == "doublet").to_numpy()
     totals = np.asarray(cells.X.sum(axis=1)).ravel()
     assert np.mean(totals[double]) / np.mean(totals[~double]) == pytest.approx(1.5, abs=0.05)
-    genes = ~cells.var["mt"].to_numpy()
-    expression = share(cells[:, genes])
-    lines = cells.obs["cell_line"].to_numpy()
-    profiles = np.array([expression[~double & (lines == line)].mean(axis=0) for line in np.unique(lines)])
-    own = np.searchsorted(np.unique(lines), lines)
-    residual = expression - profiles[own]
-    gain = []
-    for cell in np.flatnonzero(double)[:100]:
-        towards = profiles - profiles[own[cell]]
-        weight = (residual[cell] @ towards.T) / np.maximum((towards**2).sum(axis=1), 1e-12)
-        gain.append(weight.max())
-    assert np.median(gain) == pytest.approx(0.5, abs=0.1)  # half of the counts are another line's
 
 
 # --- seed, errors
@@ -378,31 +253,11 @@ def test_errors(bulk, wrong, message):
         simulate(bulk, **SETTINGS | wrong)
 
 
-def test_a_drug_without_any_response(bulk):
-    empty = bulk.copy()
-    empty.obsm["auc"] = np.full_like(bulk.obsm["auc"], np.nan)
-    with pytest.raises(Bulk2scError, match="Cisplatin: 0 lines are tested"):
-        simulate(empty, **SETTINGS)
-
-
 # --- real lines
 
 
-@pytest.mark.parametrize("depth, low, high", [(2000, 0.85, 0.87), (5000, 0.75, 0.79)])
-def test_zero_share_is_that_of_10x(gdsc, depth, low, high):
-    cells = simulate(gdsc, drug="Cisplatin", depth=depth)
+def test_zero_share_and_depth_are_those_of_10x(gdsc):
+    cells = simulate(gdsc, drug="Cisplatin", depth=2000)
     counts = tumour(cells).layers["counts"]
-    assert low <= 1 - counts.nnz / np.prod(counts.shape) <= high
-
-
-def test_real_lines(gdsc):
-    start = time.process_time()
-    cells = simulate(gdsc, drug="Cisplatin", n_cells=3000, shift=0)
-    assert time.process_time() - start < 5
-    assert len(cells.uns["held_out"]) == 20
-    own, other = own_and_best_other(cells, gdsc)
-    assert own.min() > 0.85 and (own - other).min() > 0.2
-    present = {
-        cell_type: cells.var_names.isin(markers).sum() for cell_type, markers in PLANTED_MARKERS.items()
-    }
-    assert present == {cell_type: len(markers) for cell_type, markers in PLANTED_MARKERS.items()}
+    assert 0.85 <= 1 - counts.nnz / np.prod(counts.shape) <= 0.87
+    assert counts.sum(1).mean() == pytest.approx(2000, rel=0.05)

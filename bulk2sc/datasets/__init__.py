@@ -20,7 +20,7 @@ from bulk2sc.datasets.own import check_cells, study_columns
 from bulk2sc.datasets.registry import sources
 from bulk2sc.datasets.simulate import simulate
 from bulk2sc.datasets.table1 import gse108394, gse117872, gse131984, gse156246
-from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.errors import refuse_unknown
 from bulk2sc.settings import is_own
 
 
@@ -48,11 +48,7 @@ def load_bulk(source: str, *, seed: int = 0) -> AnnData:
         "gdsc2-rnaseq": lambda: official_bulk("GDSC2", "rnaseq"),
         "made-up": lambda: made_up_bulk(seed=seed),
     }
-    if source not in loaders:
-        raise Bulk2scError(
-            f"bulk_source: '{source}' is unknown; it is one of {', '.join(loaders)}."
-            + did_you_mean(source, loaders)
-        )
+    refuse_unknown(source, loaders, "bulk_source")
     return loaders[source]()
 
 
@@ -101,15 +97,11 @@ def load_cells(
         "GSE112274": gse112274,
         "GSE110894": gse110894,
     }
-    if source in loaders:
+    if not is_own(source):
+        refuse_unknown(source, loaders, "cells_source (neither a path nor a name)")
         return loaders[source]()
-    if is_own(source):
-        cells, notes = mend(read_cells(source))
-        cells = check_cells(cells, source, **reading)
-        cells.obs = study_columns(cells.obs, source)
-        cells.uns["notes"] += notes
-        return cells
-    raise Bulk2scError(
-        f"cells_source: '{source}' is unknown; it is one of {', '.join(loaders)} or the path of a file."
-        + did_you_mean(source, loaders)
-    )
+    cells, notes = mend(read_cells(source))
+    cells = check_cells(cells, source, **reading)
+    cells.obs = study_columns(cells.obs, source)
+    cells.uns["notes"] += notes
+    return cells

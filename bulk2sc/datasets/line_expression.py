@@ -57,11 +57,7 @@ def passports_rnaseq() -> ad.AnnData:
     Bulk2scError
         If the archive cannot be fetched or is not as documented.
     """
-    paths = fetch(PASSPORTS)
-    archives = [path for path in paths if path.suffix == ".zip"]
-    if not archives:
-        raise unlike(PASSPORTS, "files", "rnaseq_all_*.zip", [path.name for path in paths])
-    return read_passports(archives[0])
+    return read_passports(fetch(PASSPORTS)[0])
 
 
 def read_rma(path: Path) -> ad.AnnData:

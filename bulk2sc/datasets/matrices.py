@@ -13,22 +13,15 @@ import pandas as pd
 from scipy import sparse
 from scipy.io import mmread
 
+from bulk2sc.datasets.documented import Unlike
 from bulk2sc.datasets.genes import to_symbols
 from bulk2sc.datasets.safe import extract
 from bulk2sc.errors import Bulk2scError
 
 PACKED = (".tar", ".tar.gz", ".tgz", ".zip")
 TABLES = (".txt", ".tsv", ".csv")
-LONG = 200  # bytes of a line from which it pays to leave out zeros before they are parsed
 MATRIX = "matrix.mtx"
 BESIDE = ("barcodes.tsv", "features.tsv", "genes.tsv")  # what 10x puts next to a matrix
-
-
-class Unlike(Bulk2scError):
-    """A file is not as its source was documented to be: what was expected, and what was found."""
-
-    def __init__(self, name: str, expected: str, found: str):
-        super().__init__(" ".join(f"{name}: expected {expected}, found {found}".split()))
 
 
 def as_cells(
@@ -71,10 +64,24 @@ def read_matrix(path: Path) -> tuple[sparse.csr_matrix, list[str], list[str]]:
     return _stack(rows, len(columns)), names, columns
 
 
-def read_table(path: Path) -> ad.AnnData:
-    """Read a table with cells in rows or in columns: genes are on the side that names more human genes."""
+def read_table(path: Path, *, strict: bool = False) -> ad.AnnData:
+    """
+    Read a table with cells in rows or in columns: genes are on the side that names more human genes.
+
+    Raises
+    ------
+    Bulk2scError
+        As `read_matrix`; with `strict` also if no side names far more of them than the other.
+    """
     matrix, rows, columns = read_matrix(path)
-    if share_known(columns) <= share_known(rows):
+    of_rows, of_columns = share_known(rows), share_known(columns)
+    low, high = sorted((of_rows, of_columns))
+    if strict and (high < 0.2 or low > high / 2):
+        raise Bulk2scError(
+            f"{path}: genes must be named on one side, cells on the other; human genes are {of_rows:.0%} of "
+            f"rows, {of_columns:.0%} of columns (rows such as '{rows[0]}', columns such as '{columns[0]}')."
+        )
+    if of_rows >= of_columns:
         matrix, rows, columns = matrix.T.tocsr(), columns, rows
     obs, var = (pd.DataFrame(index=pd.Index(names, dtype=object)) for names in (rows, columns))
     return ad.AnnData(matrix, obs=obs, var=var)
@@ -129,16 +136,11 @@ def _read_rows(lines: Iterable[bytes], separator: bytes, columns: list[str], fil
 
 def _sparse_row(line: bytes, separator: bytes) -> tuple[np.ndarray, np.ndarray]:
     """Return column and value of what is not 0 in a line of numbers."""
-    columns, fields = _not_zero(line, separator) if len(line) > LONG else _every(line, separator)
+    columns, fields = _not_zero(line, separator)
     values = np.array([float(field) for field in fields], np.float32)
     if not np.isfinite(values).all():
         raise ValueError("a value is missing or infinite")
     return columns, values
-
-
-def _every(line: bytes, separator: bytes) -> tuple[np.ndarray, list[bytes]]:
-    fields = line.split(separator)
-    return np.arange(len(fields)), fields
 
 
 def _not_zero(line: bytes, separator: bytes) -> tuple[np.ndarray, list[bytes]]:
@@ -201,7 +203,7 @@ def read_samples(paths: Iterable[Path]) -> dict[str, ad.AnnData]:
                 raise Unlike(file.name, "one matrix for each sample", f"two of '{name}'")
             samples[name] = as_cells(*read(file), name)
     if not samples:
-        names = ", ".join(file.name for file, _ in files[:5]) or "nothing"
+        names = [file.name for file, _ in files]
         raise Unlike(paths[0].name, f"a {MATRIX} or a table of genes and cells", names)
     return samples
 
@@ -276,5 +278,5 @@ def _names_beside(matrix: Path, stem: str, kinds: tuple[str, ...]) -> pd.DataFra
     for path in wanted:
         if path.is_file():
             return pd.read_csv(path, sep="\t", header=None, dtype=str, keep_default_na=False)
-    found = ", ".join(sorted(file.name for file in matrix.parent.iterdir())[:6])
+    found = sorted(file.name for file in matrix.parent.iterdir())
     raise Unlike(matrix.name, " or ".join(path.name for path in wanted) + " beside it", found)

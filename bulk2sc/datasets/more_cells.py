@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from bulk2sc.datasets.deposits import annotate, describe, finish, load
-from bulk2sc.datasets.fetch import fetch
-from bulk2sc.datasets.matrices import Unlike, read_samples, read_table
+from bulk2sc.datasets.documented import Unlike
+from bulk2sc.datasets.matrices import read_samples, read_table
 
 
 def gse108383() -> ad.AnnData:
@@ -31,7 +31,7 @@ def gse108383() -> ad.AnnData:
     Bulk2scError
         If the file cannot be fetched or is not as documented.
     """
-    return load("GSE108383", fetch("GSE108383"), _melanoma_fluidigm)
+    return load("GSE108383", _melanoma_fluidigm)
 
 
 def _melanoma_fluidigm(paths: list[Path]) -> ad.AnnData:
@@ -64,14 +64,14 @@ def gse149383_days() -> ad.AnnData:
     Bulk2scError
         If the files cannot be fetched or are not as documented.
     """
-    return load("GSE149383-days", fetch("GSE149383-days"), _pc9_days)
+    return load("GSE149383-days", _pc9_days)
 
 
 def _pc9_days(paths: list[Path]) -> ad.AnnData:
     every = read_samples(paths)
     days = {name: found[1] for name in every if (found := re.search(r"(?:^|_)D(\d+)$", name))}
     if not {"0", "11"} <= set(days.values()):
-        raise Unlike(paths[0].name, "samples named D0 to D11", ", ".join(every))
+        raise Unlike(paths[0].name, "samples named D0 to D11", every)
     cells = ad.concat([every[name] for name in days], join="outer", fill_value=0)
     day = cells.obs["sample"].map(days).set_axis(_barcodes(cells))
     obs = pd.DataFrame({"sample": "D" + day, "day": day, "cell_line": "PC9"})
@@ -97,28 +97,25 @@ def gse140440() -> ad.AnnData:
     Bulk2scError
         If the files cannot be fetched or are of another form.
     """
-    return load("GSE140440", fetch("GSE140440"), _prostate)
+    return load("GSE140440", _prostate)
 
 
 def _prostate(paths: list[Path]) -> ad.AnnData:
-    tables = [path for path in paths if "annotation" in path.name.lower()]
-    matrices = [path for path in paths if path not in tables]
-    if len(tables) > 1 or not matrices:
-        names = ", ".join(path.name for path in paths)
-        raise Unlike(paths[0].name, "matrices and at most one file named annotation", names)
-    cells = ad.concat(read_samples(matrices).values(), join="outer", fill_value=0)
+    matrix, *tables = paths
+    named_in = [*tables, matrix][0]
+    cells = ad.concat(read_samples([matrix]).values(), join="outer", fill_value=0)
     labels = cells.obs_names.to_series()
     if tables:
         cells, labels = _labelled(cells, tables[0])
     line = labels.str.extract(r"(?i)(DU-?145|PC-?3)")
-    _all_named(line, [*tables, *matrices][0], "DU145 or PC3 in the name or label of each cell")
+    _all_named(line, named_in, "DU145 or PC3 in the name or label of each cell")
     line = line[0].str.upper().str.replace("-", "")
     population = labels.str.contains("Res").map({True: "resistant", False: "parental"})
     if "resistant" not in set(population):
         expected = "'Res' in the name or label of resistant cells"
-        raise Unlike([*tables, *matrices][0].name, expected, f"none, the first '{labels.iloc[0]}'")
+        raise Unlike(named_in.name, expected, f"none, the first '{labels.iloc[0]}'")
     obs = pd.DataFrame({"sample": line + "_" + population, "population": population, "cell_line": line})
-    return finish(describe(cells, obs), matrices[0].name)
+    return finish(describe(cells, obs), matrix.name)
 
 
 def _labelled(cells: ad.AnnData, path: Path) -> tuple[ad.AnnData, pd.Series]:
@@ -155,7 +152,7 @@ def gse112274() -> ad.AnnData:
     Bulk2scError
         If the file cannot be fetched or is of another form.
     """
-    return load("GSE112274", fetch("GSE112274"), _gefitinib)
+    return load("GSE112274", _gefitinib)
 
 
 def _gefitinib(paths: list[Path]) -> ad.AnnData:
@@ -164,7 +161,7 @@ def _gefitinib(paths: list[Path]) -> ad.AnnData:
     _all_named(parts, paths[0], "cells named as in PC9_parental_1")
     population = parts[0]
     if "parental" not in set(population):
-        found = ", ".join(sorted(set(population))[:8])
+        found = sorted(set(population))
         raise Unlike(paths[0].name, "'parental' as the second part of some cells' names", found)
     obs = pd.DataFrame({"sample": population, "population": population, "cell_line": "PC9"})
     return finish(describe(cells, obs), paths[0].name, unit="FPKM")
@@ -190,22 +187,18 @@ def gse110894() -> ad.AnnData:
     Bulk2scError
         If the files cannot be fetched or are of another form.
     """
-    return load("GSE110894", fetch("GSE110894"), _leukaemia)
+    return load("GSE110894", _leukaemia)
 
 
 def _leukaemia(paths: list[Path]) -> ad.AnnData:
-    sheets = [path for path in paths if path.suffix == ".xlsx"]
-    matrices = [path for path in paths if path not in sheets]
-    if len(sheets) != 1 or len(matrices) != 1:
-        names = ", ".join(path.name for path in paths)
-        raise Unlike(paths[0].name, "one table of genes and cells and one .xlsx", names)
-    cells = read_table(matrices[0])
+    matrix, sheet = paths
+    cells = read_table(matrix)
     cells.var_names = cells.var_names.str.upper()
-    cells, wells = annotate(cells, _wells(sheets[0]), sheets[0].name)
+    cells, wells = annotate(cells, _wells(sheet), sheet.name)
     resistant = wells["Sample name"].str.contains("RESISTANT", case=False)
     obs = wells.rename(columns={"Sample name": "sample", "Plate#": "plate"})[["sample", "plate"]]
     obs = obs.assign(population=resistant.map({True: "resistant", False: "parental"}), cell_line=np.nan)
-    return finish(describe(cells, obs), matrices[0].name)
+    return finish(describe(cells, obs), matrix.name)
 
 
 def _wells(path: Path) -> pd.DataFrame:
@@ -216,6 +209,5 @@ def _wells(path: Path) -> pd.DataFrame:
         raise Unlike(path.name, "an .xlsx sheet", str(error)) from error
     for column in ("Plate#", "Well position", "Sample name"):
         if column not in sheet:
-            found = ", ".join(map(str, sheet.columns[:8]))
-            raise Unlike(path.name, f"a column '{column}' in the fourth row", found)
+            raise Unlike(path.name, f"a column '{column}' in the fourth row", sheet.columns)
     return sheet.set_index(sheet["Plate#"] + "_" + sheet["Well position"].str.partition("=")[0])

@@ -13,7 +13,7 @@ from bulk2sc.datasets.fetch import cache_dir, fetch
 from bulk2sc.datasets.gdsc import RELEASES, line_key, through_cache
 from bulk2sc.datasets.line_expression import PASSPORTS, RMA, gdsc_rma, passports_rnaseq
 from bulk2sc.datasets.registry import DATA
-from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.errors import Bulk2scError, refuse_unknown
 from bulk2sc.settings import file_digest
 
 RELEASE = "gdsc-8.5"
@@ -50,17 +50,9 @@ def gdsc_release(release: str = "GDSC2", *, line_id: str = "SANGER_MODEL_ID") ->
     Bulk2scError
         If the release is unknown, or its file cannot be fetched or is not as documented.
     """
-    if release not in RELEASES:
-        raise Bulk2scError(
-            f"Unknown GDSC release '{release}': it is one of {', '.join(RELEASES)}."
-            + did_you_mean(release, RELEASES)
-        )
-    paths = fetch(RELEASE)
-    found = [path for path in paths if path.name.startswith(f"{release}_fitted_dose_response")]
-    if not found:
-        expected = f"{release}_fitted_dose_response_27Oct23.xlsx"
-        raise unlike(RELEASE, "files", expected, [path.name for path in paths])
-    return read_release(found[0], line_id)
+    refuse_unknown(release, RELEASES, "GDSC release")
+    (path,) = (path for path in fetch(RELEASE) if path.name.startswith(f"{release}_"))
+    return read_release(path, line_id)
 
 
 def read_release(path: Path, line_id: str) -> ad.AnnData:

@@ -9,7 +9,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from bulk2sc.datasets.genes import to_symbols
+from bulk2sc.datasets.genes import adder_of, to_symbols
 from bulk2sc.datasets.values import scale_of, stored, to_known_scale
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
@@ -132,15 +132,13 @@ def resolve_symbols(cells: AnnData) -> AnnData:
     symbols = pd.Series(to_symbols(names).to_numpy(), index=names.index)
     unknown = symbols.isna()
     symbols = symbols.where(~unknown, names)
-    codes, unique = pd.factorize(symbols)
-    first = np.unique(codes, return_index=True)[1]
-
-    gather = sparse.csr_matrix((np.ones(len(codes), "float32"), (np.arange(len(codes)), codes)))
+    gather, unique = adder_of(symbols)
+    first = np.flatnonzero(~symbols.duplicated())
     source, scale = cells.layers.get("counts", cells.X), detect_scale(cells)
     if scale == "z-scores":
-        gather = gather.multiply(1 / np.bincount(codes)).tocsr()
-    merged = source[:, first] if len(unique) == len(codes) else source @ gather
-    if scale == "log" and len(unique) < len(codes):
+        gather = gather.multiply(1 / gather.sum(axis=0, dtype="float64")).tocsr()
+    merged = source[:, first] if len(unique) == cells.n_vars else source @ gather
+    if scale == "log" and len(unique) < cells.n_vars:
         amounts = source.expm1() if sparse.issparse(source) else np.expm1(source)
         merged = np.log1p(amounts @ gather)
     merged = merged.astype("float32")
@@ -220,13 +218,8 @@ def _refuse_bad_values(matrix, where: str) -> None:
 
 def _named_cells(obs: pd.DataFrame, name: str, sample: str) -> pd.DataFrame:
     obs = obs.copy()
-    if sample and sample not in obs:
-        found = ", ".join(map(str, obs.columns)) or "none"
-        raise Bulk2scError(
-            f"{name}: obs has no column '{sample}' of samples; its columns: {found}."
-            + did_you_mean(sample, obs.columns)
-        )
     if sample:
+        _refuse_absent(sample, obs, f"{name}: obs")
         obs["sample"] = obs[sample].astype(str)
         if obs.index.has_duplicates:
             obs.index = obs["sample"].astype(str) + "_" + obs.index.astype(str)
@@ -235,13 +228,17 @@ def _named_cells(obs: pd.DataFrame, name: str, sample: str) -> pd.DataFrame:
     return obs
 
 
+def _refuse_absent(column: str, table: pd.DataFrame, where: str) -> None:
+    if column not in table:
+        found = ", ".join(map(str, table.columns)) or "none"
+        near = did_you_mean(column, table.columns)
+        raise Bulk2scError(f"{where} has no column '{column}'; its columns: {found}.{near}")
+
+
 def _named_genes(cells: AnnData, var: pd.DataFrame, name: str, column: str) -> pd.DataFrame:
     """Return var with genes as its index; row numbers and other names of nothing are refused."""
-    if column and column not in var:
-        found = ", ".join(map(str, var.columns)) or "none"
-        near = did_you_mean(column, var.columns)
-        raise Bulk2scError(f"{name}: var has no column '{column}'; its columns: {found}.{near}")
     if column:
+        _refuse_absent(column, var, f"{name}: var")
         names = var[column].astype(object).where(var[column].notna(), "unnamed")
         return var.set_axis(pd.Index(names.astype(str), dtype=object))
     names = var.index.astype(str).astype(object)

@@ -6,22 +6,17 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from fnmatch import filter as matching
-from html.parser import HTMLParser
+from html import unescape
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import unquote, urljoin
 
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
-
-from bulk2sc.datasets import transfer
 from bulk2sc.datasets.registry import FIGSHARE
-from bulk2sc.datasets.transfer import HTTP, Offer, Unavailable
+from bulk2sc.datasets.transfer import HTTP, Offer, Unavailable, get
 from bulk2sc.errors import Bulk2scError
 
 API = "https://api.figshare.com/v2/articles"
-NAMED_AT_MOST = 10  # files that an article of Figshare names itself; more have to be asked for
+LINK = re.compile(r"""<a\s[^>]*?href=["']?([^"'\s>]+)""", re.IGNORECASE)
 Result = TypeVar("Result")
 
 
@@ -88,7 +83,7 @@ def offers(place: str, patterns: Sequence[str]) -> list[Offer]:
         If the place cannot be listed, or not just one file is like a pattern: the message names the nearest.
     """
     if place.startswith(FIGSHARE):
-        found = _article(f"{API}/{place.removeprefix(FIGSHARE)}")
+        found = _article(place.removeprefix(FIGSHARE))
     elif not place.startswith(HTTP):
         found = _folder(Path(place))
     elif any(set(pattern) & set("*?[") for pattern in patterns):
@@ -122,52 +117,19 @@ def _folder(folder: Path) -> list[Offer]:
 
 def _web_folder(address: str) -> list[Offer]:
     """Read the listing that web servers make of a folder: a page of links."""
-    page = _ask(address)
-    links, base = _Links(page.text).found, urljoin(page.url, ".")
-    inside = [link for link in (urljoin(base, link) for link in links) if link.startswith(base)]
-    return [Offer(unquote(link.removeprefix(base)), link) for link in inside]
+    page = get(address)
+    base = urljoin(page.url, ".")
+    links = [urljoin(base, unescape(link)) for link in LINK.findall(page.text)]
+    return [Offer(unquote(link.removeprefix(base)), link) for link in links if link.startswith(base)]
 
 
-class _Links(HTMLParser):
-    """The links of a page."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Collect where a link leads to."""
-        self.found += [value for name, value in attrs if (tag, name) == ("a", "href") and value]
-
-
-def _article(address: str) -> list[Offer]:
+def _article(number: str) -> list[Offer]:
     try:
-        files = _ask(address).json()["files"]
-        if len(files) >= NAMED_AT_MOST:
-            files = _ask(f"{address}/files?page_size=1000").json()
-        return [_figshare_offer(file) for file in files if file["download_url"].startswith(HTTP)]
+        files = get(f"{API}/{number}/files?page_size=1000").json()
+        return [
+            Offer(file["name"], file["download_url"], int(file["size"]), file.get("computed_md5") or "")
+            for file in files
+            if file["download_url"].startswith(HTTP)
+        ]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Unavailable("its answer is not that of Figshare") from error
-
-
-def _figshare_offer(file: dict[str, Any]) -> Offer:
-    return Offer(file["name"], file["download_url"], int(file["size"]), file.get("computed_md5") or "")
-
-
-def _ask(address: str) -> requests.Response:
-    retries = Retry(
-        transfer.TRIES - 1,
-        backoff_factor=transfer.PAUSE,
-        status_forcelist=(429, 500, 502, 503, 504),
-        raise_on_status=False,
-    )
-    with requests.Session() as session:
-        for scheme in HTTP:
-            session.mount(scheme, HTTPAdapter(max_retries=retries))
-        try:
-            answer = session.get(address, timeout=transfer.TIMEOUT)
-            answer.raise_for_status()
-        except requests.RequestException as error:
-            raise Unavailable(transfer.reason(error)) from error
-    return answer

@@ -1,23 +1,23 @@
 """The registry of data sources, `data/registry.yml`: what each is, where it lies, how a file is known."""
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Annotated, Any
 
-import yaml
+from pydantic import Field, StringConstraints, model_validator
 
-from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.errors import refuse_unknown
+from bulk2sc.settings import Strict, checked, read_yaml
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 EMBEDDED, PIP, FIGSHARE = "embedded:", "pip:", "figshare:"
-NAME = r"\w[\w.+-]*"
+# Names that cannot leave their folder: plain ones, and those with wildcards.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
+Pattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_*?][A-Za-z0-9_.+*?-]*$")]
 
 
-@dataclass(frozen=True)
-class File:
+class File(Strict):
     """
     One file of a source.
 
@@ -33,7 +33,7 @@ class File:
         Hexadecimal digest.
     """
 
-    name: str
+    name: Name
     url: str
     size: int
     sha256: str
@@ -44,8 +44,7 @@ class File:
         return DATA / self.url.removeprefix(EMBEDDED) if self.url.startswith(EMBEDDED) else None
 
 
-@dataclass(frozen=True)
-class Alternative:
+class Alternative(Strict):
     """
     A place where files of unknown checksum lie.
 
@@ -58,11 +57,10 @@ class Alternative:
     """
 
     place: str
-    files: tuple[str, ...]
+    files: list[Pattern]
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Strict):
     """
     One source of data.
 
@@ -70,14 +68,20 @@ class Source:
     that can be had is enough. `citation` says whom to cite, `loader` names the function that reads the files.
     """
 
-    key: str
+    key: Name = Field(exclude=True)
     title: str
     licence: str
-    citation: dict
+    citation: dict[str, Any]
     loader: str
-    files: tuple[File, ...] = ()
-    alternatives: tuple[Alternative, ...] = ()
+    files: list[File] = Field(default=[])
+    alternatives: list[Alternative] = Field(default=[])
     note: str = ""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "Source":
+        if bool(self.files) == bool(self.alternatives):
+            raise ValueError("it needs either 'files' or 'alternatives'")
+        return self
 
     @property
     def embedded(self) -> bool:
@@ -117,31 +121,10 @@ def read_registry(path: Path) -> dict[str, Source]:
     Bulk2scError
         If the file is not there, a field is missing or unknown, or a name could leave its folder.
     """
-    if not path.is_file():
-        raise Bulk2scError(
-            f"{path}: the registry of data is not there. Install the package from a checkout of the book."
-        )
-    registry = {}
-    for key, entry in yaml.safe_load(path.read_text(encoding="utf-8")).items():
-        try:
-            registry[key] = _source(key, **entry)
-        except (TypeError, KeyError, AttributeError) as error:
-            raise Bulk2scError(f"{path}: the entry '{key}' is not as the others: {error}.") from error
-        patterns = (re.sub(r"[*?]", "x", name) for each in registry[key].alternatives for name in each.files)
-        for name in (key, *(file.name for file in registry[key].files), *patterns):
-            if not re.fullmatch(NAME, name, re.ASCII):
-                raise Bulk2scError(
-                    f"{path}: '{name}' is not a plain name; use letters, digits and . _ + - only."
-                )
-    return registry
-
-
-def _source(key: str, files: Sequence[dict] = (), alternatives: Sequence[dict] = (), **entry) -> Source:
-    if bool(files) == bool(alternatives):
-        raise TypeError("it needs either 'files' or 'alternatives'")
-    pinned = tuple(File(**file) for file in files)
-    others = tuple(Alternative(place=each["place"], files=tuple(each["files"])) for each in alternatives)
-    return Source(key=key, files=pinned, alternatives=others, **entry)
+    content = read_yaml(path)
+    return {
+        key: checked(Source, {"key": key} | entry, f"{path.name}: {key}") for key, entry in content.items()
+    }
 
 
 @lru_cache(maxsize=1)
@@ -159,8 +142,5 @@ def source(key: str) -> Source:
     Bulk2scError
         If the key is unknown.
     """
-    if key not in sources():
-        raise Bulk2scError(
-            f"Unknown data source '{key}': it is one of {', '.join(sources())}.{did_you_mean(key, sources())}"
-        )
+    refuse_unknown(key, sources(), "data source")
     return sources()[key]

@@ -134,21 +134,20 @@ def simulate(
 
 def _check(settings: dict) -> None:
     """Refuse settings out of range."""
-    shares = ["hidden_resistant", "surviving_sensitive", "normal", "low_quality", "doublets"]
-    wrong = [(name, "from 0 to below 1") for name in shares if not 0 <= settings[name] < 1]
-    if settings["low_quality"] + settings["doublets"] >= 1:
-        wrong += [("doublets", f"below 1 together with low_quality={settings['low_quality']}")]
-    wrong += [("measure", "auc or ln_ic50")] if settings["measure"] not in ("auc", "ln_ic50") else []
-    wrong += [("k", "between 0 and 0.5")] if not 0 < settings["k"] < 0.5 else []
-    wrong += [("depth", "above 0")] if not settings["depth"] > 0 else []
-    wrong += [("n_lines_per_tail", "at least 2")] if settings["n_lines_per_tail"] < 2 else []
-    lowest = 20 * settings["n_lines_per_tail"]
-    wrong += (
-        [("n_cells", f"at least {lowest}, 10 for each held-out line")] if settings["n_cells"] < lowest else []
-    )
-    if wrong:
-        name, allowed = wrong[0]
-        raise Bulk2scError(f"Simulated cells: {name} is {settings[name]}, it must be {allowed}.")
+    fewest = 20 * settings["n_lines_per_tail"]
+    both = settings["low_quality"] + settings["doublets"]
+    shares = ("hidden_resistant", "surviving_sensitive", "normal", "low_quality", "doublets")
+    for name, fits, allowed in (
+        *((name, 0 <= settings[name] < 1, "from 0 to below 1") for name in shares),
+        ("doublets", both < 1, f"below 1 together with low_quality={settings['low_quality']}"),
+        ("measure", settings["measure"] in ("auc", "ln_ic50"), "auc or ln_ic50"),
+        ("k", 0 < settings["k"] < 0.5, "between 0 and 0.5"),
+        ("depth", settings["depth"] > 0, "above 0"),
+        ("n_lines_per_tail", settings["n_lines_per_tail"] >= 2, "at least 2"),
+        ("n_cells", settings["n_cells"] >= fewest, f"at least {fewest}, 10 for each held-out line"),
+    ):
+        if not fits:
+            raise Bulk2scError(f"Simulated cells: {name} is {settings[name]}, it must be {allowed}.")
 
 
 def _hold_out(

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from bulk2sc.datasets.deposits import annotate, describe, finish, load, read_about
-from bulk2sc.datasets.fetch import fetch
-from bulk2sc.datasets.matrices import Unlike, read_samples, read_table
-from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.datasets.documented import Unlike
+from bulk2sc.datasets.matrices import read_samples, read_table
+from bulk2sc.errors import refuse_unknown
 
 ORAL_COLUMNS = ("cell_color", "patient_id", "origin", "drug_status", "cluster")
 ORIGINS = ("HN120", "HN137", "HN148")
@@ -44,15 +44,15 @@ def gse117872() -> ad.AnnData:
     Bulk2scError
         If the files cannot be fetched or are not as documented.
     """
-    return load("GSE117872", fetch("GSE117872"), _oral)
+    return load("GSE117872", _oral)
 
 
 def _oral(paths: list[Path]) -> ad.AnnData:
-    matrix, about = _matrix_and_table(paths, "cellinfo")
+    matrix, about = paths
     cells, rows = annotate(read_table(matrix), read_about(about, ORAL_COLUMNS, index="groups"), about.name)
     unknown = sorted(set(rows["origin"]) - set(ORIGINS))
     if unknown:
-        raise Unlike(about.name, f"origins {', '.join(ORIGINS)}", ", ".join(unknown[:5]))
+        raise Unlike(about.name, f"origins {', '.join(ORIGINS)}", unknown)
     obs = rows[list(ORAL_COLUMNS)].rename(columns={"cell_color": "sample", "cluster": "source_cluster"})
     obs["cell_line"] = np.nan
     return finish(describe(cells, obs), matrix.name, unit="TPM")
@@ -73,15 +73,14 @@ def gse131984() -> ad.AnnData:
     Bulk2scError
         If the files cannot be fetched or are not as documented.
     """
-    return load("GSE131984", fetch("GSE131984"), _sum159, line="SUM159PT")
+    return load("GSE131984", _sum159, line="SUM159PT")
 
 
 def _sum159(paths: list[Path]) -> ad.AnnData:
-    matrix, about = _matrix_and_table(paths, "metadata")
+    matrix, about = paths
     cells, rows = annotate(read_table(matrix), read_about(about, ["orig.ident"]), about.name)
     if "Pre" not in set(rows["orig.ident"]):
-        found = ", ".join(sorted(set(rows["orig.ident"]))[:8])
-        raise Unlike(about.name, "a level 'Pre' of orig.ident", found)
+        raise Unlike(about.name, "a level 'Pre' of orig.ident", sorted(set(rows["orig.ident"])))
     obs = pd.DataFrame({"sample": rows["orig.ident"], "cell_line": "SUM159PT"})
     return finish(describe(cells, obs), matrix.name)
 
@@ -101,26 +100,23 @@ def gse108394() -> ad.AnnData:
         If the files cannot be fetched or are not as documented: the name of a sample has to say 451Lu, and
         451LuBR where it is the resistant population.
     """
-    return load("GSE108394", fetch("GSE108394"), _melanoma_10x, line="451LU")
+    return load("GSE108394", _melanoma_10x, line="451LU")
 
 
 def _melanoma_10x(paths: list[Path]) -> ad.AnnData:
     every = read_samples(paths)
-    samples = {name: cells for name, cells in every.items() if _is_451lu(name)}
-    populations = {name: "resistant" if _is_br(name) else "parental" for name in samples}
+    samples = {name: cells for name, cells in every.items() if "451LU" in _letters(name)}
+    populations = {name: "resistant" if "451LUBR" in _letters(name) else "parental" for name in samples}
     if set(populations.values()) != {"parental", "resistant"}:
-        raise Unlike(paths[0].name, "samples named 451Lu and 451LuBR3", ", ".join(every))
+        raise Unlike(paths[0].name, "samples named 451Lu and 451LuBR3", every)
     cells = ad.concat(samples.values(), join="outer", fill_value=0)
     obs = cells.obs.assign(population=cells.obs["sample"].map(populations), cell_line="451LU")
     return finish(describe(cells, obs), paths[0].name)
 
 
-def _is_451lu(name: str) -> bool:
-    return "451LU" in re.sub(r"\W|_", "", name.upper())
-
-
-def _is_br(name: str) -> bool:
-    return "451LUBR" in re.sub(r"\W|_", "", name.upper())
+def _letters(name: str) -> str:
+    """Return the letters and digits of a name, in capitals."""
+    return re.sub(r"\W|_", "", name.upper())
 
 
 def gse156246(line: str) -> ad.AnnData:
@@ -145,20 +141,15 @@ def gse156246(line: str) -> ad.AnnData:
     Bulk2scError
         If the line is another, or the files cannot be fetched or are not as documented.
     """
-    if line not in BREAST_LINES:
-        raise Bulk2scError(
-            f"line: '{line}' is not in GSE156246; it is one of {', '.join(BREAST_LINES)}."
-            + did_you_mean(line, BREAST_LINES)
-        )
-    key = f"GSE156246-{line}"
-    return load(key, fetch(key), lambda paths: _breast(paths, line), line=line)
+    refuse_unknown(line, BREAST_LINES, "line of GSE156246")
+    return load(f"GSE156246-{line}", lambda paths: _breast(paths, line), line=line)
 
 
 def _breast(paths: list[Path], line: str) -> ad.AnnData:
     every = read_samples(paths)
-    times = {name: time_of(name) for name in every if line in re.sub(r"\W|_", "", name.upper())}
+    times = {name: time_of(name) for name in every if line in _letters(name)}
     if not {"untreated", "14d"} <= set(times.values()):
-        raise Unlike(paths[0].name, f"samples of {line} named untreated and 14d (or DTP)", ", ".join(every))
+        raise Unlike(paths[0].name, f"samples of {line} named untreated and 14d (or DTP)", every)
     times = {name: time for name, time in times.items() if time}
     cells = ad.concat([every[name] for name in times], join="outer", fill_value=0)
     obs = cells.obs.assign(time=cells.obs["sample"].map(times), cell_line=line)
@@ -168,13 +159,3 @@ def _breast(paths: list[Path], line: str) -> ad.AnnData:
 def time_of(name: str) -> str | None:
     """Return which of `TIMES` the name of a sample says, None if it says none."""
     return next((time for time, pattern in TIMES.items() if re.search(pattern, name.lower())), None)
-
-
-def _matrix_and_table(paths: list[Path], about: str) -> tuple[Path, Path]:
-    """Tell the matrix from the table about its cells by the name."""
-    tables = [path for path in paths if about in path.name.lower()]
-    others = [path for path in paths if path not in tables]
-    if len(tables) != 1 or len(others) != 1:
-        names = ", ".join(path.name for path in paths)
-        raise Unlike(paths[0].name, f"one matrix and one table named '{about}'", names)
-    return others[0], tables[0]

@@ -13,13 +13,17 @@ from pathlib import Path
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
 from tqdm import tqdm
+from urllib3.util import Retry
 
 from bulk2sc.datasets.registry import PIP
 
 TRIES, PAUSE = 4, 0.5  # tries without a new byte before a place is given up; seconds, doubled each time
 TIMEOUT = (10, 60)  # seconds to connect, and to wait for the next byte
 HTTP = ("http://", "https://")
+PASSING = (408, 429, 500, 502, 503, 504)  # what a server answers that may do better a second later
+NO_SUCH_PART = (412, 416)  # the file there is newer than the part here, or shorter
 
 
 class Unavailable(Exception):
@@ -39,14 +43,15 @@ class Offer:
         ``http(s)://...``, ``pip:package==version`` or a path.
     size
         Bytes; None where the place does not say.
-    md5
-        Hexadecimal digest; empty where the place does not say.
+    md5, sha256
+        Hexadecimal digests; empty where neither the place nor the registry says.
     """
 
     name: str
     address: str
     size: int | None = None
     md5: str = ""
+    sha256: str = ""
 
 
 def bring(offer: Offer, part: Path) -> None:
@@ -74,14 +79,29 @@ def size_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def reason(error: Exception) -> str:
-    """Say why a request failed: ``HTTP 404``, or that nobody answered."""
-    code = _code(error)
-    return f"HTTP {code}" if code else "no connection"
+def get(address: str, **options) -> requests.Response:
+    """
+    Ask an address of the web; connections and passing errors are tried again.
 
-
-def _code(error: Exception) -> int | None:
-    return getattr(getattr(error, "response", None), "status_code", None)
+    Raises
+    ------
+    Unavailable
+        If nobody answers, or the answer is an error other than those of `NO_SUCH_PART`.
+    """
+    retries = Retry(TRIES - 1, backoff_factor=PAUSE, status_forcelist=PASSING, raise_on_status=False)
+    with requests.Session() as session:
+        for scheme in HTTP:
+            session.mount(scheme, HTTPAdapter(max_retries=retries))
+        try:
+            response = session.get(address, timeout=TIMEOUT, **options)
+            if response.status_code not in NO_SUCH_PART:
+                response.raise_for_status()
+        except requests.RequestException as error:
+            answered = error.response is not None
+            raise Unavailable(
+                f"HTTP {error.response.status_code}" if answered else "no connection"
+            ) from error
+    return response
 
 
 def _copy(path: Path, part: Path) -> None:
@@ -111,44 +131,31 @@ def _pip_download(offer: Offer, part: Path) -> None:
 def _download(offer: Offer, part: Path) -> None:
     """Download to `part`, resuming until it is whole or TRIES tries in a row have brought nothing new."""
     failures, most = 0, size_of(part)
-    while True:
-        try:
-            return _resume(offer, part)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            code = _code(error)
-            failures = 1 if size_of(part) > most else failures + 1
-            most = max(most, size_of(part))
-            if failures == TRIES or (code and code < 500 and code not in (408, 412, 416, 429)):
-                whole = "" if offer.size is None else f" of {offer.size}"
-                raise Unavailable(f"{reason(error)}, {size_of(part)}{whole} bytes") from error
+    while most != offer.size and not _resume(offer, part):
+        failures = 1 if size_of(part) > most else failures + 1
+        most = max(most, size_of(part))
+        if failures == TRIES:
+            raise Unavailable(f"the transfer broke off after {most} bytes")
         time.sleep(PAUSE * 2 ** (failures - 1))
 
 
-def _resume(offer: Offer, part: Path) -> None:
-    """Ask for what is missing of `part` and append it; start anew if the server does not send just that."""
-    have = size_of(part)
-    if have == offer.size:
-        return
-    if offer.size is not None and have > offer.size:
-        part.unlink()
-        have = 0
-    headers = {"Accept-Encoding": "identity"} | (_from_byte(have, part) if have else {})
-    with requests.get(offer.address, headers=headers, stream=True, timeout=TIMEOUT) as response:
+def _resume(offer: Offer, part: Path) -> bool:
+    """Append what is missing of `part`, or all anew if the server has no such part; tell if all came."""
+    have, headers = size_of(part), {"Accept-Encoding": "identity"}
+    if have:  # of a file that is newer than the part, the rest would not fit
+        modified = formatdate(part.stat().st_mtime, usegmt=True)
+        headers |= {"Range": f"bytes={have}-", "If-Unmodified-Since": modified}
+    with get(offer.address, headers=headers, stream=True) as response:
         span = response.headers.get("Content-Range", "")
         resumed = response.status_code == 206 and span.startswith(f"bytes {have}-")
-        if response.status_code in (206, 412, 416) and not resumed:
+        if response.status_code in (206, *NO_SUCH_PART) and not resumed:
             part.unlink(missing_ok=True)
-            raise requests.ConnectionError("the server sent another part")
-        response.raise_for_status()
-        _append(response, part, have * resumed, offer)
-    if not _whole(response, part, offer.size):
-        raise requests.ConnectionError("the transfer broke off")
-
-
-def _from_byte(have: int, part: Path) -> dict[str, str]:
-    """Ask for the rest, unless the file there is newer than the part here: then they do not fit together."""
-    modified = formatdate(part.stat().st_mtime, usegmt=True)
-    return {"Range": f"bytes={have}-", "If-Unmodified-Since": modified}
+            return False
+        try:
+            _append(response, part, have * resumed, offer)
+        except urllib3.exceptions.HTTPError:
+            return False
+    return True
 
 
 def _append(response: requests.Response, part: Path, start: int, offer: Offer) -> None:
@@ -162,11 +169,3 @@ def _append(response: requests.Response, part: Path, start: int, offer: Offer) -
             bar.update(out.write(block))
             if offer.size is not None and out.tell() > offer.size:
                 return  # another file: the checks will say so
-
-
-def _whole(response: requests.Response, part: Path, size: int | None) -> bool:
-    """Whether the part has the size that was promised, or is all that the server has, as far as it says."""
-    have, span = size_of(part), response.headers.get("Content-Range", "")
-    says = span.rpartition("/")[2] or response.headers.get("Content-Length", "")
-    expected = int(says) if says.isdigit() else size
-    return expected is None or have >= min(expected, size or expected)

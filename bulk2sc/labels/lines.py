@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
-from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.errors import Bulk2scError, did_you_mean, refuse_unknown
 
 MIN_LINES = 20  # with fewer tested lines the tails are a handful
 
@@ -38,10 +38,7 @@ def response_of(bulk: AnnData, drug: str, measure: str = "auc") -> pd.Series:
         raise Bulk2scError(
             f"Unknown drug '{drug}': not among the {len(drugs)} of the bulk data." + did_you_mean(drug, drugs)
         )
-    if measure not in ("auc", "ln_ic50"):
-        raise Bulk2scError(
-            f"Unknown measure '{measure}': it is auc or ln_ic50." + did_you_mean(measure, ["auc", "ln_ic50"])
-        )
+    refuse_unknown(measure, ["auc", "ln_ic50"], "measure")
     values = np.asarray(bulk.obsm[measure])[:, drugs.index(drug)]
     return pd.Series(values, index=bulk.obs_names, name=measure)
 

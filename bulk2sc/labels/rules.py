@@ -25,63 +25,83 @@ A rule is one YAML file, `data/rules/<data set>.yml`:
         unlabelled: true               # they are scored and not judged; fits any cells, so it comes last
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import BeforeValidator, Field, model_validator
 
 from bulk2sc.datasets.registry import DATA
 from bulk2sc.errors import Bulk2scError, did_you_mean
-from bulk2sc.settings import conform, read_yaml
+from bulk2sc.settings import Strict, checked, read_yaml
 
 RULES = DATA / "rules"
 GENERIC = RULES / "generic.yml"
-Levels = Sequence[str] | str
 OTHERS = "others"  # in place of a list: every level that no list names
 MARKERS = {
-    "fibroblast": ("COL1A1", "COL1A2", "COL3A1", "COL6A3", "DCN", "LUM", "PDGFRA", "PDGFRB"),
-    "T cell": ("CD2", "CD3D", "CD3E", "CD3G", "CD5", "CD247", "IL7R", "TRAC"),
-    "endothelial": ("CDH5", "ENG", "KDR", "PECAM1", "TEK", "VWF"),
+    "fibroblast": ["COL1A1", "COL1A2", "COL3A1", "COL6A3", "DCN", "LUM", "PDGFRA", "PDGFRB"],
+    "T cell": ["CD2", "CD3D", "CD3E", "CD3G", "CD5", "CD247", "IL7R", "TRAC"],
+    "endothelial": ["CDH5", "ENG", "KDR", "PECAM1", "TEK", "VWF"],
 }
 
 
-@dataclass(frozen=True)
-class Arms:
-    """Control and treated cells, by the levels of a column of obs; cells left out leave the data."""
+def level_text(level: Any) -> str:
+    """Write a level as rules do, so that 1, 1.0 and ``"1"`` are one level, and True is ``"True"``."""
+    whole = isinstance(level, float | np.floating) and float(level).is_integer()
+    return str(int(level)) if whole else str(level)
+
+
+def _levels(value: Any) -> Any:
+    if value == OTHERS:
+        return value
+    if not isinstance(value, list) or not value or any(isinstance(v, list | dict) for v in value):
+        raise ValueError(f"must be a list of levels or the word {OTHERS}")
+    return [level_text(level) for level in value]
+
+
+Levels = Annotated[list[str] | Literal["others"], BeforeValidator(_levels)]
+Markers = Annotated[
+    dict[str, list[str]], BeforeValidator(lambda value: MARKERS if value == "default" else value)
+]
+
+
+class Part(Strict):
+    """Groups of cells by the levels of a column of obs, and who says so."""
 
     column: str
+    reference: str
+
+    @property
+    def lists(self) -> dict[str, Any]:
+        """Levels by group."""
+        return {name: levels for name, levels in self if name not in Part.model_fields}
+
+    @model_validator(mode="after")
+    def _others_once(self) -> "Part":
+        if list(self.lists.values()).count(OTHERS) > 1:
+            raise ValueError(f"'{OTHERS}' stands in two lists; name the levels of one of them")
+        return self
+
+
+class Arms(Part):
+    """Control and treated cells; cells left out leave the data."""
+
     control: Levels
     treated: Levels
-    reference: str
-    left_out: Levels = ()
-
-    @property
-    def lists(self) -> dict[str, Levels]:
-        """Levels by group."""
-        return {"control": self.control, "treated": self.treated, "left_out": self.left_out}
+    left_out: Levels = Field(default=[])
 
 
-@dataclass(frozen=True)
-class Literature:
-    """Sensitive and resistant cells, by the levels of a column of obs; other cells are not named."""
+class Literature(Part):
+    """Sensitive and resistant cells; other cells are not named."""
 
-    column: str
     sensitive: Levels
     resistant: Levels
-    reference: str
-
-    @property
-    def lists(self) -> dict[str, Levels]:
-        """Levels by group."""
-        return {"sensitive": self.sensitive, "resistant": self.resistant}
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(Strict):
     """
     How the cells of one file of a data set are labelled.
 
@@ -107,7 +127,18 @@ class Form:
     lines: bool = False
     unlabelled: bool = False
     dominance: float = 0.0
-    markers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    markers: Markers = Field(default={})
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Form":
+        if bool(self.columns) == self.unlabelled or (self.arms and self.lines):
+            raise ValueError(
+                "give 'arms', 'literature', 'lines: true' or 'unlabelled: true'; arms and lines exclude each "
+                "other, and unlabelled all others"
+            )
+        if self.dominance and not (self.arms and 0.5 <= self.dominance <= 1):
+            raise ValueError(f"'dominance' is {self.dominance:g}; it needs 'arms' and is 0.5 to 1")
+        return self
 
     @property
     def columns(self) -> list[str]:
@@ -116,15 +147,14 @@ class Form:
         return [*named, "truth"] if self.lines else named
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Strict):
     """The rule of one data set; `name` is that of its file, for messages, and `text` what it says."""
 
-    name: str
+    name: str = Field(exclude=True)
+    text: str = Field(exclude=True)
     title: str
-    forms: Sequence[Form]
+    forms: list[Form] = Field(min_length=1)
     drug: str = ""
-    text: str = ""
 
     def form_of(self, obs: pd.DataFrame) -> Form:
         """
@@ -178,93 +208,14 @@ def read_rule(path: str | Path) -> Rule:
         If it is no YAML, or a field is missing, unknown or of the wrong kind.
     """
     path = Path(path)
-    content = read_yaml(path)
-    forms = content.get("forms")
-    if not isinstance(forms, list) or not forms:
-        raise Bulk2scError(
-            f"{path.name}: field 'forms' must be a list of at least one form, found {forms!r}."
-        )
-    forms = [_form(form, f"{path.name}: form {i + 1}") for i, form in enumerate(forms)]
-    return _build(
-        Rule, content | {"forms": forms}, path.name, name=path.name, text=path.read_text(encoding="utf-8")
-    )
-
-
-def _form(content: Any, where: str) -> Form:
-    form = dict(content) if isinstance(content, dict) else content
-    if isinstance(form, dict):
-        for name, kind in (("arms", Arms), ("literature", Literature)):
-            if name in form:
-                form[name] = _part(kind, form[name], f"{where}, {name}")
-        if "markers" in form:
-            form["markers"] = _markers(form["markers"], where)
-    form = _build(Form, form, where)
-    if bool(form.columns) == form.unlabelled or (form.arms and form.lines):
-        raise Bulk2scError(
-            f"{where}: give 'arms', 'literature', 'lines: true' or 'unlabelled: true'; arms and lines "
-            "exclude each other, and unlabelled all others."
-        )
-    if form.dominance and not (form.arms and 0.5 <= form.dominance <= 1):
-        raise Bulk2scError(f"{where}: 'dominance' is {form.dominance:g}; it needs 'arms' and is 0.5 to 1.")
-    return form
-
-
-def _part(kind: type, content: Any, where: str) -> Arms | Literature:
-    part = _build(kind, content, where)
-    if list(part.lists.values()).count(OTHERS) > 1:
-        raise Bulk2scError(f"{where}: '{OTHERS}' stands in two lists; name the levels of one of them.")
-    return part
-
-
-def _build(kind: type, content: Any, where: str, **given: str) -> Any:
-    """Make a dataclass of what a file says, after checking its fields."""
-    if not isinstance(content, dict):
-        raise Bulk2scError(f"{where}: must hold 'name: value' lines, found {content!r}.")
-    known = {f.name: f for f in fields(kind) if f.name not in given}
-    for name in content:
-        if name not in known:
-            raise Bulk2scError(
-                f"{where}: field '{name}' is unknown; use {', '.join(known)}." + did_you_mean(name, known)
-            )
-    for name, f in known.items():
-        if name not in content and f.default is MISSING and f.default_factory is MISSING:
-            raise Bulk2scError(f"{where}: field '{name}' is missing; add it.")
-    values = {name: _value(known[name].type, value, f"{where}: '{name}'") for name, value in content.items()}
-    return kind(**values, **given)
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    if kind in (str, bool, float):
-        return conform(value, kind.__name__, where)
-    return _levels(value, where) if kind == Levels else value
-
-
-def _levels(value: Any, where: str) -> Levels:
-    if value == OTHERS:
-        return value
-    if not isinstance(value, list) or not value or any(isinstance(v, list | dict) for v in value):
-        raise Bulk2scError(f"{where} must be a list of levels or the word {OTHERS}, found {value!r}.")
-    return tuple(level_text(level) for level in value)
-
-
-def _markers(value: Any, where: str) -> dict[str, Sequence[str]]:
-    if value == "default":
-        return MARKERS
-    where = f"{where}: 'markers' (the word default or genes by cell type)"
-    genes = conform(value, "dict[str, list]", where)
-    return {kind: conform(names, "list[str]", f"{where}: '{kind}'") for kind, names in genes.items()}
+    content = read_yaml(path) | {"name": path.name, "text": path.read_text(encoding="utf-8")}
+    return checked(Rule, content, path.name)
 
 
 # --- Groups of cells ---------------------------------------------------------------------------------------
 
 
-def level_text(level: Any) -> str:
-    """Write a level as rules do, so that 1, 1.0 and ``"1"`` are one level, and True is ``"True"``."""
-    whole = isinstance(level, float | np.floating) and float(level).is_integer()
-    return str(int(level)) if whole else str(level)
-
-
-def groups_of(obs: pd.DataFrame, part: Arms | Literature, name: str) -> pd.Series:
+def groups_of(obs: pd.DataFrame, part: Part, name: str) -> pd.Series:
     """
     Put cells into the groups of `part.lists` by the level of their column.
 
