@@ -1,6 +1,4 @@
 import re
-import sys
-import types
 from pathlib import Path
 
 import pytest
@@ -28,15 +26,6 @@ def fails(capsys, *arguments):
     said = capsys.readouterr()
     assert said.err.count("\n") == 1 and said.err.startswith("bulk2sc: error: ")
     return said.err.removeprefix("bulk2sc: error: ").strip()
-
-
-@pytest.mark.parametrize("command", ["book", "run", "fetch", "predict", "params"])
-def test_every_command_explains_itself_with_examples(command, capsys):
-    with pytest.raises(SystemExit) as end:
-        cli.main([command, "--help"])
-    said = capsys.readouterr().out
-    assert end.value.code == 0
-    assert said.startswith(f"usage: bulk2sc {command}") and f"examples:\n  bulk2sc {command}" in said
 
 
 @pytest.mark.parametrize(
@@ -106,39 +95,7 @@ def test_run_takes_a_file_from_the_working_folder(root, tmp_path, monkeypatch):
     assert [given["note"] for given in asked] == [str(tmp_path / "mine.h5ad"), "not_here.h5ad", "mine"]
 
 
-def test_params_shows_a_table(root, capsys):
-    assert cli.main(["params", "alpha", "--edition", "small"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["name", "type", "default", "in", "small", "help"]
-    assert lines[2].split(maxsplit=4) == [
-        "drug",
-        "str",
-        "'Lapatinib'",
-        "'Lapatinib'",
-        "drug by its GDSC name",
-    ]
-    assert lines[3].split(maxsplit=4) == ["k", "float", "0.3", "0.3", "share of the lines in each tail"]
-    assert len({line.index(word) for line, word in zip(lines[2:4], ("drug by", "share"), strict=True)}) == 1
-
-
 # ---------------------------------------------------------------------------------------- fetch, predict
-
-
-def test_fetch_prints_where_files_are(monkeypatch, capsys):
-    asked = []
-
-    def fetch(key, from_files):
-        asked.append((key, from_files))
-        return [Path(f"/c/{key}/1"), Path(f"/c/{key}/2")]
-
-    monkeypatch.setattr(datasets, "fetch", fetch)
-    assert cli.main(["fetch", "GSE118767", "GSE149383"]) == 0
-    assert cli.main(["fetch", "GSE131984", "--from", "x.txt", "--from", "y.txt"]) == 0
-    assert asked == [("GSE118767", []), ("GSE149383", []), ("GSE131984", ["x.txt", "y.txt"])]
-    assert capsys.readouterr().out.splitlines()[:3] == ["/c/GSE118767/1", "/c/GSE118767/2", "/c/GSE149383/1"]
-    asked.clear()
-    assert cli.main(["fetch", "--all"]) == 0
-    assert [key for key, _ in asked] == list(datasets.sources())
 
 
 def test_fetch_of_several_goes_on_and_names_what_is_missing(monkeypatch, capsys):
@@ -178,28 +135,6 @@ def test_fetch_of_an_unknown_key(capsys):
     assert "Did you mean 'GSE118767'" in fails(capsys, "fetch", "GSE118768")
     assert "Did you mean 'GSE118767'" in fails(capsys, "fetch", "--list", "GSE118768")
     assert "Unknown data source 'NOPE'" in fails(capsys, "fetch", "--list", "NOPE")
-
-
-def test_predict_passes_on_what_was_given(monkeypatch, capsys):
-    asked = []
-
-    def predict(cells, progress, **given):
-        asked.append((cells, given))
-        return types.SimpleNamespace(notes=["model: ridge"])
-
-    stub = types.SimpleNamespace(predict=predict)
-    monkeypatch.setitem(sys.modules, "bulk2sc.predict", stub)
-    assert cli.main(["predict", "c.h5ad", "--drug", "Lapatinib", "--out", "o.h5ad"]) == 0
-    arguments = ["predict", "c.h5ad", "--drug", "D", "--out", "o.h5ad", "--exclude-lines", "A549, H838,"]
-    assert cli.main([*arguments, "--seeds", "5", "--model", "ridge"]) == 0
-    assert asked == [
-        ("c.h5ad", {"drug": "Lapatinib", "out": "o.h5ad", "exclude_lines": []}),
-        (
-            "c.h5ad",
-            {"drug": "D", "out": "o.h5ad", "exclude_lines": ["A549", "H838"], "seeds": 5, "model": "ridge"},
-        ),
-    ]
-    assert capsys.readouterr().out == "model: ridge\nwritten: o.h5ad\n" * 2
 
 
 # ---------------------------------------------------------------------------------------- errors

@@ -9,11 +9,9 @@ import textwrap
 import time
 from pathlib import Path
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.sparse
 import tiny_steps
 import yaml
 
@@ -100,11 +98,6 @@ def test_a_setting_makes_what_depends_on_it_and_the_former_stays(root):
     assert list(Study("tiny", n=1).read("doubled")["value"]) == [0]
     assert made(root) == ["numbers", "doubled"]
     assert list(study.read("doubled")["value"]) == [0, 2, 4] and made(root) == []
-
-
-def test_what_a_reader_does_to_a_result_reaches_nobody(root):
-    Study("tiny").read("numbers")["value"] = 9
-    assert list(Study("tiny").read("numbers")["value"]) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -202,26 +195,6 @@ def test_imports_are_found(source, package, found):
     assert store.modules(source, package) == found
 
 
-def test_a_comment_in_the_package_changes_no_address_and_code_does(root, tmp_path, monkeypatch):
-    package = tmp_path / "bulk2sc"
-    (package / "models").mkdir(parents=True)
-    for name in ("__init__", "pp", "models/__init__"):
-        (package / f"{name}.py").write_text("X = 1\n")
-    (package / "pp.py").write_text("from bulk2sc import models\n\n\ndef f():\n    return 1\n")
-    monkeypatch.setattr(store, "PACKAGE", package)
-
-    def now():
-        store._read_module.cache_clear()
-        return store.closure({"bulk2sc.pp"})
-
-    before = now()
-    assert before.keys() == {"bulk2sc", "bulk2sc.pp", "bulk2sc.models"}
-    (package / "models" / "__init__.py").write_text('"""Models."""\n\nX = 1  # one\n')
-    assert now() == before
-    (package / "models" / "__init__.py").write_text("X = 2\n")
-    assert now() != before
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -303,29 +276,7 @@ def test_values_survive_their_files_exactly(tmp_path):
     assert found["tuple"] == value["tuple"] and found["plain"] == value["plain"]
 
 
-def test_cells_survive_their_file(tmp_path):
-    cells = ad.AnnData(scipy.sparse.csr_matrix(np.eye(3, dtype="float32")), uns={"k": 0.3})
-    cells.obs["sample"] = pd.Categorical(["a", "b", "a"])
-    store.write(cells, tmp_path / "value")
-    found = store.read(tmp_path / "value.h5ad")
-    assert np.array_equal(found.X.toarray(), np.eye(3)) and list(found.obs["sample"]) == ["a", "b", "a"]
-    assert found.uns["k"] == 0.3
-
-
 # ------------------------------------------------------------------------------- kill, lock, full, read-only
-
-
-def test_a_killed_step_leaves_nothing_and_the_next_one_makes_it(root):
-    gate = root / "gate"
-    gate.touch()
-    process = start(root, "study.read('doubled')", GATE=str(gate))
-    wait_for(root / "gate.reached", process)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    gate.unlink()
-    assert not any((root / "_build" / "store").glob("*/note.json"))
-    assert list(Study("tiny").read("doubled")["value"]) == [0, 2, 4]
-    assert made(root) == ["numbers", "numbers", "doubled"] and len(entries(root)) == 2
 
 
 def test_two_processes_make_a_step_once(root):
@@ -339,13 +290,6 @@ def test_two_processes_make_a_step_once(root):
     assert [output.strip() for output, _ in said] == ["3", "3"]
     assert made(root) == ["numbers"]
     assert sum("waiting for another process that makes it" in errors for _, errors in said) == 1
-
-
-def test_a_step_that_raises_leaves_nothing(root, monkeypatch):
-    monkeypatch.setattr(tiny_steps, "_wait", lambda: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        Study("tiny").read("doubled")
-    assert entries(root) == []
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(root, monkeypatch):
@@ -392,12 +336,6 @@ def test_what_is_in_a_read_only_store_is_read_and_nothing_else(root, monkeypatch
     assert len(Study("tiny").read("numbers")) == 3
     with pytest.raises(Bulk2scError, match=r"store: cannot be written \(Read-only file system\)"):
         Study("tiny").read("doubled")
-
-
-def test_a_store_that_cannot_be_made_is_one_line(root):
-    (root / "_build").write_text("a file")
-    with pytest.raises(Bulk2scError, match="store: cannot be written"):
-        Study("tiny").read("numbers")
 
 
 def test_a_damaged_result_is_named(root):
