@@ -1,10 +1,9 @@
 import inspect
 
 import numpy as np
-import pandas as pd
+import planted
 import pytest
 import torch
-from anndata import AnnData
 from scipy import sparse
 
 from bulk2sc import clustering, pp
@@ -16,25 +15,9 @@ from bulk2sc.errors import Bulk2scError
 FEW = {"n_hvg": 60, "max_epochs": 30, "max_cluster_epochs": 25}
 
 
-def planted(n_each=50, n_genes=90, seed=0):
-    """Three groups of cells; 30 genes mark each."""
-    rng = np.random.default_rng(seed)
-    truth = np.repeat([0, 1, 2], n_each)
-    rates = np.where(np.arange(n_genes) // 30 == truth[:, None], 4.0, 0.4)
-    return AnnData_of(rng.poisson(rates), truth)
-
-
-def AnnData_of(counts, truth):
-    counts = sparse.csr_matrix(counts.astype("float32"))
-    obs = pd.DataFrame({"group": truth.astype(str)}, index=[f"c{i}" for i in range(len(truth))])
-    cells = AnnData(counts, obs=obs, layers={"counts": counts.copy()})
-    cells.X = counts.log1p()
-    return cells
-
-
 @pytest.fixture(scope="module")
 def cells():
-    return planted()
+    return planted.cells(50, 90)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +114,7 @@ def test_similarity_is_symmetric_between_0_and_1_and_joins_cells_of_a_group(cell
     assert abs(S - S.T).max() == 0 and S.min() >= 0 and S.max() <= 1
     np.testing.assert_array_equal(S.diagonal(), 1)
     assert 5 * 150 < S.nnz < 30 * 150
-    group = cells.obs["group"].astype(int).to_numpy()
+    group = cells.obs["group"].to_numpy()
     i, j = S.nonzero()
     assert (group[i] == group[j]).mean() > 0.95
 
@@ -142,7 +125,7 @@ def test_similarity_is_symmetric_between_0_and_1_and_joins_cells_of_a_group(cell
 @pytest.mark.filterwarnings("ignore:.*one cluster")
 @pytest.mark.parametrize("n_each", [1, 3])
 def test_fewer_cells_than_neighbours_and_heads(n_each):
-    found = attention_ae(planted(n_each), max_epochs=3, max_cluster_epochs=3)
+    found = attention_ae(planted.cells(n_each, 90), max_epochs=3, max_cluster_epochs=3)
     assert len(found.obs["cluster"]) == 3 * n_each
     assert np.isfinite(found.obsm["X_attention_ae"]).all()
 

@@ -119,19 +119,12 @@ def test_a_drug_whose_lines_cannot_be_told_apart_is_named(root, monkeypatch, cha
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("lines", "found"), [(None, "no such column"), (["p2", "p1", "p1"], "p1, p2"), ([None] * 3, "no name")]
-)
-def test_a_panel_needs_cells_of_lines_that_were_tested(lines, found):
+def test_a_panel_needs_cells_of_lines_that_were_tested():
     bulk = datasets.made_up_bulk(n_lines=30, seed=0)
     cells = bulk[:3].copy()
-    del cells.obs["cell_line"]
-    if lines:
-        cells.obs["cell_line"] = lines
-    message = r"panel: no cell is of a line .* obs\['cell_line'\] names lines of GDSC, such as \S+; found "
-    with pytest.raises(Bulk2scError, match=message + f"{found}$") as error:
+    cells.obs["cell_line"] = ["p2", "p1", "p1"]
+    with pytest.raises(Bulk2scError, match=r"panel: no cell is of a line .* such as \S+; found p1, p2$"):
         steps.panel(bulk, cells)
-    assert "\n" not in str(error.value)
 
 
 # ----------------------------------------------------------------------------- cells that nobody has labelled

@@ -49,14 +49,6 @@ def test_louvain_and_kmeans_find_planted_groups_without_being_told_their_number(
         assert clustering.agreement(found.obs["cluster"], groups.obs["group"])["ARI"] == 1.0
 
 
-def test_kmeans_takes_the_k_of_the_highest_width(groups):
-    found = clustering.kmeans(groups, max_k=6, n_pcs=10)
-    only_two = clustering.kmeans(groups, max_k=2, n_pcs=10)
-    widths = [clustering.silhouette(each.obsm["X_pca"], each.obs["cluster"]) for each in (found, only_two)]
-    assert found.obs["cluster"].nunique() == 3
-    assert widths[0] > widths[1]
-
-
 def test_groups_on_a_code_of_ones_own(groups):
     cells = groups.copy()
     cells.obsm["X_mine"] = np.repeat(np.eye(3), 60, axis=0) * 9 + np.random.default_rng(0).normal(

@@ -103,15 +103,6 @@ def test_a_score_is_the_place_among_predictions_of_lines_left_out(problem):
     )
 
 
-def test_a_prediction_leaves_nothing_of_an_earlier_one(problem):
-    bulk, cells = problem
-    first = predict_cells(cells, drug="all", bulk=bulk).cells
-    second = predict_cells(first, drug="Lapatinib", bulk=bulk).cells
-    assert "bulk2sc_drugs" not in second.obsm and "bulk2sc_drugs" not in second.uns
-    third = predict_cells(second, drug="all", bulk=bulk).cells
-    assert "bulk2sc_score" not in third.obs and "bulk2sc" not in third.uns
-
-
 @pytest.mark.parametrize("nothing", ["", "-", " "])
 def test_a_name_without_letters_is_no_drug(nothing):
     with pytest.raises(Bulk2scError, match="Unknown drug"):

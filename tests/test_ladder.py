@@ -51,21 +51,6 @@ def test_planted_signal_is_learnt_from_bulk_and_found_in_cells(data, name, sched
     assert list(model.history_["stage"].unique()) == stages
 
 
-@pytest.mark.parametrize("name", RUNGS)
-def test_loss_curves_hold_the_terms_that_the_rung_has(data, name):
-    bulk, cells, mask = data
-    history = make(name, mask=mask, **QUICK).pretrain(bulk, cells).history_
-    expected = {"total", "reconstruction"} | ({"difference"} if "share" in name else set())
-    terms = history.groupby(["stage", "split"])["term"].unique().map(set)
-    assert terms["pretraining", "train"] == terms["pretraining", "validation"] == expected
-    if name in ADVERSARIAL:
-        critic = {"alignment", "critic", "distance", "gradient penalty"}
-        played = {"domain"} if "domain" in name else critic
-        assert terms["adversarial", "train"] == expected | played
-        assert terms["adversarial", "validation"] == expected
-        assert history.query("stage == 'adversarial'")["epoch"].max() == 3
-
-
 @each_rung
 def test_same_seed_same_numbers_and_saved_models_are_the_same(data, name, schedule, tmp_path):
     bulk, cells, mask = data

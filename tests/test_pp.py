@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from bulk2sc import pp, steps
+from bulk2sc import pp
 from bulk2sc.errors import Bulk2scError
 
 GENES = ["TP53", "EGFR", "ERBB2", "MYC"]
@@ -130,12 +130,10 @@ def test_logs_of_one_gene_are_those_of_the_summed_amounts(wrap):
 def test_counts_layer_is_merged_and_everything_about_cells_stays():
     cells = frame([[0.1, 0.2], [0.3, 0.4]], ["ERBB2", "HER2"], sample=["x", "y"])
     cells.layers["counts"] = sparse.csr_matrix([[1, 2], [3, 4]])
-    cells.obsm["X_umap"] = np.eye(2)
     named = pp.resolve_symbols(cells)
     np.testing.assert_array_equal(named.layers["counts"].toarray(), [[3], [7]])
     np.testing.assert_array_equal(named.X.toarray(), [[3], [7]])
     assert list(named.obs["sample"]) == ["x", "y"]
-    np.testing.assert_array_equal(named.obsm["X_umap"], np.eye(2))
 
 
 def test_held_out_lines_leave_training_in_any_spelling():
@@ -215,13 +213,6 @@ def test_cells_with_the_same_counts_in_other_genes_are_no_outliers():
     flagged = pp.qc_flags(frame(X), min_genes=10)
     assert flagged.obs["qc_pass"].all()
     assert flagged.uns["qc"]["library size"] == "applied"
-
-
-def test_every_cell_a_sample_of_its_own_is_judged_by_the_fixed_rules_only(planted_quality):
-    planted_quality.obs["sample"] = planted_quality.obs_names
-    flagged = pp.doublets(pp.qc_flags(planted_quality, min_genes=50, by="sample"), by="sample")
-    assert list(flagged.obs_names[~flagged.obs["qc_pass"]]) == ["c100", "c102", "c103"]
-    assert flagged.uns["qc"]["doublets"].startswith("not applied to 101 of 101 samples: fewer than 50 cells")
 
 
 @pytest.mark.parametrize("wrap", [np.asarray, sparse.csr_matrix])
@@ -320,16 +311,6 @@ def test_equal_cells_hold_no_doublet():
 def test_an_impossible_rate_is_refused(kinds, rate):
     with pytest.raises(Bulk2scError, match=f"doublet_rate is {rate}, it must be between 0 and 0.5"):
         pp.doublets(kinds, expected_rate=rate)
-
-
-def test_the_artefact_of_cells_leaves_doublets_out_only_where_asked(kinds):
-    make = steps.cells
-    raw = kinds.copy()
-    without, with_them = (make(raw, min_genes=1, nmads=20, remove_doublets=asked) for asked in (True, False))
-    found = pp.doublets(kinds, by="sample")
-    assert list(without.obs_names) == list(found.obs_names[~found.obs["doublet"]])
-    assert list(with_them.obs_names) == list(kinds.obs_names)
-    assert with_them.uns["qc"]["doublets"] == "not asked for"
 
 
 # --- scale -------------------------------------------------------------------------------------------------

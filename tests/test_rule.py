@@ -165,13 +165,6 @@ def test_a_family_over_several_drugs_is_one_family():
     assert compare.levels({"x": first, "y": second})["group"].tolist() == ["x", "x", "y", "y"]
 
 
-def test_few_lines_widen_by_the_t_distribution_and_what_draws_lack():
-    noise = np.c_[np.zeros(100_000), np.random.default_rng(0).normal(size=100_000)]
-    n = 10
-    found = compare.differences(draws_of([0, 0], noise, sizes=(n,)), "a").iloc[0]
-    assert found["high"] == pytest.approx(stats.t.isf(0.025, n - 1) * np.sqrt(n / (n - 1)), rel=0.03)
-
-
 def test_degrees_of_freedom_are_welchs():
     assert inference.Evidence(sizes=(10,)).df == pytest.approx(9)
     assert inference.Evidence(sizes=(10, 10)).df == pytest.approx(18)

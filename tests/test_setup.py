@@ -1,13 +1,10 @@
 """The files that set the project up agree with each other."""
 
-import ast
 import os
 import re
 import shutil
 import subprocess
-import sys
 import tomllib
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -98,25 +95,6 @@ def test_conda_gets_the_same_as_make():
     assert {r.name for r in conda} == {"python", "make", "pip"}, "Python packages come from pyproject.toml"
     (python,) = [r for r in conda if r.name == "python"]
     assert python.specifier == SpecifierSet(PROJECT["requires-python"])
-
-
-def test_every_package_the_code_imports_is_required():
-    required = {canonicalize_name(r.name) for r in requirements()}
-    providers = packages_distributions()
-    for path in sorted((ROOT / "bulk2sc").rglob("*.py")):
-        for module in imported_modules(path) - set(sys.stdlib_module_names) - {"bulk2sc"}:
-            names = {canonicalize_name(name) for name in providers.get(module, [module])}
-            assert names & required, f"{path.name} imports {module}, which pyproject.toml does not require"
-
-
-def imported_modules(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            found.add(node.module.partition(".")[0])
-    return found
 
 
 # -------------------------------------------------------------------------------- make
