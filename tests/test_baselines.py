@@ -249,16 +249,18 @@ def test_make_leaves_out_settings_of_other_methods_only(data):
 
 
 @pytest.mark.parametrize("name", ["ridge", "LR", "shared AE"])
-def test_labels_that_cannot_be_learnt_from(data, name):
-    bulk, cells, mask = data
-    one_class, few = bulk.copy(), bulk.copy()
-    one_class.obs["response"] = 0.0
-    few.obs["response"] = np.where(np.arange(160) == 20, 1.0, np.where(np.arange(160) < 40, 0.0, np.nan))
-    model = make(name, mask=mask, **SETTINGS)
-    with pytest.raises(Bulk2scError, match="0 sensitive and 160 resistant"):
-        model.fit(one_class, cells)
-    with pytest.raises(Bulk2scError, match=r"1 sensitive and 39 resistant.*at least 5 of each"):
-        model.fit(few, cells)
+@pytest.mark.parametrize(
+    ("response", "message"),
+    [
+        (np.zeros(160), "0 sensitive and 160 resistant"),
+        (np.repeat([1, 0, np.nan], [1, 39, 120]), "1 sensitive and 39 resistant.*at least 5 of each"),
+    ],
+)
+def test_labels_that_cannot_be_learnt_from(data, name, response, message):
+    bulk, cells, mask = data[0].copy(), *data[1:]
+    bulk.obs["response"], bulk.obs["auc"] = response, bulk.obs["activity"]
+    with pytest.raises(Bulk2scError, match=message):
+        make(name, mask=mask, **SETTINGS).fit(bulk, cells)
 
 
 @pytest.mark.parametrize("name", ["ridge", "LR", "shared AE"])

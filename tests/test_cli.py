@@ -50,12 +50,9 @@ def test_a_wrong_command_line_is_one_line(arguments, message, capsys):
 # ---------------------------------------------------------------------------------------- book, run, params
 
 
-def test_run_reads_values_by_the_type_of_the_parameter(root, monkeypatch, capsys):
-    small_book.write_notebook(
-        root / "notebooks" / "second" / "gamma.ipynb",
-        ["divide_by: int = 2  # number", "methods: list[str] = []  # methods", 'label: str = ""  # label'],
-        {},
-    )
+@pytest.fixture
+def asked(monkeypatch):
+    """Return what is asked of `build.run_chapter`, which makes nothing."""
     asked = []
 
     def run_chapter(planned, slug, given, cores):
@@ -63,6 +60,15 @@ def test_run_reads_values_by_the_type_of_the_parameter(root, monkeypatch, capsys
         return planned.chapter(slug).run
 
     monkeypatch.setattr(build, "run_chapter", run_chapter)
+    return asked
+
+
+def test_run_reads_values_by_the_type_of_the_parameter(root, asked, capsys):
+    small_book.write_notebook(
+        root / "notebooks" / "second" / "gamma.ipynb",
+        ["divide_by: int = 2  # number", "methods: list[str] = []  # methods", 'label: str = ""  # label'],
+        {},
+    )
     arguments = ["run", "gamma", "--edition", "small", "-p", "divide_by", "3", "-p", "methods", "[LR, a b]"]
     assert cli.main([*arguments, "-p", "label", "7", "--cores", "3"]) == 0
     assert asked == [("small", "gamma", {"divide_by": 3, "methods": ["LR", "a b"], "label": "7"}, 3)]
@@ -71,19 +77,16 @@ def test_run_reads_values_by_the_type_of_the_parameter(root, monkeypatch, capsys
     assert re.fullmatch(r"results: .*/store/gamma-\w+/results", said[2])
 
 
-def test_run_takes_a_file_from_the_working_folder(root, tmp_path, monkeypatch):
-    asked = []
-
-    def run_chapter(planned, slug, given, cores):
-        asked.append(given)
-        return planned.chapter(slug).run
-
-    monkeypatch.setattr(build, "run_chapter", run_chapter)
+def test_run_takes_a_file_from_the_working_folder(root, asked, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.h5ad").touch()
     for value in ("mine.h5ad", "not_here.h5ad", "mine"):
         cli.main(["run", "alpha", "--edition", "small", "-p", "note", value])
-    assert [given["note"] for given in asked] == [str(tmp_path / "mine.h5ad"), "not_here.h5ad", "mine"]
+    assert [given["note"] for _, _, given, _ in asked] == [
+        str(tmp_path / "mine.h5ad"),
+        "not_here.h5ad",
+        "mine",
+    ]
 
 
 # ---------------------------------------------------------------------------------------- fetch, predict

@@ -72,7 +72,7 @@ def test_five_lines_are_recovered_sample_by_sample_and_not_pooled(mixology):
 @pytest.mark.slow
 def test_every_method_finds_planted_groups(groups):
     truth = {"group": groups.obs["group"]}
-    methods = compare.methods(n_hvg=300, max_epochs=60, max_cluster_epochs=20)
+    methods = compare.methods(n_hvg=300, max_epochs=25, max_cluster_epochs=5)
     table = {n: compare.measure(m.run(groups, seed=0), m, truth) for n, m in methods.items()}
     found = pd.DataFrame(table).T
     # scDeepCluster starts from Leiden at resolution 1, which cuts so few groups finer than they are.

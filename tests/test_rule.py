@@ -27,18 +27,6 @@ def scored(cells, by_method):
     )
 
 
-def panel_of(n_lines, rhos, *, n_drugs=4, seed=0):
-    """Return tidy scores of methods that follow the sensitivity as closely as `rhos` says, and the AUC."""
-    rng, lines = np.random.default_rng(seed), [f"L{i:03d}" for i in range(n_lines)]
-    auc = pd.DataFrame(rng.normal(size=(n_lines, n_drugs)), lines, [f"D{i}" for i in range(n_drugs)])
-    tables = []
-    for method, rho in rhos.items():
-        score = -rho * auc + np.sqrt(1 - rho**2) * rng.normal(size=auc.shape)
-        tidy = score.rename_axis("line").melt(ignore_index=False, var_name="drug", value_name="score")
-        tables.append(tidy.reset_index().assign(method=method, seed=0))
-    return pd.concat(tables), auc
-
-
 # --------------------------------------------------------------------------------------------- the verdict
 
 
@@ -131,11 +119,16 @@ def test_a_constant_score_ranks_nothing_and_one_sensitivity_cannot_be_ranked():
 
 
 def test_the_panels_mean_is_over_drugs_and_a_missing_score_is_named():
-    scores, auc = panel_of(20, {"good": 0.9, "none": 0.0})
+    rng, lines, drugs = np.random.default_rng(0), [f"L{i:03d}" for i in range(20)], ["D0", "D1", "D2"]
+    auc = pd.DataFrame(rng.normal(size=(20, 3)), lines, drugs)
+    tables = {"good": -auc + rng.normal(size=auc.shape), "none": 0 * auc + rng.normal(size=auc.shape)}
+    wide = pd.concat(tables, names=["method", "line"]).rename_axis(columns="drug")
+    scores = wide.stack().rename("score").reset_index().assign(seed=0)
     auc.iloc[:5, 1] = np.nan
     found = compare.on_panel(scores, auc, n_draws=10)
-    good = scores[scores["method"] == "good"].pivot(index="line", columns="drug", values="score")
-    expected = np.mean([stats.spearmanr(good[d], -auc[d], nan_policy="omit").statistic for d in auc])
+    expected = np.mean(
+        [stats.spearmanr(tables["good"][d], -auc[d], nan_policy="omit").statistic for d in auc]
+    )
     assert found.value["good"] == pytest.approx(expected) and found.known.sizes == (18,)
     lacking = scores[~((scores["method"] == "none") & (scores["line"] == "L007"))]
     with pytest.raises(Bulk2scError, match="panel: none has no score of line L007 for D0"):
