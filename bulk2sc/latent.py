@@ -1,6 +1,6 @@
 """Measure codes: how far lines and cells are apart in them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -9,17 +9,6 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-
-from bulk2sc import inference
-
-
-def _over_groups(value: Callable, groups: Iterable[str], n_draws: int, seed: int) -> dict[str, float]:
-    """Return a value of weights (n_weightings, n): of all rows, with its interval over draws of groups."""
-    groups = np.asarray(list(groups), str)
-    values = value(inference.line_weights(groups, n_draws=n_draws, seed=seed))
-    known = inference.Evidence(sizes=(len(np.unique(groups)),))
-    low, high = inference.bootstrap_interval(values[1:], known)
-    return {"value": float(values[0]), "low": float(low), "high": float(high)}
 
 
 def domain_auroc(

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import anndata as ad
 import pytest
-import torch
 
 from bulk2sc import datasets
 from bulk2sc.errors import Bulk2scError
@@ -73,19 +72,6 @@ def at_hand(key: str) -> bool:
     """Whether a source is in the cache or in the mirror."""
     mirror = os.environ.get("BULK2SC_MIRROR", "")
     return datasets.status(key) == "here" or mirror.startswith("http") or Path(mirror, key).is_dir()
-
-
-@pytest.fixture
-def threads() -> Iterator[Callable]:
-    """Return a function that calls another while torch has so many threads."""
-    before = torch.get_num_threads()
-
-    def call(n: int, work: Callable):
-        torch.set_num_threads(n)
-        return work()
-
-    yield call
-    torch.set_num_threads(before)
 
 
 @dataclass

@@ -1,37 +1,21 @@
 """All drugs at once: each is fitted exactly as scikit-learn fits it alone; panels of real cells, by drug."""
 
-from pathlib import Path
-
 import anndata as ad
 import numpy as np
 import pandas as pd
+import planted
 import pytest
-from conftest import at_hand
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold, KFold
 
-from bulk2sc import datasets, panel, pp
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.models.all_drugs import CHOSEN, AllDrugs, line_clusters, similarity
-
-
-def lines(n=60, n_genes=25, n_drugs=4, seed=1):
-    """Drugs that follow a gene each; the second lacks 7 lines, the third 45, and two lines have no drug."""
-    rng = np.random.default_rng(seed)
-    genes = rng.normal(size=(n, n_genes)).astype("float32")
-    bulk = ad.AnnData(genes, pd.DataFrame(index=[f"L{i}" for i in range(n)]))
-    bulk.var_names = [f"G{i}" for i in range(n_genes)]
-    bulk.layers["scaled"] = genes.copy()
-    auc = 0.7 + 0.1 * genes[:, :n_drugs] + 0.01 * rng.normal(size=(n, n_drugs))
-    auc[:7, 1] = auc[5:50, 2] = auc[-2:] = np.nan
-    bulk.obsm["auc"], bulk.uns["drugs"] = auc, np.array(list("abcd"[:n_drugs]))
-    return bulk
+from bulk2sc.models.all_drugs import AllDrugs, line_clusters, similarity
 
 
 @pytest.mark.parametrize("drug", range(4))
 def test_each_drug_is_scikit_learns_ridge_on_its_tested_lines(drug):
-    bulk, cells = lines(), lines(30, seed=2)
+    bulk, cells = planted.tested_lines(), planted.tested_lines(30, seed=2)
     auc = bulk.obsm["auc"][:, drug]
     tested = ~np.isnan(auc)
     alone = Ridge(alpha=50.0).fit(bulk.X[tested].astype(float), auc[tested])
@@ -44,7 +28,7 @@ def test_each_drug_is_scikit_learns_ridge_on_its_tested_lines(drug):
 
 def test_with_a_kernel_it_is_scikit_learns_kernel_ridge():
     """Which has no intercept, so it is given responses without it."""
-    bulk, cells = lines(), lines(30, seed=2)
+    bulk, cells = planted.tested_lines(), planted.tested_lines(30, seed=2)
     tested = ~np.isnan(bulk.obsm["auc"][:, 0])
     X, auc = bulk.X[tested].astype(float), bulk.obsm["auc"][tested, 0]
     model = AllDrugs(penalty=2.0, kernel="rbf").fit(bulk)
@@ -59,7 +43,7 @@ def test_with_a_kernel_it_is_scikit_learns_kernel_ridge():
 
 
 def test_cross_validation_leaves_lines_out_of_every_fit():
-    bulk = lines()
+    bulk = planted.tested_lines()
     model, splits = AllDrugs(penalty=5.0), list(KFold(4, shuffle=True, random_state=3).split(bulk))
     found = model.cross_validate(bulk, splits)
     for fitting, left_out in splits:
@@ -68,22 +52,9 @@ def test_cross_validation_leaves_lines_out_of_every_fit():
     assert (found.corrwith(pd.DataFrame(bulk.obsm["auc"], found.index, found.columns)) > 0.5).all()
 
 
-def test_a_low_rank_keeps_what_drugs_share():
-    """Three drugs follow one gene, the fourth noise: rank 1 denoises, full rank changes nothing."""
-    bulk, cells = lines(), lines(30, seed=2)
-    rng = np.random.default_rng(0)
-    bulk.obsm["auc"] = 0.1 * bulk.X[:, :1] * [1, 2, 1, 0] + 0.02 * rng.normal(size=(60, 4))
-    plain, one, full = (AllDrugs(penalty=5.0, rank=r).fit(bulk).predict(cells) for r in (None, 1, 4))
-    np.testing.assert_allclose(full, plain, atol=1e-10)
-    assert np.linalg.matrix_rank(one - one.mean(), tol=1e-6) == 1
-    truth = cells.X[:, 0]
-    gain = [np.corrcoef(p["c"], truth)[0, 1] for p in (plain, one)]
-    assert gain[1] > gain[0] and one["d"].std() < plain["d"].std()
-
-
 @pytest.mark.parametrize("kernel", ["linear", "rbf"])
 def test_saved_and_read_it_predicts_the_same(kernel, tmp_path):
-    bulk, cells = lines(), lines(30, seed=2)
+    bulk, cells = planted.tested_lines(), planted.tested_lines(30, seed=2)
     model = AllDrugs(penalty=5.0, kernel=kernel).fit(bulk)
     model.save(tmp_path / "model")
     again = AllDrugs.load(tmp_path / "model")
@@ -92,17 +63,9 @@ def test_saved_and_read_it_predicts_the_same(kernel, tmp_path):
     pd.testing.assert_frame_equal(again.predict(shuffled), model.predict(cells), atol=1e-5)
 
 
-def test_it_sees_no_answer():
-    bulk, cells = lines(), lines(30, seed=2)
-    expected = AllDrugs().fit(bulk).predict(cells)
-    cells.obs["response"] = cells.obs["cell_line"] = np.arange(30)
-    cells.obsm["auc"] = cells.obsm["auc"][::-1]
-    pd.testing.assert_frame_equal(AllDrugs().fit(bulk).predict(cells), expected)
-
-
 def test_of_two_measures_the_mean_of_both_regressions_is_predicted():
     """Two that agree but for their scale are one; else each is as scikit-learn fits it."""
-    bulk, cells = lines(), lines(30, seed=2)
+    bulk, cells = planted.tested_lines(), planted.tested_lines(30, seed=2)
     auc = bulk.obsm["auc"]
     bulk.obsm["ln_ic50"] = 3 * auc - 5
     model, splits = AllDrugs(penalty=5.0, ic50_penalty=5.0), list(KFold(4).split(bulk))
@@ -143,49 +106,9 @@ def test_lines_of_a_tissue_are_left_out_together():
     ],
 )
 def test_what_is_missing_is_named(change, message):
-    bulk = lines()
+    bulk = planted.tested_lines()
     change(bulk)
     with pytest.raises(Bulk2scError, match=message):
         AllDrugs().fit(bulk)
     with pytest.raises(Bulk2scError, match="neither linear nor rbf"):
-        AllDrugs(kernel="cubic").fit(lines())
-
-
-KEPT = Path(__file__).parent / "data" / "all_drugs.csv"  # our own results on real cells
-RIDGES = {"ridge 2000": {"penalty": 2e3}, "ridge 10000": {"penalty": 1e4}, "chosen": CHOSEN}
-SETTINGS = {"GSE173634": {name: RIDGES[name] for name in ("ridge 10000", "chosen")}, "GSE118767": RIDGES}
-
-
-def panels(gdsc: ad.AnnData, key: str) -> pd.DataFrame:
-    """Rank the lines of a data set by the ridge, and by the other screen: rho by drug and method."""
-    cells = pp.hold_out_own_lines(datasets.load_cells(key, bulk=gdsc, drug=""), gdsc)
-    held_out = list(cells.uns["held_out"])
-    lines = [line for line in held_out if line != "HCC1143"]  # which resembles another line
-    cells = pp.normalise(pp.check_cells(cells[cells.obs["cell_line"].isin(lines)].copy()))
-    training, cells = pp.pair(pp.train_lines(gdsc, held_out), cells, n_hvg=0)
-    auc = panel.truth(gdsc, lines)
-    drugs = panel.drugs(gdsc, lines, min_lines=4 if len(lines) == 5 else 20)
-    auc = auc[drugs.index[drugs["spread"] >= (0.1 if len(lines) == 5 else 0.05)]]
-    inputs = {"cells": cells, "bulk profiles": panel.bulk_profiles(gdsc, training, lines)}
-    line = {"cells": cells.obs["cell_line"].to_numpy(), "bulk profiles": np.array(lines)}
-    rho = {}
-    for method, settings in SETTINGS[key].items():
-        model = AllDrugs(**settings).fit(training, auc.columns)
-        for name, samples in inputs.items():
-            score = -model.predict(samples).groupby(line[name], observed=True).mean().loc[lines]
-            rho[f"{method}, {name}"] = (score[auc.columns]).corrwith(-auc.loc[score.index], method="spearman")
-    other = panel.truth(datasets.load_bulk("gdsc1"), lines)
-    both = auc.columns.intersection(other.columns[other.notna().sum() >= max(4, len(lines) - 6)])
-    rho["replicate screen"] = other[both].corrwith(auc[both], method="spearman")
-    return pd.DataFrame(rho)
-
-
-@pytest.mark.parametrize("key", SETTINGS)
-def test_real_cells_rank_their_lines_as_they_did(gdsc, key):
-    """Nearly tied lines may swap with another build of the linear algebra, in a few drugs."""
-    if key not in datasets.sources() or not at_hand(key):
-        pytest.skip(f"{key} is not here: set BULK2SC_MIRROR")
-    kept = pd.read_csv(KEPT).query("cells == @key").pivot(index="drug", columns="method", values="rho")
-    found = panels(gdsc, key)
-    assert set(found.index) == set(kept.index) and set(found) == set(kept)
-    assert ((found - kept.loc[found.index, found.columns]).abs() > 0.01).to_numpy().mean() < 0.02
+        AllDrugs(kernel="cubic").fit(planted.tested_lines())

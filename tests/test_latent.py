@@ -44,19 +44,6 @@ def test_mmd_by_hand():
     assert np.isnan(latent.mmd(kernel, [[1, 1, 0, 0]], [[0, 0, 1, 0]])).all(), "one line has no pair"
 
 
-def test_a_line_is_one_unit_however_many_cells_it_has():
-    code, is_cell = np.array([[0.0], [1], [3], [5]]), np.array([False, False, True, True])
-    lines = np.array(["a", "b", "c", "d"])
-    few = latent.line_kernel(code, is_cell, lines)[0]
-    assert latent.line_kernel(code, is_cell, ["a", "a", "c", "d"])[0].shape == (3, 3)
-    again = [0, 1, 2, 3, 3, 3]
-    many = latent.line_kernel(code[again], is_cell[again], lines[again])[0]
-    # Repeated cells change the median distance, and nothing else.
-    off = ~np.eye(4, dtype=bool)
-    ratio = np.log(many[off]) / np.log(few[off])
-    np.testing.assert_allclose(ratio, ratio[0])
-
-
 def test_mmd_is_zero_on_average_under_equal_distributions_also_with_pseudo_replicates():
     rng, found = np.random.default_rng(4), []
     is_cell, lines = np.arange(90) >= 30, [*range(30), *np.repeat(range(30, 45), 4)]

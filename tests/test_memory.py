@@ -2,7 +2,7 @@
 
 import os
 
-import planted_groups
+import planted
 import pytest
 
 from bulk2sc.clustering import memory
@@ -58,7 +58,7 @@ def test_more_cells_than_memory_allows_are_refused_before_training(limit, monkey
     monkeypatch.setattr("bulk2sc.train.fit_full_batch", lambda *_, **__: pytest.fail("trained"))
     limit(job=100_000)
     with pytest.raises(Bulk2scError) as error:
-        method(planted_groups.cells(), n_hvg=60)
+        method(planted.cells(), n_hvg=60)
     assert str(error.value).startswith(
         f"{name}: 180 cells x 60 genes need about 0.0 GB of memory, there are 0.0"
     )

@@ -82,11 +82,6 @@ def test_a_parameter_line_that_would_be_dropped_is_refused(tmp_path, line):
         declared(tmp_path, line)
 
 
-def test_a_default_of_the_wrong_type(tmp_path):
-    with pytest.raises(Bulk2scError, match=r"default of 'x' must be int, found 1.5"):
-        declared(tmp_path, "x: int = 1.5  # help")
-
-
 @pytest.mark.parametrize("tagged", [0, 2])
 def test_exactly_one_cell_is_tagged_parameters(tmp_path, tagged):
     path = write_notebook(tmp_path / "n.ipynb", [], {"1": []})
@@ -109,16 +104,6 @@ def test_a_file_that_is_no_notebook(tmp_path, text, message):
 
 
 SOME = [Parameter("drug", "str", "Cisplatin", "a drug"), Parameter("k", "float", 0.3, "a share")]
-
-
-def test_values_in_force():
-    assert notebook.in_force("chap", SOME, {"k": 1}) == {"drug": "Cisplatin", "k": 1.0}
-
-
-def test_an_unknown_parameter_is_refused():
-    message = "chapter 'chap' has no parameter 'drugg'; it has drug, k. Did you mean 'drug'"
-    with pytest.raises(Bulk2scError, match=message):
-        notebook.in_force("chap", SOME, {"drugg": "x"})
 
 
 # ---------------------------------------------------------------------------------------- execution
@@ -168,20 +153,6 @@ def test_a_cell_that_raises_fails_the_run_and_nothing_is_left_but_the_traceback(
     source = write_notebook(tmp_path / "source.ipynb", [], {cell: [] for cell in cells[:2]})
     run(source, tmp_path / "out" / "chap.ipynb", {"edition": "small"})
     assert not kept.exists()
-
-
-@pytest.mark.slow
-def test_a_kernel_that_dies_is_reported_and_not_tried_again(tmp_path):
-    mark = tmp_path / "mark"
-    cells = [
-        f"open({str(mark)!r}, 'a').write('x')",
-        "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
-    ]
-    source = write_notebook(tmp_path / "source.ipynb", [], {cell: [] for cell in cells})
-    with pytest.raises(Bulk2scError, match=r"chapter 'chap': the kernel stopped \(.*memory"):
-        run(source, tmp_path / "out.ipynb", {"edition": "small"})
-    assert mark.read_text() == "x"
-    assert not (tmp_path / "out.ipynb").exists()
 
 
 # ---------------------------------------------------------------------------------------- cards

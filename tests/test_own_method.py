@@ -4,13 +4,11 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import planted
 import pytest
-from anndata import AnnData
 from sklearn.metrics import roc_auc_score
 
 from bulk2sc import book, evaluate, models, panel
-from bulk2sc.cli import _from_here
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.experiments import drug_panel
 
@@ -19,23 +17,14 @@ PAGE = ROOT / "book" / "how-to" / "your-own-method.md"
 EXAMPLE = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL).group(1)
 
 
-def domain(n, seed):
-    """Rows whose first five genes follow a hidden activity, which is returned too."""
-    rng = np.random.default_rng(seed)
-    activity, X = rng.normal(size=n), rng.normal(size=(n, 30)).astype("float32")
-    X[:, :5] += activity[:, None]
-    adata = AnnData(X, pd.DataFrame(index=[f"r{seed}-{i}" for i in range(n)]), layers={"scaled": X})
-    return adata, activity
-
-
 @pytest.fixture(scope="module")
 def data():
-    (bulk, activity), (cells, hidden) = domain(120, 0), domain(80, 1)
-    low, high = np.quantile(activity, [0.3, 0.7])
-    bulk.obs["response"] = np.select([activity > high, activity < low], [1.0, 0.0], np.nan)
-    bulk.obs["auc"] = 0.7 - 0.1 * activity
+    bulk, cells, _ = planted.lines_and_cells()
     bulk.obsm["auc"], bulk.uns["drugs"] = bulk.obs[["auc"]].to_numpy(), np.array(["a"])
-    cells.obs["truth"], cells.obs["cell_line"] = (hidden > 0).astype(float), np.tile(["X", "Y"], 40)
+    cells.obs["truth"], cells.obs["cell_line"] = (
+        (cells.obs["activity"] > 0).astype(float),
+        np.tile(["X", "Y"], 100),
+    )
     return bulk, cells
 
 
@@ -59,17 +48,8 @@ def test_the_example_of_the_page_is_a_row_of_the_comparison_and_of_the_panel(dat
     assert row["what it is"].startswith("A cell is sensitive where") and models.takes(name, "seed")
 
 
-def test_a_study_fits_it_beside_the_others(tmp_path, monkeypatch):
-    (tmp_path / "editions").symlink_to(ROOT / "editions")
-    monkeypatch.setenv("BULK2SC_ROOT", str(tmp_path))
-    name = written(tmp_path)
-    monkeypatch.setenv("BULK2SC_JOBS", "1")
-    study = book.Study("smoke", n_cells=200, resource="hallmark")
-    table = study.each("scores", {"method": ["signature", name, "all sensitive"]})
-    scores = table.pivot(index="cell", columns="method", values="score")
-    assert (
-        scores["all sensitive"].eq(1).all() and scores[[name, "signature"]].corr("spearman").iloc[0, 1] > 0.8
-    )
+def test_its_code_is_part_of_the_address(tmp_path):
+    study, name = book.Study("smoke"), written(tmp_path)
     before = study.task("scores", {"method": name}).key
     written(tmp_path, EXAMPLE.replace("mean(axis=0)", "sum(axis=0)"))
     assert study.task("scores", {"method": name}).key != before
@@ -84,7 +64,7 @@ def test_it_sees_expression_only_and_cannot_change_what_others_learn_from(data, 
         "        assert list(cells.obs.columns) == [] and not cells.uns, 'answers'\n"
         "        bulk.layers['scaled'][:] = 0\n"
         "    def score_cells(self, cells):\n"
-        "        assert list(cells.obs.columns) == [] and 'r1-0' not in cells.obs_names\n"
+        "        assert list(cells.obs.columns) == [] and '1-0' not in cells.obs_names\n"
         "        return [0.5] * cells.n_obs\n",
     )
     assert (models.make(name, seed=3).fit(bulk, cells).score_cells(cells) == 0.5).all()
@@ -102,8 +82,8 @@ VERBS = "    def fit(self, bulk, cells): pass\n    def score_cells(self, cells):
         (f"class A:\n{VERBS}0\nclass B(A): pass\n", "it has A, B"),
         ("class A:\n    def fit(self", r"mine.py fails with SyntaxError"),
         ("import no_such_package", "fails with ModuleNotFoundError: No module named 'no_such_package'"),
-        (f"class A:\n{VERBS}0.5", "must return 80 numbers from 0 to 1.*found float64 of shape \\(\\)"),
-        (f"class A:\n{VERBS}range(cells.n_obs)", "found int64 of shape \\(80,\\) from 0 to 79"),
+        (f"class A:\n{VERBS}0.5", "must return 200 numbers from 0 to 1.*found float64 of shape \\(\\)"),
+        (f"class A:\n{VERBS}range(cells.n_obs)", "found int64 of shape \\(200,\\) from 0 to 199"),
         (f"class A:\n{VERBS}['a'] * cells.n_obs", "found <U1 of shape"),
         (f"class A:\n{VERBS}1 / 0", "mine.py: score_cells fails with ZeroDivisionError: division by zero"),
         (f"class A:\n    def __init__(self, depth): pass\n{VERBS}0", "fit fails with TypeError: .*'depth'"),
@@ -122,9 +102,3 @@ def test_a_file_that_is_not_there_and_one_that_a_saved_model_names(tmp_path):
     (tmp_path / "model.json").write_text(f'{{"method": "{name}", "settings": {{}}, "genes": []}}')
     with pytest.raises(Bulk2scError, match="unknown method"):
         models.load_model(tmp_path)
-
-
-def test_a_file_of_the_working_folder_is_named_with_its_path(tmp_path, monkeypatch):
-    name = written(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    assert _from_here(["ridge", "mine.py"]) == ["ridge", name]

@@ -1,7 +1,6 @@
 """The sources of the book, and its rendered pages as files."""
 
 import ast
-import os
 import re
 from pathlib import Path
 
@@ -42,10 +41,6 @@ def code_cells(path: Path) -> list[nbformat.NotebookNode]:
 # -------------------------------------------------------------------------------- sources
 
 
-def test_there_are_chapters():
-    assert NOTEBOOKS
-
-
 def test_every_script_is_the_twin_of_a_notebook():
     scripts = {path.with_suffix(".ipynb") for path in (ROOT / "notebooks").rglob("*.py")}
     assert scripts == set(NOTEBOOKS)
@@ -78,18 +73,6 @@ def test_a_notebook_begins_with_its_title_and_then_its_parameters(path):
 
 
 @each_notebook
-def test_a_notebook_has_one_title(path):
-    titles = [
-        line
-        for cell in read(path).cells
-        if cell.cell_type == "markdown"
-        for line in re.sub(r"```.*?```", "", cell.source, flags=re.DOTALL).splitlines()
-        if line.startswith("# ")
-    ]
-    assert len(titles) == 1
-
-
-@each_notebook
 def test_cells_are_short_and_longer_ones_folded(path):
     """Parameters are a list, of one line each but for lists, which the formatter breaks."""
     for cell in code_cells(path):
@@ -107,30 +90,11 @@ def test_tags_are_of_the_vocabulary(path):
 def test_every_figure_has_a_caption_a_name_and_an_alt_text(path):
     for cell in code_cells(path):
         display = cell.metadata.get("mystnb", {})
-        if "figure" in display or draws(cell.source):
+        last = ast.parse(cell.source.rstrip().removesuffix(";")).body[-1:]
+        if "figure" in display or any(re.search(r"\bpl\.\w+\(", ast.unparse(part)) for part in last):
             assert display.get("figure", {}).get("caption"), f"no caption: {cell.source}"
             assert len(display.get("image", {}).get("alt", "").split()) > 2, f"no alt text: {cell.source}"
             assert display["figure"].get("name", "").startswith("fig-"), f"no name: {cell.source}"
-
-
-def draws(source: str) -> bool:
-    """Whether the last statement of a cell calls a plotting function of the package."""
-    *_, last = [None, *ast.parse(source.rstrip().removesuffix(";")).body]
-    calls = [node.func for node in ast.walk(last) if isinstance(node, ast.Call)] if last else []
-    return any(ast.unparse(call).startswith("pl.") for call in calls)
-
-
-@pytest.mark.parametrize(
-    ("source", "answer"),
-    [
-        ("pl.bars(table)", True),
-        ("x = 1\nax = pl.bars(table);", True),
-        ("pl.bars(t)\nx = 1", False),
-        ("", False),
-    ],
-)
-def test_drawing_cells_are_recognised(source, answer):
-    assert draws(source) is answer
 
 
 def test_every_figure_that_is_referred_to_exists_once():
@@ -182,15 +146,6 @@ def test_every_chapter_has_a_run_card_and_its_provenance(soups):
 
 
 @pytest.mark.slow
-def test_figures_are_captioned_and_described(soups):
-    for page, soup in soups.items():
-        for figure in soup.select("article figure"):
-            assert figure.find("figcaption").get_text(strip=True), page
-        for image in soup.select("article img"):
-            assert image.get("alt", "").strip(), f"{page}: {image['src']}"
-
-
-@pytest.mark.slow
 def test_no_page_shows_a_traceback_or_markup_that_was_not_rendered(soups):
     for page, soup in soups.items():
         text = soup.select_one("article").get_text()
@@ -199,24 +154,3 @@ def test_no_page_shows_a_traceback_or_markup_that_was_not_rendered(soups):
             code.decompose()
         prose = soup.select_one("article").get_text()
         assert not re.search(r"\{(?:cite|term|numref|glue)[:}]|\{\{|^:::|\[\[", prose, re.MULTILINE), page
-
-
-@pytest.mark.slow
-def test_simulated_cells_are_named_so(soups):
-    for page in soups:
-        if page.startswith("notebooks/data/single-cells"):
-            assert "simulated" in soups[page].select_one("article").get_text().lower()
-
-
-@pytest.mark.slow
-def test_next_leads_through_the_whole_book_and_previous_back(soups, smoke_book):
-    def linked(page: str, selector: str) -> list[str]:
-        found = [(smoke_book.html / page).parent / link["href"] for link in soups[page].select(selector)]
-        return [os.path.relpath(path, smoke_book.html).removesuffix(".html") for path in found]
-
-    pages = smoke_book.pages
-    assert [linked(page, "a.right-next") for page in pages] == [*([page] for page in pages[1:]), []]
-    assert [linked(page, "a.left-prev") for page in pages] == [[], *([page] for page in pages[:-1])]
-    assert {
-        link.partition("#")[0].removesuffix(".html") for link in linked(pages[0], "nav.bd-links a")
-    } >= set(pages[1:])

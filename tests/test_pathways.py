@@ -29,11 +29,6 @@ def test_thresholds_are_inclusive():
             pathways.pathway_mask(sets, GENES, **limits)
 
 
-def test_pathways_of_the_same_genes_are_both_kept():
-    mask = pathways.pathway_mask({"x": ["G1", "A"], "y": ["G1", "B"]}, GENES, min_genes=1, n_free=0)
-    assert list(mask.index) == ["x", "y"]
-
-
 def test_no_pathway_left_is_an_error_with_numbers_and_remedy():
     with pytest.raises(
         Bulk2scError, match=r"None of 4 .* 3 have up to 3 genes, at most 2 of one .* 5 chosen"

@@ -6,7 +6,7 @@ import pytest
 from anndata import AnnData
 from scipy import sparse
 
-from bulk2sc import labels, pp, steps
+from bulk2sc import pp
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.pp import pooling
 
@@ -46,25 +46,6 @@ def test_each_cell_weighs_the_same_in_its_mean():
     assert np.allclose(pp.pool(cells, 5).X, cells.X.toarray()[nearest].mean(axis=1), atol=1e-5)
 
 
-def test_none_is_the_identity():
-    cells = log_cells()
-    pooled = pp.pool(cells, 0)
-    assert (pooled.X != cells.X).nnz == 0
-    assert pooled is not cells
-    assert "pool" not in pooled.uns
-
-
-def test_counts_and_descriptions_stay_and_the_input_too():
-    cells = log_cells()
-    before = cells.copy()
-    pooled = pp.pool(cells, 5)
-    assert (cells.X != before.X).nnz == 0
-    assert (pooled.layers["counts"] != before.layers["counts"]).nnz == 0
-    pd.testing.assert_frame_equal(pooled.obs, before.obs)
-    pooled.layers["counts"].data[:] = 0
-    assert cells.layers["counts"].sum() > 0
-
-
 def test_no_label_and_no_name_is_looked_at():
     cells = log_cells()
     other = cells.copy()
@@ -102,49 +83,9 @@ def test_few_neighbours_of_few_cells():
     assert np.array_equal(pooled.X, pp.pool(cells, 9).X)
 
 
-def test_two_cells_stay_as_they_are():
-    cells = log_cells(2)
-    cells.obs["sample"] = "one"
-    assert np.allclose(pp.pool(cells, 15).X, cells.X.toarray())
-
-
 def test_cells_that_are_all_alike_are_their_own_mean():
     X = np.full((30, 5), 1.5, "float32")
     assert np.allclose(pp.pool(AnnData(X), 3).X, X)
-
-
-def test_noise_falls_and_kinds_stay_apart():
-    cells = log_cells(600, kinds=3, seed=3)
-    del cells.obs["sample"]
-    pooled = pp.pool(cells, 15)
-    kind = cells.obs["cell_line"].to_numpy()
-    single, averaged = cells.X.toarray(), pooled.X
-    for one in np.unique(kind):
-        within = single[kind == one].var(axis=0).mean(), averaged[kind == one].var(axis=0).mean()
-        assert within[1] < within[0] / 5  # a mean of 16 like cells: up to a 16th
-        gap = np.abs(single[kind == one].mean(axis=0) - averaged[kind == one].mean(axis=0))
-        assert gap.mean() < 0.1
-
-
-def test_approximate_neighbours_are_nearly_the_exact_ones(monkeypatch):
-    cells = log_cells(1500, kinds=5, seed=4)
-    del cells.obs["sample"]
-    code = pooling._components(cells.X)
-    exact = pooling._nearest(code, 15, 0)
-    monkeypatch.setattr(pooling, "EXACT", 100)
-    close = pooling._nearest(code, 15, 0)
-    assert not (close == np.arange(1500)[:, None]).any()
-    shared = [len({*a} & {*b}) / 15 for a, b in zip(exact, close, strict=True)]
-    assert np.mean(shared) > 0.9
-    assert np.array_equal(close, pooling._nearest(code, 15, 0))
-
-
-def test_z_scores_are_pooled_as_they_are():
-    rng = np.random.default_rng(5)
-    halves = np.repeat([-1.0, 1.0], 30)[:, None] + rng.normal(0, 0.3, (60, 20))
-    pooled = pp.pool(AnnData(halves.astype("float32")), 5)
-    assert np.array_equal(pooled.X.mean(axis=1) > 0, halves.mean(axis=1) > 0)
-    assert pooled.X[:30].std(axis=0).mean() < halves[:30].std(axis=0).mean() * 0.6
 
 
 @pytest.mark.parametrize(
@@ -176,14 +117,3 @@ def test_pair_pools_before_it_scales_and_chooses_the_same_genes(lines):
     by_hand = pp.zscore(pp.pool(cells[:, single.var_names].copy(), 5).X)
     assert np.array_equal(pooled.layers["scaled"], by_hand)
     assert (pooled.layers["counts"] != single.layers["counts"]).nnz == 0
-
-
-def test_one_setting_pools_for_every_chapter(lines, monkeypatch):
-    cells, asked = log_cells(), []
-    monkeypatch.setattr(labels, "label_bulk", lambda bulk, **settings: bulk)
-    monkeypatch.setattr(pp, "pair", lambda *pair, **settings: asked.append(settings["pool"]))
-    lines.obs_names = [*"012", *(f"L{i}" for i in range(37))]
-    lines.uns["labels"] = {"drug": "D", "k": 0.3, "measure": "auc"}
-    steps.pair(lines, cells, pool=7)
-    steps.panel(lines, cells, pool=7)
-    assert asked == [7, 7]

@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from bulk2sc import pp, steps
+from bulk2sc import pp
 from bulk2sc.errors import Bulk2scError
 
 GENES = ["TP53", "EGFR", "ERBB2", "MYC"]
@@ -62,21 +62,6 @@ def test_bad_cells_are_refused_in_one_line(cells, found):
     assert message.startswith("mine.h5ad: ")
     assert found in message
     assert "\n" not in message
-
-
-@pytest.mark.parametrize("wrap", [np.asarray, sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array])
-def test_bad_values_are_found_in_every_kind_of_matrix(wrap):
-    cells = with_value(np.nan)
-    cells.X = wrap(cells.X)
-    with pytest.raises(Bulk2scError, match="X holds 1 NaN"):
-        pp.check_cells(cells)
-
-
-def test_text_instead_of_numbers_is_refused():
-    cells = AnnData(obs=pd.DataFrame(index=["a", "b"]), var=pd.DataFrame(index=["x"]))
-    cells.layers["counts"] = np.array([["1"], ["2"]], dtype=object)
-    with pytest.raises(Bulk2scError, match="of type object, not numbers"):
-        pp.check_cells(cells)
 
 
 def test_a_bad_counts_layer_is_refused_although_X_is_good():
@@ -145,19 +130,10 @@ def test_logs_of_one_gene_are_those_of_the_summed_amounts(wrap):
 def test_counts_layer_is_merged_and_everything_about_cells_stays():
     cells = frame([[0.1, 0.2], [0.3, 0.4]], ["ERBB2", "HER2"], sample=["x", "y"])
     cells.layers["counts"] = sparse.csr_matrix([[1, 2], [3, 4]])
-    cells.obsm["X_umap"] = np.eye(2)
     named = pp.resolve_symbols(cells)
     np.testing.assert_array_equal(named.layers["counts"].toarray(), [[3], [7]])
     np.testing.assert_array_equal(named.X.toarray(), [[3], [7]])
     assert list(named.obs["sample"]) == ["x", "y"]
-    np.testing.assert_array_equal(named.obsm["X_umap"], np.eye(2))
-
-
-def test_resolving_twice_changes_nothing():
-    once = pp.resolve_symbols(frame([[1, 2, 4], [3, 5, 9]], ["HER2", "ERBB2", "TP53"]))
-    twice = pp.resolve_symbols(once)
-    assert list(once.var_names) == list(twice.var_names)
-    np.testing.assert_array_equal(once.X, twice.X)
 
 
 def test_held_out_lines_leave_training_in_any_spelling():
@@ -165,11 +141,6 @@ def test_held_out_lines_leave_training_in_any_spelling():
     bulk.obs_names = ["NCIH838", "A549", "HCC827"]
     assert list(pp.train_lines(bulk, ["nci-h838", "A-549"]).obs_names) == ["HCC827"]
     assert pp.train_lines(bulk, []).n_obs == 3
-
-
-def test_unknown_line_gets_a_suggestion():
-    bulk = frame(np.ones((2, 2)))
-    bulk.obs_names = ["NCIH838", "A549"]
     with pytest.raises(Bulk2scError, match=r"'NCI-H833'.*no excluding.*Did you mean 'NCIH838'"):
         pp.train_lines(bulk, ["NCI-H833"])
 
@@ -196,21 +167,10 @@ def test_each_planted_fault_is_named_and_most_good_cells_pass(planted_quality):
     reasons = flagged.obs["qc_reason"]
     assert flagged.obs["qc_pass"].iloc[:100].mean() >= 0.97  # 5 deviations are 3.4 standard deviations
     assert not flagged.obs["qc_pass"].iloc[100:].any()
-    assert reasons["c0"] == ""
-    assert reasons["c100"] == "few genes; small library"
-    assert reasons["c101"] == "large library"
+    assert reasons.iloc[[0, 101]].tolist() == ["", "large library"]
+    assert (reasons.iloc[[100, 103]] == "few genes; small library").all()
     assert "mitochondrial" in reasons["c102"]
-    assert reasons["c103"] == "few genes; small library"
-    assert flagged.n_obs == planted_quality.n_obs
-    assert "qc_pass" not in planted_quality.obs
-
-
-def test_mitochondrial_percentage_is_computed_by_hand(planted_quality):
-    flagged = pp.qc_flags(planted_quality, min_genes=50)
-    X = planted_quality.X
-    np.testing.assert_allclose(
-        flagged.obs["pct_counts_mt"].iloc[:103], 100 * X[:103, -2:].sum(1) / X[:103].sum(1), rtol=1e-5
-    )
+    assert flagged.n_obs == planted_quality.n_obs and "qc_pass" not in planted_quality.obs
 
 
 def test_mitochondrial_genes_are_known_by_every_name():
@@ -231,21 +191,11 @@ def test_deviations_are_taken_within_a_sample():
 
 
 @pytest.mark.parametrize("judge", [pp.qc_flags, pp.doublets])
-@pytest.mark.parametrize("log", [False, True])
-def test_a_sample_column_that_is_missing_is_named_with_those_that_exist(kinds, judge, log):
-    cells = kinds.copy()
-    cells.obs = cells.obs[["double", "qc_pass"]].rename(columns={"double": "samples"})
-    if log:
-        cells = AnnData(np.log1p(cells.X) * 1.5, obs=cells.obs, var=cells.var[[]])
-    with pytest.raises(Bulk2scError) as error:
-        judge(cells, by="sample")
-    assert str(error.value) == (
-        "obs has no column 'sample' to judge cells within; its columns: samples, qc_pass. Name one, or None"
-        " for all cells together. Did you mean 'samples'?"
-    )
-    cells.obs = cells.obs[[]]
-    with pytest.raises(Bulk2scError, match="its columns: none"):
-        judge(cells, by="sample")
+def test_a_sample_column_that_is_missing_is_named_with_those_that_exist(counts, judge):
+    counts.obs["samples"], counts.obs["qc_pass"] = "s", True
+    message = "no column 'sample' .*; its columns: samples, qc_pass.*Did you mean 'samples'"
+    with pytest.raises(Bulk2scError, match=message):
+        judge(counts, by="sample")
 
 
 def test_no_cell_passing_is_an_error_with_numbers(counts):
@@ -262,22 +212,11 @@ def test_cells_with_the_same_counts_in_other_genes_are_no_outliers():
     assert flagged.uns["qc"]["library size"] == "applied"
 
 
-def test_every_cell_a_sample_of_its_own_is_judged_by_the_fixed_rules_only(planted_quality):
-    planted_quality.obs["sample"] = planted_quality.obs_names
-    flagged = pp.doublets(pp.qc_flags(planted_quality, min_genes=50, by="sample"), by="sample")
-    assert list(flagged.obs_names[~flagged.obs["qc_pass"]]) == ["c100", "c102", "c103"]
-    assert flagged.uns["qc"]["doublets"].startswith("not applied to 101 of 101 samples: fewer than 50 cells")
-
-
-def test_without_mitochondrial_genes_that_rule_says_so(counts):
-    flagged = pp.qc_flags(counts, min_genes=1)
-    assert flagged.uns["qc"]["mitochondrial share"] == "not applicable: no mitochondrial genes"
-    assert (flagged.obs["pct_counts_mt"] == 0).all()
-
-
-def test_log_values_are_judged_by_genes_and_mitochondrial_share(planted_quality):
+@pytest.mark.parametrize("wrap", [np.asarray, sparse.csr_matrix])
+def test_log_values_are_judged_by_genes_and_mitochondrial_share(planted_quality, wrap):
     logged = pp.normalise(planted_quality[:103])  # without the empty cell, which no logarithm has
     del logged.layers["counts"]
+    logged.X = wrap(logged.X)
     flagged = pp.qc_flags(logged, min_genes=50)
     of_counts = pp.qc_flags(planted_quality[:103], min_genes=50)
     pd.testing.assert_series_equal(
@@ -293,16 +232,7 @@ def test_log_values_are_judged_by_genes_and_mitochondrial_share(planted_quality)
         "mitochondrial share": "applied",
         "doublets": "not applicable: log values",
     }
-    np.testing.assert_array_equal(flagged.X, logged.X)
-    np.testing.assert_array_equal(pp.normalise(flagged).X, logged.X)
-
-
-def test_sparse_log_values_stay_sparse(planted_quality):
-    logged = pp.normalise(planted_quality[:103])
-    dense = pp.qc_flags(AnnData(logged.X, var=logged.var), min_genes=50)
-    thin = pp.qc_flags(AnnData(sparse.csr_matrix(logged.X), var=logged.var), min_genes=50)
-    pd.testing.assert_frame_equal(dense.obs, thin.obs, check_dtype=False)
-    assert sparse.issparse(thin.X)
+    assert abs(pp.normalise(flagged).X - logged.X).max() == 0
 
 
 def test_z_scores_all_pass_and_it_is_said():
@@ -344,8 +274,6 @@ def test_planted_doublets_score_highest_and_are_called(kinds):
 
 def test_scores_are_scanpys_and_follow_the_seed(kinds):
     found = pp.doublets(kinds, by="sample")
-    again = pp.doublets(kinds, by="sample")
-    pd.testing.assert_frame_equal(found.obs, again.obs)
     other = pp.doublets(kinds, by="sample", seed=1)
     assert (other.obs["doublet_score"] != found.obs["doublet_score"]).any()
     theirs = AnnData(kinds.layers["counts"], obs=kinds.obs[["sample"]].copy())
@@ -380,27 +308,6 @@ def test_equal_cells_hold_no_doublet():
 def test_an_impossible_rate_is_refused(kinds, rate):
     with pytest.raises(Bulk2scError, match=f"doublet_rate is {rate}, it must be between 0 and 0.5"):
         pp.doublets(kinds, expected_rate=rate)
-
-
-def test_the_artefact_of_cells_leaves_doublets_out_only_where_asked(kinds):
-    make = steps.cells
-    raw = kinds.copy()
-    without, with_them = (make(raw, min_genes=1, nmads=20, remove_doublets=asked) for asked in (True, False))
-    found = pp.doublets(kinds, by="sample")
-    assert list(without.obs_names) == list(found.obs_names[~found.obs["doublet"]])
-    assert list(with_them.obs_names) == list(kinds.obs_names)
-    assert with_them.uns["qc"]["doublets"] == "not asked for"
-
-
-def test_the_artefact_of_cells_takes_values_that_are_no_counts(kinds):
-    make = steps.cells
-    logged = AnnData(pp.normalise(kinds).X, obs=kinds.obs[["sample"]].copy(), var=kinds.var[[]].copy())
-    kept = make(logged, min_genes=1)
-    assert kept.uns["qc"]["doublets"] == kept.uns["qc"]["library size"] == "not applicable: log values"
-    np.testing.assert_array_equal(kept.X, logged[kept.obs_names].X)
-    assert "counts" not in kept.layers
-    scaled = AnnData(pp.zscore(logged.X), obs=logged.obs.copy(), var=logged.var.copy())
-    np.testing.assert_array_equal(make(scaled).X, scaled.X)
 
 
 # --- scale -------------------------------------------------------------------------------------------------
@@ -464,8 +371,7 @@ def test_pair_gives_same_sorted_genes_and_each_domain_its_own_scale(bulk, counts
         )
     np.testing.assert_array_equal(lines[:, "g0007"].X, bulk[:, "g0007"].X)
     assert paired.uns["pair"] == {"bulk": 500, "cells": 400, "shared": 400, "chosen": 400}
-    assert "scaled" not in cells.layers
-    assert "scaled" not in bulk.layers
+    assert "scaled" not in cells.layers and "scaled" not in bulk.layers
 
 
 def test_variable_genes_are_scanpys_and_find_the_planted_ones(bulk, counts):
@@ -499,6 +405,8 @@ def test_too_few_shared_genes_are_refused_with_numbers(bulk, counts):
     cells = pp.normalise(counts)
     mouse = cells.copy()
     mouse.var_names = [name.capitalize() for name in mouse.var_names]
+    with pytest.raises(Bulk2scError, match="X holds counts"):
+        pp.pair(bulk, counts)
     with pytest.raises(Bulk2scError, match=r"500 genes.*400 genes.*share 0 genes.*first names: G0000"):
         pp.pair(bulk, mouse)
     with pytest.raises(Bulk2scError, match="share 199 genes, fewer than 200"):
@@ -507,61 +415,7 @@ def test_too_few_shared_genes_are_refused_with_numbers(bulk, counts):
         pp.pair(bulk, cells[:, :200].copy(), n_hvg=0)
 
 
-def test_pair_refuses_counts(bulk, counts):
-    with pytest.raises(Bulk2scError, match="X holds counts"):
-        pp.pair(bulk, counts)
-
-
 # --- blind -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def seeing(counts):
-    cells = pp.normalise(counts)
-    cells.obs_names = [f"treated_{i}" for i in range(300)]
-    cells.obs["response"] = 1.0
-    cells.obs["plate"] = ["a", "b"] * 150
-    cells.obsm["X_umap"] = np.zeros((300, 2))
-    cells.obsp["connectivities"] = sparse.eye(300, format="csr")
-    cells.varm["PCs"] = np.zeros((400, 2))
-    cells.uns["held_out"] = ["A549"]
-    cells.raw = cells
-    return cells
-
-
-def test_blind_cells_keep_values_and_lose_every_answer(seeing):
-    blind = pp.blind(seeing)
-    np.testing.assert_array_equal(blind.X, seeing.X)
-    np.testing.assert_array_equal(blind.layers["counts"], seeing.layers["counts"])
-    pd.testing.assert_frame_equal(blind.var, seeing.var)
-    assert blind.obs.shape == (300, 0)
-    assert list(blind.obs_names[:3]) == ["0", "1", "2"]
-    for part in (blind.obsm, blind.obsp, blind.varm, blind.uns):
-        assert len(part) == 0
-    assert blind.raw is None
-
-
-def test_changing_blind_cells_changes_nothing_else(seeing):
-    blind = pp.blind(seeing)
-    before = seeing.X[0, 0]
-    blind.X[0, 0] = before + 1
-    blind.layers["counts"][0, 0] += 1
-    blind.var["new"] = 1
-    assert seeing.X[0, 0] == before
-    assert seeing.layers["counts"][0, 0] == blind.layers["counts"][0, 0] - 1
-    assert "new" not in seeing.var
-
-
-def test_one_batch_column_of_the_allowed_is_kept(seeing):
-    blind = pp.blind(seeing, batch="plate")
-    assert list(blind.obs.columns) == ["batch"]
-    assert list(blind.obs["batch"][:2]) == ["a", "b"]
-
-
-@pytest.mark.parametrize("batch", ["response", "sample", "cell_line", "cluster", "truth", "protocol"])
-def test_no_other_column_can_be_the_batch(seeing, batch):
-    with pytest.raises(Bulk2scError, match="cannot be the batch"):
-        pp.blind(seeing, batch=batch)
 
 
 @pytest.mark.parametrize(

@@ -58,27 +58,17 @@ def logged(cells):
     return normal
 
 
-def renamed(cells, column):
-    ids = datasets.gene_ids().drop_duplicates("symbol").set_index("symbol")[column].str.partition("|")[0]
-    known = ids[ids != ""]
-    other = cells.copy()
-    other.var_names = [known.get(name, name) for name in cells.var_names]
-    return other
-
-
 def test_every_form_of_input_gives_the_same_scores(cells, logged, bulk):
     reference = score(cells, bulk).cells.obs["bulk2sc_score"]
     standard = logged.copy()
     standard.X = pp.zscore(standard.X)
     in_x = cells.copy()
     del in_x.layers["counts"]
-    forms = {"counts in X": in_x, "log": logged, "z-scores": standard, "Entrez": renamed(cells, "entrez_id")}
+    forms = {"counts in X": in_x, "log": logged, "z-scores": standard}
     for form, given in forms.items():
         found = score(given, bulk, exclude_lines=cells.uns["held_out"])
         np.testing.assert_allclose(found.cells.obs["bulk2sc_score"], reference, atol=1e-4, err_msg=form)
     assert "z-scores: used as they are" in score(standard, bulk).notes[0]
-    ensembl = score(renamed(cells, "ensembl_ids"), bulk).cells
-    assert ensembl.obs["bulk2sc_score"].corr(reference, "spearman") > 0.95  # ambiguous ids are left out
 
 
 def test_answers_in_the_file_change_nothing(cells, bulk):
@@ -135,24 +125,12 @@ def test_training_on_the_cells_own_lines_is_said(cells, bulk):
     assert not any("no line of the bulk data" in note and "MADEUP" in note for note in notes)
 
 
-def test_another_version_or_precision_is_another_model(cells, bulk, monkeypatch):
-    for made_with in ({"torch": "1"}, {"torch": "2"}, {"torch": "2", "precision": "bf16"}):
-        monkeypatch.setattr(module, "made_with", lambda made_with=made_with: made_with)
-        score(cells, bulk)
-    assert len(list((datasets.cache_dir() / "models").iterdir())) == 3
-
-
 def test_other_cells_are_another_model_only_of_a_method_that_learns_from_them(cells, bulk, monkeypatch):
     for learns, kept in ((False, 1), (True, 3)):
         monkeypatch.setattr(module.models.Ridge, "learns_from_cells", learns)
         for n in (200, 230):
             score(cells[:n], bulk)
         assert len(list((datasets.cache_dir() / "models").iterdir())) == kept
-
-
-def test_excluding_lines_changes_the_model(cells, bulk):
-    with_them = score(cells, bulk, exclude_lines=[]).cells.obs["bulk2sc_score"]
-    assert not np.allclose(with_them, score(cells, bulk).cells.obs["bulk2sc_score"])
 
 
 def test_a_trained_model_is_kept_and_a_damaged_one_replaced(cells, bulk):
@@ -171,63 +149,6 @@ def test_a_trained_model_is_kept_and_a_damaged_one_replaced(cells, bulk):
 
 
 # ------------------------------------------------------------------------------------------------- mistakes
-
-
-def small(**changes):
-    counts = np.random.default_rng(0).poisson(1.0, (20, 300)).astype("float32")
-    for name, value in changes.items():
-        counts[tuple(map(int, name.removeprefix("at_").split("_")))] = value
-    return counts
-
-
-def names(n, bulk):
-    return [*bulk.var_names[:n]]
-
-
-def with_genes(counts, bulk):
-    return ad.AnnData(counts, var=pd.DataFrame(index=names(counts.shape[1], bulk)))
-
-
-def foreign(bulk):
-    return ad.AnnData(small(), var=pd.DataFrame(index=[f"mouse{i}" for i in range(300)]))
-
-
-def twice(bulk):
-    given = with_genes(small(), bulk)
-    given.var_names = [*given.var_names[:-1], given.var_names[0]]
-    return given
-
-
-def same_cells(bulk):
-    given = with_genes(small(), bulk)
-    given.obs_names = ["cell"] * 20
-    return given
-
-
-BAD = {
-    "no shared genes": (foreign, "share 0 genes, fewer than 200"),
-    "too few shared genes": (lambda b: with_genes(small()[:, :150], b), "fewer than 200"),
-    "duplicated genes": (twice, "repeated names"),
-    "duplicated cells": (same_cells, "repeated names"),
-    "NaN": (lambda b: with_genes(small(at_3_4=np.nan), b), "1 NaN"),
-    "infinite": (lambda b: with_genes(small(at_3_4=np.inf), b), "1 infinite"),
-    "negative counts": (lambda b: with_genes(small(at_3_4=-2), b), "negative whole numbers"),
-    "empty": (lambda b: with_genes(small()[:0], b), "no cells"),
-    "one cell": (lambda b: with_genes(small()[:1], b), "one cell"),
-    "no genes": (lambda b: with_genes(small()[:, :0], b), "no genes"),
-    "all zero": (lambda b: with_genes(small() * 0, b), "every value is zero"),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_cells_get_one_clear_line_and_nothing_is_written(case, bulk, tmp_path, capsys):
-    make, message = BAD[case]
-    path, out = tmp_path / "cells.h5ad", tmp_path / "out.h5ad"
-    make(bulk).write_h5ad(path)
-    code = main(["predict", str(path), "--drug", "Cisplatin", "--out", str(out)])
-    error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert code == 2 and error.startswith("bulk2sc: error:") and message in error
-    assert [p.name for p in tmp_path.iterdir() if p.name != "cache"] == ["cells.h5ad"]
 
 
 @pytest.mark.parametrize(
@@ -254,21 +175,17 @@ def test_bad_requests(arguments, message, cells, tmp_path, capsys, monkeypatch):
     assert (tmp_path / "folder.h5ad" / "precious").exists()
 
 
-@pytest.mark.parametrize("content", [None, b"", b"not an h5ad file", "truncated"])
-def test_files_that_are_missing_empty_foreign_or_truncated(content, cells, tmp_path, capsys):
-    path = tmp_path / "cells.h5ad"
-    if content == "truncated":
-        cells.write_h5ad(path)
-        content = path.read_bytes()[:5000]
-    if content is not None:
-        path.write_bytes(content)
-    code = main(["predict", str(path), "--drug", "Cisplatin", "--out", str(tmp_path / "out.h5ad")])
-    error = capsys.readouterr().err
-    assert code == 2 and "cells.h5ad" in error and len(error.strip().splitlines()[-1]) < 400
-    assert not (tmp_path / "out.h5ad").exists()
+def test_the_default_is_what_its_rule_chooses_from_the_kept_values():
+    """Good on bulk lines, no exposure taken for resistance, and of those the best on real cells."""
+    table = pd.read_csv(Path(__file__).parents[1] / "benchmarks" / "default_model.csv", index_col="candidate")
+    fit = (table["bulk"] >= table["bulk"].max() - 0.03) & (table["exposure"] <= 0.10)
+    rho = table.loc[fit, ["atlas", "mixology"]].mean(axis=1)
+    assert rho.idxmax() == table.index[table["default"]].item() == "ridge 1e4, single"
+    assert module.DEFAULT_MODEL == "ridge" and models.make("ridge").alpha == 1e4
+    assert inspect.signature(module.predict).parameters["pool"].default == 0
 
 
-def test_a_full_disk_leaves_an_older_result_untouched(cells, bulk, tmp_path, monkeypatch):
+def test_a_full_disk_leaves_an_older_result_untouched(cells, tmp_path, monkeypatch):
     out = tmp_path / "out.h5ad"
     out.write_bytes(b"an older result")
 
@@ -279,13 +196,3 @@ def test_a_full_disk_leaves_an_older_result_untouched(cells, bulk, tmp_path, mon
     with pytest.raises(Bulk2scError, match="No space left on device"):
         datasets.write_cells(cells, out)
     assert out.read_bytes() == b"an older result" and [p.name for p in tmp_path.iterdir()] == ["out.h5ad"]
-
-
-def test_the_default_is_what_its_rule_chooses_from_the_kept_values():
-    """Good on bulk lines, no exposure taken for resistance, and of those the best on real cells."""
-    table = pd.read_csv(Path(__file__).parents[1] / "benchmarks" / "default_model.csv", index_col="candidate")
-    fit = (table["bulk"] >= table["bulk"].max() - 0.03) & (table["exposure"] <= 0.10)
-    rho = table.loc[fit, ["atlas", "mixology"]].mean(axis=1)
-    assert rho.idxmax() == table.index[table["default"]].item() == "ridge 1e4, single"
-    assert module.DEFAULT_MODEL == "ridge" and models.make("ridge").alpha == 1e4
-    assert inspect.signature(module.predict).parameters["pool"].default == 0

@@ -4,7 +4,6 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from bulk2sc import published as pub
-from bulk2sc.errors import Bulk2scError
 
 
 @pytest.mark.parametrize("tp, tn", [(3, 2), (0, 5), (4, 0), (0, 0), (4, 5), (1, 4)])
@@ -63,13 +62,6 @@ def test_the_matrix_behind_two_scores_is_found():
 def test_scores_that_no_matrix_has():
     found = pub.nearest_matrices(0.4545, 0.3393, 950, 352)  # Table 3, adv AE
     assert len(found) == 1 and found["distance"].item() > 0.02
-
-
-def test_every_published_data_set_is_one_of_the_editions():
-    assert pub.published("cisplatin")[["accuracy", "f1"]].to_numpy().max() < 1
-    assert len(pub.published("five_sets")) == 7
-    with pytest.raises(Bulk2scError, match="no table 'table9'; there are table1, five_sets, cisplatin"):
-        pub.published("table9")
 
 
 def test_implied_answers_are_those_of_the_nearest_matrices():

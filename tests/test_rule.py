@@ -27,18 +27,6 @@ def scored(cells, by_method):
     )
 
 
-def panel_of(n_lines, rhos, *, n_drugs=4, seed=0):
-    """Return tidy scores of methods that follow the sensitivity as closely as `rhos` says, and the AUC."""
-    rng, lines = np.random.default_rng(seed), [f"L{i:03d}" for i in range(n_lines)]
-    auc = pd.DataFrame(rng.normal(size=(n_lines, n_drugs)), lines, [f"D{i}" for i in range(n_drugs)])
-    tables = []
-    for method, rho in rhos.items():
-        score = -rho * auc + np.sqrt(1 - rho**2) * rng.normal(size=auc.shape)
-        tidy = score.rename_axis("line").melt(ignore_index=False, var_name="drug", value_name="score")
-        tables.append(tidy.reset_index().assign(method=method, seed=0))
-    return pd.concat(tables), auc
-
-
 # --------------------------------------------------------------------------------------------- the verdict
 
 
@@ -142,11 +130,16 @@ def test_a_constant_score_ranks_nothing_and_one_sensitivity_cannot_be_ranked():
 
 
 def test_the_panels_mean_is_over_drugs_and_a_missing_score_is_named():
-    scores, auc = panel_of(20, {"good": 0.9, "none": 0.0})
+    rng, lines, drugs = np.random.default_rng(0), [f"L{i:03d}" for i in range(20)], ["D0", "D1", "D2"]
+    auc = pd.DataFrame(rng.normal(size=(20, 3)), lines, drugs)
+    tables = {"good": -auc + rng.normal(size=auc.shape), "none": 0 * auc + rng.normal(size=auc.shape)}
+    wide = pd.concat(tables, names=["method", "line"]).rename_axis(columns="drug")
+    scores = wide.stack().rename("score").reset_index().assign(seed=0)
     auc.iloc[:5, 1] = np.nan
     found = compare.on_panel(scores, auc, n_draws=10)
-    good = scores[scores["method"] == "good"].pivot(index="line", columns="drug", values="score")
-    expected = np.mean([stats.spearmanr(good[d], -auc[d], nan_policy="omit").statistic for d in auc])
+    expected = np.mean(
+        [stats.spearmanr(tables["good"][d], -auc[d], nan_policy="omit").statistic for d in auc]
+    )
     assert found.value["good"] == pytest.approx(expected) and found.known.sizes == (18,)
     lacking = scores[~((scores["method"] == "none") & (scores["line"] == "L007"))]
     with pytest.raises(Bulk2scError, match="panel: none has no score of line L007 for D0"):
@@ -166,17 +159,6 @@ def draws_of(values, noise, sizes=()):
     )
 
 
-def test_one_difference_of_many_lines_has_the_usual_interval_and_many_have_wider_ones():
-    rng = np.random.default_rng(0)
-    noise = rng.normal(size=(100_000, 5)) * 0.1
-    noise[:, 0] = 0
-    one = compare.differences(draws_of([0, 0.5], noise[:, :2]), "a").iloc[0]
-    assert one["high"] - one["difference"] == pytest.approx(0.1 * stats.norm.isf(0.025), rel=0.02)
-    four = compare.differences(draws_of([0, 0.5, 0.5, 0.5, 0.5], noise), "a")
-    sidak = stats.norm.isf((1 - 0.95 ** (1 / 4)) / 2)  # four independent differences
-    np.testing.assert_allclose(four["high"] - four["difference"], 0.1 * sidak, rtol=0.02)
-
-
 def test_a_family_over_several_drugs_is_one_family():
     rng = np.random.default_rng(0)
     first, second = (draws_of([0, 0.5], np.c_[np.zeros(50_000), rng.normal(size=50_000)]) for _ in "ab")
@@ -185,13 +167,6 @@ def test_a_family_over_several_drugs_is_one_family():
     sidak = stats.norm.isf((1 - 0.95**0.5) / 2)
     np.testing.assert_allclose(table["high"] - table["difference"], sidak, rtol=0.02)
     assert compare.levels({"x": first, "y": second})["group"].tolist() == ["x", "x", "y", "y"]
-
-
-def test_few_lines_widen_by_the_t_distribution_and_what_draws_lack():
-    noise = np.c_[np.zeros(100_000), np.random.default_rng(0).normal(size=100_000)]
-    n = 10
-    found = compare.differences(draws_of([0, 0], noise, sizes=(n,)), "a").iloc[0]
-    assert found["high"] == pytest.approx(stats.t.isf(0.025, n - 1) * np.sqrt(n / (n - 1)), rel=0.03)
 
 
 def test_degrees_of_freedom_are_welchs():
@@ -233,37 +208,10 @@ def test_two_perfect_methods_are_not_called_equal_but_one_that_does_the_same_is(
     assert compare.differences(draws_of([0.7, 0.7], same), "a")["verdict"].item() == "practically equal"
 
 
-def test_no_answers_no_verdict():
-    cells = made_up_cells(10)
-    cells.obs["truth"] = np.nan
-    scores = scored(cells, {"a": np.full(60, 0.5), "b": np.full(60, 0.2)})
-    draws = compare.on_cells(scores, cells, n_draws=10)["auroc"]
-    assert compare.levels(draws)[["value", "low", "high"]].isna().all(axis=None)
-    assert compare.differences(draws, "a")["verdict"].tolist() == ["cannot be tested"]
-
-
-def test_more_cells_of_the_same_lines_narrow_nothing():
-    small, large = made_up_cells(20, per_line=2), made_up_cells(20, per_line=20)
-    score = np.random.default_rng(5).random((2, 20))
-    widths = []
-    for cells, per_line in ((small, 2), (large, 20)):
-        scores = scored(cells, {m: np.repeat(s, per_line) for m, s in zip("ab", score, strict=True)})
-        row = compare.differences(compare.on_cells(scores, cells, n_draws=200)["auroc"], "a").iloc[0]
-        widths.append(row["high"] - row["low"])
-    assert widths[0] == pytest.approx(widths[1])
-
-
-def test_a_large_panel_difference_is_found_and_equal_methods_are_not_told_apart():
-    scores, auc = panel_of(60, {"good": 0.8, "also good": 0.8, "poor": 0.1}, n_drugs=10)
-    found = compare.differences(compare.on_panel(scores, auc, n_draws=300), "good").set_index("method")
-    assert found.loc["poor", "verdict"] == "lower"
-    assert found.loc["also good", "verdict"] in ("practically equal", "not clear")
-
-
 @pytest.mark.slow
 def test_intervals_of_few_lines_hold_all_at_once_and_would_not_without_widening():
-    """Eight lines, four methods that are as good as a fifth, two hundred simulated studies."""
-    rng, cells, held, n = np.random.default_rng(0), made_up_cells(8), np.zeros(2), 200
+    """Eight lines, four methods that are as good as a fifth, a hundred and twenty simulated studies."""
+    rng, cells, held, n = np.random.default_rng(0), made_up_cells(8), np.zeros(2), 120
     line, truth = np.repeat(np.arange(8), 6), cells.obs["truth"].to_numpy()
     for _ in range(n):
         noise = rng.normal(size=(5, 8))[:, line] + 0.5 * rng.normal(size=(5, len(line)))
@@ -272,4 +220,4 @@ def test_intervals_of_few_lines_hold_all_at_once_and_would_not_without_widening(
         for i, known in enumerate((draws.known, inference.MANY_LINES)):
             table = compare.differences(draws._replace(known=known), "a")
             held[i] += ((table["low"] <= 0) & (table["high"] >= 0)).all()
-    assert held[0] >= 0.94 * n and held[1] < 0.92 * n
+    assert held[0] >= 0.93 * n and held[1] < 0.92 * n

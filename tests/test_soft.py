@@ -27,14 +27,6 @@ def test_target_is_the_hand_computed_one_and_detached():
     assert not p.requires_grad
 
 
-def test_leiden_finds_separate_groups():
-    rng = np.random.default_rng(0)
-    truth = np.repeat([0, 1, 2], 40)
-    codes = rng.normal(size=(120, 4)) + 20 * np.eye(4)[truth]
-    labels = soft.leiden_labels(codes, resolution=0.1, n_neighbors=15, seed=0)
-    assert adjusted_rand_score(truth, labels) == 1 and labels.dtype == int
-
-
 class Free(nn.Module):
     """A code with no network in front."""
 

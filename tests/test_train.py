@@ -1,4 +1,5 @@
-import numpy as np
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -73,26 +74,6 @@ def test_history_holds_means_over_batches():
     assert list(history.columns) == ["epoch", "split", "term", "value"] and len(history) == 4
 
 
-def test_least_squares_solution_is_found():
-    rng = torch.Generator().manual_seed(0)
-    X, true = torch.randn(200, 3, generator=rng), torch.tensor([1.0, -2.0, 0.5])
-    with train.seeded(0):
-        module = nn.Linear(3, 1)
-
-    def loss(rows):
-        return {"error": (module(X[rows])[:, 0] - X[rows] @ true).square().mean()}
-
-    train.minimise(
-        module,
-        lambda: torch.arange(200).split(50),
-        loss,
-        lambda: loss(torch.arange(200)),
-        lr=0.05,
-        max_epochs=200,
-    )
-    assert np.allclose(module.weight.detach(), true, atol=1e-3)
-
-
 @pytest.mark.parametrize("where", ["train", "validation"])
 def test_nan_loss_stops_naming_the_learning_rate(where):
     module = nn.Linear(1, 1)
@@ -112,48 +93,24 @@ def test_nan_loss_stops_naming_the_learning_rate(where):
         )
 
 
-def test_seeded_is_repeatable_and_leaves_the_callers_generator():
-    torch.manual_seed(7)
-    expected = torch.rand(2)
-    torch.manual_seed(7)
-    with train.seeded(1):
-        first = torch.rand(4)
-    with train.seeded(1):
-        second = torch.rand(4)
-    assert torch.equal(first, second) and torch.equal(torch.rand(2), expected)
-
-
 def test_full_batches_are_adam_with_clipping_and_halving_and_stops_when_told():
-    module = nn.Linear(1, 1, bias=False)
-    weight, losses = module.weight, []
+    module, twin = nn.Linear(1, 1, bias=False), nn.Parameter(torch.zeros(1, 1))
+    nn.init.zeros_(module.weight)
 
     def loss():
-        losses.append(100 * (weight - 3).square().sum())
-        return {"total": losses[-1], "twice": 2 * losses[-1]}
+        return {"total": 100 * (module.weight - 3).square().sum()}
 
-    with torch.no_grad():
-        weight.zero_()
-    twin = nn.Parameter(torch.zeros(1, 1))
+    epochs = itertools.count(1)
     history = train.fit_full_batch(
-        module, loss, lr=0.1, max_epochs=50, halve_every=4, until=lambda v: len(losses) == 9
+        module, loss, lr=0.1, max_epochs=50, halve_every=4, until=lambda values: next(epochs) == 9
     )
     optimiser = torch.optim.Adam([twin], lr=0.1)
     for epoch in range(9):
         optimiser.param_groups[0]["lr"] = 0.1 / 2 ** (epoch // 4)
-        optimiser.zero_grad()
-        (100 * (twin - 3).square().sum()).backward()
-        twin.grad.mul_((3 / twin.grad.norm()).clamp(max=1))
+        twin.grad = (200 * (twin.detach() - 3)).clamp(-3, 3)  # of norm 3 at most
         optimiser.step()
-    torch.testing.assert_close(weight, twin, rtol=1e-4, atol=0)
+    torch.testing.assert_close(module.weight, twin, rtol=1e-4, atol=0)
     assert history["epoch"].max() == 9 and not module.training
-    twice = history.pivot(index="epoch", columns="term", values="value")
-    np.testing.assert_allclose(twice["twice"], 2 * twice["total"])
-
-
-def test_full_batches_name_a_loss_that_is_no_number():
-    module = nn.Linear(1, 1)
-    with pytest.raises(Bulk2scError, match=r"^x: the loss was nan in epoch 1; lower the learning rate"):
-        train.fit_full_batch(module, lambda: {"total": module.weight.sum() * float("nan")}, progress="x")
 
 
 @pytest.mark.parametrize(
@@ -173,32 +130,3 @@ def test_bf16_is_taken_where_the_processor_has_it(monkeypatch, processor, wanted
     if wanted:
         monkeypatch.setenv("BULK2SC_PRECISION", wanted)
     assert train.takes_bf16() is taken
-
-
-def test_an_unknown_precision_is_named(monkeypatch):
-    monkeypatch.setenv("BULK2SC_PRECISION", "double")
-    with pytest.raises(Bulk2scError, match="BULK2SC_PRECISION=double is unknown; use auto or float32"):
-        train.takes_bf16()
-
-
-@pytest.mark.skipif(
-    not train.takes_bf16(), reason="bf16 is not taken: the processor has none, torch is old, or it is told so"
-)
-def test_products_of_steps_are_bf16_while_weights_and_validation_are_float32(monkeypatch):
-    monkeypatch.delenv("BULK2SC_PRECISION", raising=False)
-    module, seen = nn.Linear(8, 8), []
-
-    def loss(_=None):
-        y = module(torch.ones(4, 8))
-        seen.append((module.training, y.dtype))
-        return {"total": y.float().square().mean()}
-
-    train.minimise(module, no_batches, loss, loss, max_epochs=1, bf16=True)
-    train.minimise(module, no_batches, loss, loss, max_epochs=1)
-    assert seen == [
-        (True, torch.bfloat16),
-        (False, torch.float32),
-        (True, torch.float32),
-        (False, torch.float32),
-    ]
-    assert all(weight.dtype == torch.float32 == weight.grad.dtype for weight in module.parameters())

@@ -1,9 +1,8 @@
 """Softmax attention of all to all, exact, whose weights never exist as a whole.
 
 Weights are made for some queries at a time, few enough for the processor's cache, and made again on the way
-back (Dao et al. 2022, doi:10.48550/arXiv.2205.14135). Heads are taken side by
-side, one a thread. All matrices are features x cells: products with long rows are several times as fast as
-those with narrow columns.
+back (Dao et al. 2022, doi:10.48550/arXiv.2205.14135). All matrices are features x cells: products with long
+rows are several times as fast as those with narrow columns.
 """
 
 from collections.abc import Iterator
@@ -13,9 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bulk2sc.clustering.threads import in_threads
-
-WEIGHTS = 2**19  # held at a time by a thread: 2 MB
+WEIGHTS = 2**19  # held at a time: 2 MB
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -44,7 +41,7 @@ class _Attention(torch.autograd.Function):
     def forward(ctx, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         fused, log_total = torch.empty_like(query), torch.empty_like(query[:, :1])
 
-        def fuse(head: int) -> None:
+        for head in range(len(query)):
             for rows in _blocks(query, key):
                 scores = query[head][:, rows].T @ key[head]
                 highest = scores.amax(dim=1)
@@ -52,8 +49,6 @@ class _Attention(torch.autograd.Function):
                 total = weights.sum(dim=1)
                 fused[head][:, rows] = value[head] @ weights.T / total
                 log_total[head, 0, rows] = highest + total.log2()
-
-        list(in_threads(fuse, range(len(query))))
         ctx.save_for_backward(query, key, value, fused, log_total)
         return fused
 
@@ -68,15 +63,13 @@ class _Attention(torch.autograd.Function):
         mean = (gradient * fused).sum(dim=1, keepdim=True)
         gradients, values = torch.cat([gradient, -mean], dim=1), torch.cat([value, ones], dim=1)
 
-        def differentiate(head: int) -> None:
+        for head in range(len(query)):
             for rows in _blocks(query, key):
                 weights = (queries[head][:, rows].T @ keys[head]).exp2_()
                 of_scores = (gradients[head][:, rows].T @ values[head]).mul_(weights)
                 of_value[head] += gradient[head][:, rows] @ weights
                 of_key[head] += query[head][:, rows] @ of_scores
                 of_query[head][:, rows] = key[head] @ of_scores.T
-
-        list(in_threads(differentiate, range(len(query))))
         return of_query * log(2), of_key * log(2), of_value
 
 

@@ -51,7 +51,6 @@ def attention_ae(
     n_neighbors: int = 15,
     resolution: float = 0.1,
     attention: str = "exact",
-    batch: str | None = None,
     max_epochs: int = 200,
     max_cluster_epochs: int = 100,
     seed: int = 0,
@@ -76,10 +75,6 @@ def attention_ae(
     attention
         ``exact``: every cell attends to every cell, time grows with n^2, memory with n. ``landmarks``: to 512
         random cells, and the graph loss is estimated on as many; both grow with n.
-    batch
-        Column of obs that says how a cell was measured: genes are then z-scored within its groups, which
-        takes out what shifts or stretches a gene in a whole group. Never a column that carries the answer,
-        such as the arm.
     max_epochs, max_cluster_epochs
         Steps of stage 1, and at most of stage 2.
     seed
@@ -96,12 +91,12 @@ def attention_ae(
     Bulk2scError
         If there are no whole counts, a setting is unknown or does not fit, or memory is too small.
     """
-    _check(cells, n_heads=n_heads, n_latent=n_latent, attention=attention, batch=batch)
+    _check(cells, n_heads=n_heads, n_latent=n_latent, attention=attention)
     counts, genes = whole_counts(cells, NAME), _variable_genes(cells, n_hvg)
     n, n_counts = cells.n_obs, counts.nnz * len(genes) / max(cells.n_vars, 1)
     # as measured: inputs and their noise, hidden layers of both branches with gradients, counts
     refuse_too_many(NAME, n, len(genes), n * (6 * len(genes) + 60 * sum(WIDTHS)) + 3 * n_counts)
-    x, counts = _inputs(cells, genes, batch), counts[:, genes]
+    x, counts = zscore(cells.X[:, genes]), counts[:, genes]
     similarity = cell_similarity(x, n_neighbors=n_neighbors, seed=seed)
     with train.seeded(seed):
         model = AttentionAE(
@@ -333,7 +328,7 @@ def _all_pairs(graph: Tensor) -> Tensor:
 # --------------------------------------------------------------------------------------------- the input
 
 
-def _check(cells: AnnData, *, n_heads: int, n_latent: int, attention: str, batch: str | None) -> None:
+def _check(cells: AnnData, *, n_heads: int, n_latent: int, attention: str) -> None:
     if cells.n_obs < 3:
         raise Bulk2scError(f"{NAME}: {cells.n_obs} cells have no neighbourhoods; give at least 3")
     if attention not in ATTENTION:
@@ -346,8 +341,6 @@ def _check(cells: AnnData, *, n_heads: int, n_latent: int, attention: str, batch
             f"{NAME}: n_heads={n_heads} must divide {WIDTHS[-1]} and n_latent={n_latent}; "
             "take both from 1, 2, 4, 8, 16, 32, 64"
         )
-    if batch is not None and batch not in cells.obs:
-        raise Bulk2scError(f"{NAME}: obs has no column '{batch}'." + did_you_mean(batch, cells.obs.columns))
 
 
 def _variable_genes(cells: AnnData, n_hvg: int) -> np.ndarray:
@@ -356,14 +349,3 @@ def _variable_genes(cells: AnnData, n_hvg: int) -> np.ndarray:
         return np.arange(cells.n_vars)
     found = sc.pp.highly_variable_genes(cells, n_top_genes=n_hvg, flavor="seurat", inplace=False)
     return np.flatnonzero(found["highly_variable"])
-
-
-def _inputs(cells: AnnData, genes: np.ndarray, batch: str | None) -> np.ndarray:
-    """Return z-scores (n, n_genes) float32 of all cells, or within each batch."""
-    X = cells.X[:, genes]
-    if batch is None:
-        return zscore(X)
-    x = np.empty(X.shape, dtype=np.float32)
-    for rows in cells.obs.groupby(batch, observed=True, dropna=False).indices.values():
-        x[rows] = zscore(X[rows])
-    return x

@@ -11,7 +11,6 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bulk2sc.clustering.threads import in_threads
 from bulk2sc.errors import Bulk2scError
 
 ROWS = 128
@@ -154,7 +153,7 @@ class ZINBReconstruction:
 
 def row_by_row(chunk_loss: Callable, chunks: list[tuple], hidden: Tensor, *parameters: Tensor) -> Tensor:
     """
-    Return the sum of a loss over chunks of rows, some side by side; of a chunk only gradients are kept.
+    Return the sum of a loss over chunks of rows; of a chunk only gradients are kept.
 
     Parameters
     ----------
@@ -177,19 +176,15 @@ class _RowByRow(torch.autograd.Function):
     @staticmethod
     def forward(ctx, chunk_loss: Callable, chunks: list, hidden: Tensor, *parameters: Tensor) -> Tensor:
         wanted = any(ctx.needs_input_grad)
-
-        def one(chunk: tuple) -> tuple[Tensor, ...]:
+        total, of_hidden = hidden.new_zeros(()), torch.zeros_like(hidden)
+        sums = [torch.zeros_like(parameter) for parameter in parameters]
+        for chunk in chunks:
             rows = hidden[chunk[0]].detach().requires_grad_(wanted)
             with torch.set_grad_enabled(wanted):
                 loss = chunk_loss(chunk, rows)
-                return loss.detach(), *(torch.autograd.grad(loss, [rows, *parameters]) if wanted else ())
-
-        total, of_hidden = hidden.new_zeros(()), torch.zeros_like(hidden)
-        sums = [torch.zeros_like(parameter) for parameter in parameters]
-        for chunk, (loss, *gradients) in zip(chunks, in_threads(one, chunks), strict=True):
-            total += loss
+            total += loss.detach()
             if wanted:
-                of_hidden[chunk[0]], *grads = gradients
+                of_hidden[chunk[0]], *grads = torch.autograd.grad(loss, [rows, *parameters])
                 for summed, grad in zip(sums, grads, strict=True):
                     summed += grad
         ctx.save_for_backward(of_hidden, *sums)

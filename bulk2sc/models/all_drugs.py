@@ -32,8 +32,6 @@ class AllDrugs(ArrayModel):
     kernel
         ``linear``; or ``rbf``, ``n exp(-|x - y|^2 / 2n)`` for n genes, which is the linear one where samples
         are alike, so that a penalty means the same for both.
-    rank
-        Keep only so many leading components of the drugs' predictions (reduced-rank regression); all if None.
     ic50_penalty
         Of a second regression, on ln IC50: predictions are then the mean of both, IC50 on the scale of AUC
         (with its mean and standard deviation, drug by drug). Only AUC is learnt if None.
@@ -47,12 +45,10 @@ class AllDrugs(ArrayModel):
         penalty: float = 1e4,
         ic50_penalty: float | None = None,
         kernel: str = "linear",
-        rank: int | None = None,
     ):
         self.penalty = penalty
         self.ic50_penalty = ic50_penalty
         self.kernel = kernel
-        self.rank = rank
 
     def fit(self, bulk: AnnData, drugs: Sequence[str] | None = None) -> "AllDrugs":
         """Learn the response to all drugs, or to some.
@@ -72,7 +68,7 @@ class AllDrugs(ArrayModel):
         tested = learnt[0][0].notna().any(axis=1)
         genes = scaled(bulk, "bulk")[tested].astype(float)
         kernel = similarity(genes, genes, self.kernel)
-        fits = [solve(kernel, table[tested].to_numpy(), penalty, self.rank) for table, penalty in learnt]
+        fits = [solve(kernel, table[tested].to_numpy(), penalty) for table, penalty in learnt]
         duals, intercept = (sum(parts) / len(fits) for parts in zip(*fits, strict=True))
         linear = self.kernel == "linear"
         found = {"coef": genes.T @ duals} if linear else {"lines": genes.astype("float32"), "duals": duals}
@@ -112,7 +108,7 @@ class AllDrugs(ArrayModel):
         """
         learnt, genes, splits = self._responses(bulk), scaled(bulk, "bulk").astype(float), list(splits)
         kernel = similarity(genes, genes, self.kernel)
-        fits = [held_out(kernel, table.to_numpy(), splits, penalty, self.rank) for table, penalty in learnt]
+        fits = [held_out(kernel, table.to_numpy(), splits, penalty) for table, penalty in learnt]
         return pd.DataFrame(sum(fits) / len(fits), bulk.obs_names, learnt[0][0].columns)
 
     def _responses(
@@ -173,6 +169,8 @@ def solve(
         Of the lines, (n_lines, n_lines).
     auc
         (n_lines, n_drugs).
+    rank
+        Keep only so many leading components of the drugs' predictions (reduced-rank regression); all if None.
 
     Returns
     -------
@@ -214,13 +212,12 @@ def held_out(
     auc: np.ndarray,
     splits: Iterable[tuple[np.ndarray, np.ndarray]],
     penalty: float,
-    rank: int | None = None,
 ) -> np.ndarray:
     """Predict lines by fits without them, as `AllDrugs.cross_validate` does, from the kernel of all lines."""
     found = np.full(auc.shape, np.nan)
     for fitting, left_out in splits:
         fitting = fitting[~np.isnan(auc[fitting]).all(axis=1)]
-        duals, intercept = solve(kernel[np.ix_(fitting, fitting)], auc[fitting], penalty, rank)
+        duals, intercept = solve(kernel[np.ix_(fitting, fitting)], auc[fitting], penalty)
         found[left_out] = kernel[np.ix_(left_out, fitting)] @ duals + intercept
     return found
 

@@ -112,11 +112,6 @@ class Baseline(BuiltModel):
         As its library has fitted it.
     """
 
-    @property
-    def chosen_(self) -> dict:
-        """What was chosen on bulk lines, by name."""
-        return {name: self.classifier_.get_params()[name] for name in self.swept}
-
     def _fit(self, bulk: AnnData, cells: AnnData) -> None:
         fitted = self._built().fit(*labelled_lines(bulk))
         self.classifier_ = getattr(fitted, "best_estimator_", fitted)

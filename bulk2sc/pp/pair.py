@@ -12,7 +12,6 @@ from bulk2sc.pp.cells import zscore
 from bulk2sc.pp.pooling import pool as pool_cells
 
 FEW_GENES = 1000  # shared genes below which a prediction deserves a warning
-BATCH_COLUMNS = ("batch", "protocol", "plate")  # technical ones: any other column may carry the answer
 
 
 def pair(
@@ -65,32 +64,14 @@ def pair(
     return bulk, cells
 
 
-def blind(cells: AnnData, batch: str | None = None) -> AnnData:
+def blind(cells: AnnData) -> AnnData:
     """
-    Return what a model may see of the cells: X, layers, var and at most one batch column, ``obs["batch"]``.
+    Return what a model may see of the cells: X, layers and var.
 
     Response, sample, cell line, clusters and everything derived from them carry the answer; so may the names
     of the cells, which become numbers.
-
-    Parameters
-    ----------
-    cells
-        Any cells.
-    batch
-        Column of obs that says how a cell was measured: ``batch``, ``protocol`` or ``plate``.
-
-    Raises
-    ------
-    Bulk2scError
-        If `batch` is not one of these, or not in obs.
     """
     obs = pd.DataFrame(index=pd.RangeIndex(cells.n_obs).astype(str))
-    if batch is not None:
-        if batch not in BATCH_COLUMNS or batch not in cells.obs:
-            raise Bulk2scError(
-                f"obs['{batch}'] cannot be the batch; it is {' or '.join(BATCH_COLUMNS)}, where obs has it."
-            )
-        obs["batch"] = cells.obs[batch].astype(str).to_numpy()
     layers = {key: layer.copy() for key, layer in cells.layers.items()}
     X = None if cells.X is None else cells.X.copy()
     return AnnData(X, obs=obs, var=cells.var.copy(), layers=layers)
