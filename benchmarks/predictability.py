@@ -4,7 +4,6 @@ Lines are left out at random (5 folds) and with whole clusters of like lines, wh
 Run: python benchmarks/predictability.py (a minute)
 """
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
@@ -31,12 +30,8 @@ def predictability(model: AllDrugs) -> pd.DataFrame:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--out", type=Path, default=OUT, metavar="FILE", help="results (default: %(default)s)"
-    )
     table = predictability(AllDrugs())
-    table.round(4).to_csv(parser.parse_args().out)
+    table.round(4).to_csv(OUT)
     print(table.describe().round(3))
 
 
