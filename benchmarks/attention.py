@@ -5,7 +5,7 @@ entry. It has the same weights, noise and loss. Every cost is measured in a proc
 memory is its own; the two forms alternate, and the fastest epoch of each counts. Processor time, of all
 threads, is given beside the clock's: on a busy machine it is the fair one.
 
-    python benchmarks/attention.py cost       plain and exact in turn, 4,000 cells (five minutes)
+    python benchmarks/attention.py cost       plain and exact in turn, 4,000 cells (some minutes)
     python benchmarks/attention.py growth     landmarks, 4,000 to 100,000 cells; exact, 20,000 (ten minutes)
     python benchmarks/attention.py quality    agreement with the cell lines over seeds (an hour)
 
@@ -179,7 +179,7 @@ def quality(folder: Path) -> dict:
     return EPOCHS | {"runs": runs, "mean ARI": means, "ARI minus plain": differences}
 
 
-def main() -> None:
+if __name__ == "__main__":
     tasks = {"cost": cost, "growth": growth, "quality": quality}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("task", choices=tasks)
@@ -189,7 +189,3 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = tasks[task](Path(folder)) | {"threads": os.environ["OMP_NUM_THREADS"]}
     KEPT.write_text(json.dumps(json.loads(KEPT.read_text()) | {task: found}, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,7 +1,7 @@
 """Six clusterings, at the length of the papers, on several simulated sets of other lines and cells.
 
 Does their order hold? Each set has its own draw of lines, at one of two depths. A set is written once it is
-done, and is not clustered again. Run: python benchmarks/clusterings.py (an hour)
+done, and is not clustered again. Run: python benchmarks/clusterings.py (hours)
 """
 
 from itertools import product
@@ -33,7 +33,7 @@ def one_set(bulk, *, depth: int, draw: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def main():
+if __name__ == "__main__":
     bulk = datasets.load_bulk("gdsc2")
     table = pd.read_csv(OUT) if OUT.exists() else pd.DataFrame(columns=["depth", "seed"])
     for draw, depth in product(DRAWS, DEPTHS):
@@ -46,7 +46,3 @@ def main():
     print(
         table.groupby(["depth", "method"], sort=False)["ARI, cell line"].agg(["mean", "min", "max"]).round(3)
     )
-
-
-if __name__ == "__main__":
-    main()

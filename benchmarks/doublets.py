@@ -2,7 +2,7 @@
 
 No real cell is looked at. For each number of components: share of planted doublets that are called, and of
 called cells that are doublets, over seeds of the simulation that no chapter shows.
-Run: python benchmarks/doublets.py (ten minutes)
+Run: python benchmarks/doublets.py (some minutes)
 """
 
 from pathlib import Path
@@ -35,12 +35,8 @@ def rows_of(bulk, n_cells, seed):
         }
 
 
-def main():
+if __name__ == "__main__":
     bulk = datasets.load_bulk("gdsc2")
     table = pd.DataFrame(row for n in N_CELLS for seed in SEEDS for row in rows_of(bulk, n, seed))
     table.round(3).to_csv(Path(__file__).with_suffix(".csv"), index=False)
     print(table.groupby(["cells", "components"]).mean().drop(columns="seed").round(2).to_string())
-
-
-if __name__ == "__main__":
-    main()

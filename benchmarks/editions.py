@@ -51,8 +51,8 @@ def benchmark(edition: str) -> list[tuple[str, str, str, float]]:
     return rows
 
 
-def main(editions: list[str]) -> None:
-    """Measure the editions named, print and keep the results."""
+if __name__ == "__main__":
+    editions = sys.argv[1:] or ["smoke", "demo"]
     rows = [row for edition in editions for row in benchmark(edition)]
     for edition, chapter, metric, value in rows:
         print(f"{edition:10} {chapter or 'whole book':22} {metric:26} {value:9.1f}")
@@ -61,7 +61,3 @@ def main(editions: list[str]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("w", newline="") as file:
         csv.writer(file).writerows([("edition", "chapter", "metric", "value"), *rows])
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:] or ["smoke", "demo"])

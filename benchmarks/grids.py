@@ -64,12 +64,8 @@ def resources(study: Study, training: dict) -> pd.DataFrame:
     return found.assign(method=[names[key] for key in zip(found["resource"], found["sets"], strict=True)])
 
 
-def main():
+if __name__ == "__main__":
     study, training = Study("mixology"), {"max_epochs": 15, "hidden": 128}
     about = {"edition": study.edition, "drug": study.settings["drug"]}
     for make in (sweep, resources):
         study.keep(make.__name__, make(study, training).round(4).assign(**about), reads=["pair", "mask"])
-
-
-if __name__ == "__main__":
-    main()

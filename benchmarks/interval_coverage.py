@@ -111,7 +111,7 @@ def rows(metric, scenario, n_lines, n_sensitive, n_studies):
             yield {"way": way, **judged(table, true, compare.MARGINS[metric])}
 
 
-def main():
+if __name__ == "__main__":
     tables = []
     for metric, sizes in SIZES.items():
         for n_lines, n_sensitive, *studies in sizes:
@@ -124,7 +124,3 @@ def main():
                 tables.append(means)
                 print(means.round(3).to_string(), flush=True)
     pd.concat(tables).round(4).to_csv(Path(__file__).with_suffix(".csv"), index=False)
-
-
-if __name__ == "__main__":
-    main()

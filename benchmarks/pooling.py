@@ -292,7 +292,7 @@ def chosen_k(table: pd.DataFrame) -> pd.Series:
     return rho.groupby("data")["value"].apply(lambda v: v[v >= v.max() - RULE[1]].index[0])
 
 
-def main() -> None:
+if __name__ == "__main__":
     atlas, mixology = (Study(name, panel_hvg=0, pool=0) for name in IN_TAIL)
     parts = [study.each(on_panel, [{"data": study.edition}]) for study in (atlas, mixology)]
     parts += [of_subclones(mixology), of_exposure(mixology)]
@@ -302,7 +302,3 @@ def main() -> None:
     levels = table[table["reference"].isna()]
     wide = levels.pivot_table(index=["data", "metric", "method"], columns="arm", values="value")
     print(wide.round(3).to_string(), chosen_k(table), sep="\n")
-
-
-if __name__ == "__main__":
-    main()

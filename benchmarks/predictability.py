@@ -29,11 +29,7 @@ def predictability(model: AllDrugs) -> pd.DataFrame:
     return table.rename_axis("drug")
 
 
-def main():
+if __name__ == "__main__":
     table = predictability(AllDrugs())
     table.round(4).to_csv(OUT)
     print(table.describe().round(3))
-
-
-if __name__ == "__main__":
-    main()

@@ -87,11 +87,7 @@ def specifications(key: str) -> Iterator[dict]:
                 yield {"cells": key, **made, **found}
 
 
-def main():
+if __name__ == "__main__":
     table = pd.DataFrame([row for key in shared.SETS for row in specifications(key)])
     table.round(4).to_csv(Path(__file__).with_suffix(".csv"), index=False)
     print(table.groupby(["cells", "model"])["rho"].describe().round(3))
-
-
-if __name__ == "__main__":
-    main()

@@ -79,17 +79,15 @@ def plain_pretrain(bulk: AnnData, cells: AnnData, mask: pd.DataFrame, epochs: in
     samplers = [RandomSampler(domain, replacement=len(domain) < n, num_samples=n) for domain in fitting]
     domains = zip(fitting, samplers, strict=True)
     loaders = [DataLoader(domain, batch_size=256, sampler=sampler) for domain, sampler in domains]
-    optimiser = torch.optim.Adam(net.parameters(), lr=1e-3)
-    lowest = float("inf")
+    optimiser, lowest = torch.optim.Adam(net.parameters(), lr=1e-3), float("inf")
     for _ in range(epochs):
         net.train()
-        running = 0.0
         for (bulk_batch,), (cell_batch,) in zip(*loaders, strict=True):
             optimiser.zero_grad()
             loss, _ = plain_loss(net, bulk_batch, cell_batch)
             loss.backward()
             optimiser.step()
-            running += loss.item()
+            loss.item()  # as for a running mean
         net.eval()
         with torch.no_grad():
             lowest = min(lowest, plain_loss(net, *held_out)[1].item())
@@ -122,62 +120,51 @@ def one(loop: Callable, precision: str, epochs: int, seed: int) -> tuple[float, 
     return loop(*DATA, epochs, seed), time.process_time() - start
 
 
-def contestants(pool: ProcessPoolExecutor) -> dict[str, Callable]:
-    """Return what is compared: functions of epochs and seeds that give a loss and a cost for each seed."""
-
-    def of(mapping: Callable, loop: Callable, precision: str) -> Callable:
-        return lambda epochs, seeds: list(mapping(partial(one, loop, precision, epochs), range(seeds)))
-
-    return {
-        "plain": of(map, plain_pretrain, "float32"),
-        "plain, a process a seed": of(pool.map, plain_pretrain, "float32"),
-        "bulk2sc in float32": of(pool.map, pretrain, "float32"),
-        "bulk2sc": of(pool.map, pretrain, "auto"),
-    }
+CONTESTANTS = {  # whether each seed has a process of its own, how it trains, and with what precision
+    "plain": (False, plain_pretrain, "float32"),
+    "plain, a process a seed": (True, plain_pretrain, "float32"),
+    "bulk2sc in float32": (True, pretrain, "float32"),
+    "bulk2sc": (True, pretrain, "auto"),
+}
 
 
-def measure(runs: dict[str, Callable], epochs: int, seeds: int, repeats: int) -> pd.DataFrame:
+def measure(pool: ProcessPoolExecutor, epochs: int, seeds: int, repeats: int) -> pd.DataFrame:
     """Run each contestant in turn, again and again; return the best of each, with its ratio to the first."""
-    for run in runs.values():
-        run(1, 2)  # warms up
     found = []
-    for _ in range(repeats):
-        for name, run in runs.items():
+    for turn in range(repeats + 1):
+        for name, (apart, loop, precision) in CONTESTANTS.items():
+            train_one = partial(one, loop, precision, epochs if turn else 1)
             start = time.perf_counter()
-            losses, processor = zip(*run(epochs, seeds), strict=True)
+            trained = list((pool.map if apart else map)(train_one, range(seeds)))
             clock = time.perf_counter() - start
-            found.append((name, clock, sum(processor), np.mean(losses)))
-            print(f"{name}: {clock:.1f} s, {sum(processor):.1f} processor seconds", flush=True)
+            losses, processor = zip(*trained, strict=True)
+            if turn:  # the first warms up
+                found.append((name, clock, sum(processor), np.mean(losses)))
+                print(f"{name}: {clock:.1f} s, {sum(processor):.1f} processor seconds", flush=True)
     columns = ["contestant", "seconds", "processor_seconds", "held_out_reconstruction"]
     table = pd.DataFrame(found, columns=columns).groupby("contestant", sort=False).min()
-    table["ratio"] = table["seconds"].iloc[0] / table["seconds"]
-    table["processor_ratio"] = table["processor_seconds"].iloc[0] / table["processor_seconds"]
-    apart = (table["held_out_reconstruction"] / table["held_out_reconstruction"].iloc[0] - 1).abs()
-    if apart.max() > TOLERANCE:
-        sys.exit(
-            f"{apart.idxmax()} does not learn as the plain loop does: its loss differs by {apart.max():.1%}"
-        )
+    for value, ratio in (("seconds", "ratio"), ("processor_seconds", "processor_ratio")):
+        table[ratio] = table[value].iloc[0] / table[value]
+    off = (table["held_out_reconstruction"] / table["held_out_reconstruction"].iloc[0] - 1).abs()
+    if off.max() > TOLERANCE:
+        sys.exit(f"{off.idxmax()} does not learn as the plain loop does: its loss differs by {off.max():.1%}")
     return table
 
 
-def main() -> None:
+if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, default in {"cells": 6000, "epochs": 3, "seeds": 5, "repeats": 3}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--out", type=Path, help="write the numbers to this JSON file")
     args = parser.parse_args()
+    known = getattr(torch.cpu, "get_capabilities", dict)()
+    processor = {name: known.get(name) for name in FEATURES} | {"takes_bf16": train.takes_bf16()}
     prepare(cores := os.cpu_count(), args.cells)
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(cores, spawn, initializer=prepare, initargs=(1, args.cells)) as pool:
-        table = measure(contestants(pool), args.epochs, args.seeds, args.repeats)
+        table = measure(pool, args.epochs, args.seeds, args.repeats)
     print(table.round(3).to_string())
-    known = getattr(torch.cpu, "get_capabilities", dict)()
-    about = {name: known.get(name) for name in FEATURES} | {"takes_bf16": train.takes_bf16()}
-    print("processor:", about)
+    print("processor:", processor)
     if args.out:
-        about = {"cells": args.cells, "seeds": args.seeds, "cores": cores, "processor": about}
+        about = {"cells": args.cells, "seeds": args.seeds, "cores": cores, "processor": processor}
         args.out.write_text(json.dumps(about | {"found": table.to_dict("index")}, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()
