@@ -5,14 +5,13 @@ entry. It has the same weights, noise and loss. Every cost is measured in a proc
 memory is its own; the two forms alternate, and the fastest epoch of each counts. Processor time, of all
 threads, is given beside the clock's: on a busy machine it is the fair one.
 
-    python benchmarks/attention.py cost       plain and exact in turn, 4,000 cells
-    python benchmarks/attention.py growth     landmarks, 4,000 to 100,000 cells; exact, 20,000
-    python benchmarks/attention.py quality    agreement with the cell lines over seeds
+    python benchmarks/attention.py cost       plain and exact in turn, 4,000 cells (some minutes)
+    python benchmarks/attention.py growth     landmarks, 4,000 to 100,000 cells; exact, 20,000 (ten minutes)
+    python benchmarks/attention.py quality    agreement with the cell lines over seeds (an hour)
 
-`--out benchmarks/attention.json` puts the numbers beside those of the other two; what is there was measured
-on two cores of a shared machine. `quality` takes many hours with all epochs; there it has 20 + 10, and one
-thread. On two, sums round otherwise and a single run may end elsewhere: ``with other threads`` keeps one such
-run, whose fellow is in ``runs``.
+Each puts its numbers into benchmarks/attention.json beside those of the others, measured on two cores of a
+shared machine. `quality` has one thread there: on two, sums round otherwise and a single run may end
+elsewhere; ``with other threads`` keeps one such run, whose fellow is in ``runs``.
 
 `growth` draws rows of the simulated cells again, and a random graph of as many edges as neighbours give: an
 epoch costs the same whatever the values. Making the graph is no part of an epoch.
@@ -20,15 +19,16 @@ epoch costs the same whatever the values. Making the graph is no part of an epoc
 
 import argparse
 import json
+import multiprocessing
 import os
 import resource
-import subprocess
-import sys
 import tempfile
 import time
-import warnings
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import joblib
 import numpy as np
 import torch
 from scipy import sparse
@@ -38,12 +38,10 @@ from bulk2sc import clustering, datasets, pp, train
 from bulk2sc.clustering import attention_ae as module
 from bulk2sc.datasets.simulate import PLANTED_MARKERS
 
-N_GENES = 2500
-DEPTH = 600  # UMIs over these genes
+N_CELLS, N_GENES, DEPTH = 4000, 2500, 600  # UMIs over these genes
+ROUNDS, SEEDS, EPOCHS = 3, 5, {"max_epochs": 20, "max_cluster_epochs": 10}
 GROWTH = {n: "landmarks" for n in (4000, 8000, 16000, 32000, 100000)} | {20000: "exact"}
-
-
-# ---------------------------------------------------------------------------------------- the plain form
+KEPT = Path(__file__).with_suffix(".json")
 
 
 def plain_attention(query, key, value):
@@ -83,35 +81,25 @@ class Plain(module.AttentionAE):
         return F.mse_loss(torch.sigmoid(graph @ graph.T), self.similarity)
 
 
-# ---------------------------------------------------------------------------------------- data
-
-
-def simulated(bulk, n_cells: int, seed: int = 0):
+def simulated(seed: int = 0):
     """Return cells of 20 held-out lines of GDSC on the genes that vary most between lines."""
+    bulk = datasets.load_bulk("gdsc2")
     markers = [gene for genes in PLANTED_MARKERS.values() for gene in genes]
     variable = bulk.var_names[np.argsort(-np.asarray(bulk.X).var(axis=0))[:N_GENES]]
     bulk = bulk[:, bulk.var_names.isin([*markers, *variable])].copy()
-    raw = datasets.simulate(bulk, drug="Cisplatin", n_cells=n_cells, depth=DEPTH, low_quality=0, seed=seed)
+    raw = datasets.simulate(bulk, drug="Cisplatin", n_cells=N_CELLS, depth=DEPTH, low_quality=0, seed=seed)
     return pp.normalise(raw)
 
 
-def write_inputs(folder: Path, n_cells: int, drawn_to: list[int]) -> None:
+def write_inputs(folder: Path, drawn_to=()) -> None:
     """Write inputs, counts and graph of simulated cells; also drawn again to other numbers of cells."""
-    cells = simulated(datasets.load_bulk("gdsc2"), n_cells)
+    cells = simulated()
     genes = module._variable_genes(cells, N_GENES)
     x, counts = module._inputs(cells, genes, None), cells.layers["counts"][:, genes]
-    if not drawn_to:
-        write(folder / str(n_cells), x, counts, module.cell_similarity(x))
+    joblib.dump((x, counts, module.cell_similarity(x)), folder / str(N_CELLS))
     for n in drawn_to:
-        rows = np.random.default_rng(0).integers(0, n_cells, n)
-        write(folder / str(n), x[rows], counts[rows], random_graph(n))
-
-
-def write(folder: Path, x, counts, similarity) -> None:
-    folder.mkdir()
-    np.save(folder / "x.npy", x)
-    sparse.save_npz(folder / "counts.npz", counts, compressed=False)
-    sparse.save_npz(folder / "similarity.npz", similarity, compressed=False)
+        rows = np.random.default_rng(0).integers(0, N_CELLS, n)
+        joblib.dump((x[rows], counts[rows], random_graph(n)), folder / str(n))
 
 
 def random_graph(n: int, n_neighbors: int = 15) -> sparse.csr_matrix:
@@ -121,96 +109,60 @@ def random_graph(n: int, n_neighbors: int = 15) -> sparse.csr_matrix:
     return (graph.maximum(graph.T).minimum(1) + sparse.eye(n, dtype=np.float32)).minimum(1).tocsr()
 
 
-# ---------------------------------------------------------------------------------------- one process
+def one_cost(file: Path, form: str, epochs: int) -> dict:
+    """Train some epochs after one that warms up; return the fastest, and peak memory."""
+    x, counts, similarity = joblib.load(file)
+    before, clocks, losses = peak_mb(), [], []
 
+    def watch(values):
+        clocks.append((time.perf_counter(), time.process_time()))
+        losses.append(values["total"])
 
-def one_cost(folder: Path, form: str, epochs: int) -> dict:
-    """Train some epochs after one that warms up (it counts if alone); return the fastest, and peak memory."""
-    x = torch.from_numpy(np.load(folder / "x.npy"))
-    counts, similarity = (sparse.load_npz(folder / f"{name}.npz") for name in ("counts", "similarity"))
-    before, seconds, losses = peak_mb(), [], []
     with train.seeded(0):
-        kind = Plain if form == "plain" else module.AttentionAE
-        model = kind(x, counts, similarity, attention="exact" if form == "plain" else form)
-        last = clocks()
-
-        def watch(values):
-            nonlocal last
-            now = clocks()
-            seconds.append(now - last)
-            losses.append(values["total"])
-            last = now
-
+        kind, attention = (Plain, "exact") if form == "plain" else (module.AttentionAE, form)
+        model = kind(torch.from_numpy(x), counts, similarity, attention=attention)
         train.fit_full_batch(model, model.loss, max_epochs=epochs + 1, until=watch)
-    return {
-        "form": form,
-        "cells": len(x),
-        "zeros": round(1 - counts.nnz / np.prod(counts.shape), 3),
-        "seconds": min(clock for clock, _ in seconds[1:] or seconds),
-        "processor_seconds": min(processor for _, processor in seconds[1:] or seconds),
-        "peak_mb": peak_mb(),
-        "before_mb": before,
-        "loss": losses[-1],
-    }
+    seconds, processor_seconds = np.diff(clocks, axis=0).min(axis=0)
+    about = {"form": form, "cells": len(x), "seconds": seconds, "processor_seconds": processor_seconds}
+    return about | {"peak_mb": peak_mb(), "before_mb": before, "loss": losses[-1]}
 
 
-def one_quality(bulk, form: str, seed: int, asked) -> dict:
+def one_quality(form: str, seed: int) -> dict:
     """Cluster the cells of one simulation; return the agreement with their lines."""
-    cells, usual = simulated(bulk, asked.cells, seed), module.AttentionAE
-    module.AttentionAE = Plain if form == "plain" else usual
-    attention = "exact" if form == "plain" else form
-    epochs = {"max_epochs": asked.epochs, "max_cluster_epochs": asked.cluster_epochs}
-    found = module.attention_ae(cells, attention=attention, seed=seed, **epochs)
-    module.AttentionAE = usual
-    agreement = clustering.agreement(found.obs["cluster"], found.obs["cell_line"])
-    known = {"form": form, "seed": seed, "cells": asked.cells, "threads": torch.get_num_threads()}
-    known["clusters"] = found.obs["cluster"].nunique()
-    print(json.dumps(known | agreement), flush=True)
-    return known | agreement
-
-
-def clocks() -> np.ndarray:
-    return np.array([time.perf_counter(), time.process_time()])
+    cells, attention = simulated(seed), form
+    if form == "plain":
+        module.AttentionAE, attention = Plain, "exact"
+    found = module.attention_ae(cells, attention=attention, seed=seed, **EPOCHS)
+    known = {"form": form, "seed": seed, "cells": N_CELLS, "clusters": found.obs["cluster"].nunique()}
+    return known | clustering.agreement(found.obs["cluster"], found.obs["cell_line"])
 
 
 def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-# ---------------------------------------------------------------------------------------- all of them
-
-
-def run(folder: Path, task: str, *arguments) -> dict:
-    """Run one task of this file in a process of its own; return what it prints."""
-    command = [sys.executable, __file__, task, "--folder", folder, *arguments]
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)  # noqa: S603
-    if done.returncode:
-        sys.exit(done.stderr)
-    found = json.loads(done.stdout.splitlines()[-1]) if done.stdout else {}
-    print(json.dumps(found | {"load": os.getloadavg()[0]}), flush=True)
+def apart(function: Callable, *arguments):
+    """Call a function in a process of its own."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        found = pool.submit(function, *arguments).result()
+    print(found, f"load {os.getloadavg()[0]:.1f}", flush=True)
     return found
 
 
-def cost(asked, folder: Path) -> dict:
-    run(folder, "inputs", "--cells", asked.cells)
-    arguments = ["--cells", asked.cells, "--epochs", asked.epochs]
-    rounds = [
-        {form: run(folder, "one-cost", "--form", form, *arguments) for form in ("plain", "exact")}
-        for _ in range(asked.rounds)
-    ]
+def cost(folder: Path) -> dict:
+    apart(write_inputs, folder)
+    forms = ("plain", "exact")
+    rounds = [{f: apart(one_cost, folder / str(N_CELLS), f, 3) for f in forms} for _ in range(ROUNDS)]
     found = {"rounds": rounds}
     for value in ("seconds", "processor_seconds", "peak_mb"):
-        found[value] = {form: min(r[form][value] for r in rounds) for form in ("plain", "exact")}
+        found[value] = {form: min(r[form][value] for r in rounds) for form in forms}
         found[value]["ratio"] = found[value]["plain"] / found[value]["exact"]
     return found
 
 
-def growth(asked, folder: Path) -> dict:
-    run(folder, "inputs", "--cells", asked.cells, "--drawn-to", *GROWTH)
-    runs = [
-        run(folder, "one-cost", "--form", form, "--cells", n, "--epochs", asked.epochs)
-        for n, form in GROWTH.items()
-    ]
+def growth(folder: Path) -> dict:
+    apart(write_inputs, folder, tuple(GROWTH))
+    runs = [apart(one_cost, folder / str(n), form, 2) for n, form in GROWTH.items()]
     found = {"runs": runs}
     for value in ("seconds", "processor_seconds"):
         points = [(r["cells"], r[value]) for r in runs if r["form"] == "landmarks"]
@@ -218,56 +170,22 @@ def growth(asked, folder: Path) -> dict:
     return found
 
 
-def quality(asked, folder: Path) -> dict:
-    warnings.simplefilter("ignore")
-    bulk, forms = datasets.load_bulk("gdsc2"), ("plain", "exact", "landmarks")
-    runs = [one_quality(bulk, form, seed, asked) for seed in range(asked.rounds) for form in forms]
+def quality(folder: Path) -> dict:
+    forms = ("plain", "exact", "landmarks")
+    runs = [apart(one_quality, form, seed) for seed in range(SEEDS) for form in forms]
     ari = {form: np.array([r["ARI"] for r in runs if r["form"] == form]) for form in forms}
     differences = {form: (ari[form] - ari["plain"]).round(4).tolist() for form in forms[1:]}
-    epochs = {"epochs": asked.epochs, "cluster_epochs": asked.cluster_epochs}
     means = {form: values.mean() for form, values in ari.items()}
-    return epochs | {"runs": runs, "mean ARI": means, "ARI minus plain": differences}
-
-
-def record(path: Path, task: str, found: dict) -> None:
-    """Put the numbers of a task beside those of the others."""
-    known = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps(known | {task: found}, indent=1) + "\n")
-
-
-def main() -> None:
-    tasks = {"cost": cost, "growth": growth, "quality": quality}
-    defaults = {"cost": (4000, 3, 3), "growth": (4000, 2), "quality": (4000, 200, 5)}
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("task", choices=[*tasks, "inputs", "one-cost"])
-    parser.add_argument("--cells", type=int)
-    parser.add_argument("--epochs", type=int, help="of stage 1")
-    parser.add_argument("--rounds", type=int, help="how often the forms alternate, or number of seeds")
-    parser.add_argument("--cluster-epochs", type=int, default=100, help="at most, of stage 2")
-    parser.add_argument("--out", type=Path, help="put the numbers into this JSON file")
-    for name, kind in {"form": str, "folder": Path}.items():
-        parser.add_argument(f"--{name}", type=kind, help=argparse.SUPPRESS)
-    parser.add_argument("--drawn-to", type=int, nargs="*", default=[], help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    for name, value in zip(("cells", "epochs", "rounds"), defaults.get(asked.task, ()), strict=False):
-        setattr(asked, name, value if getattr(asked, name) is None else getattr(asked, name))
-    if asked.task == "inputs":
-        write_inputs(asked.folder, asked.cells, asked.drawn_to)
-    elif asked.task == "one-cost":
-        print(json.dumps(one_cost(asked.folder / str(asked.cells), asked.form, asked.epochs)))
-    else:
-        os.environ.setdefault("OMP_NUM_THREADS", "2")
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads leave the core to others
-        with tempfile.TemporaryDirectory() as folder:
-            found = tasks[asked.task](asked, Path(folder)) | {"threads": os.environ["OMP_NUM_THREADS"]}
-        print(
-            json.dumps(
-                {key: value for key, value in found.items() if key not in ("rounds", "runs")}, indent=1
-            )
-        )
-        if asked.out:
-            record(asked.out, asked.task, found)
+    return EPOCHS | {"runs": runs, "mean ARI": means, "ARI minus plain": differences}
 
 
 if __name__ == "__main__":
-    main()
+    tasks = {"cost": cost, "growth": growth, "quality": quality}
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("task", choices=tasks)
+    task = parser.parse_args().task
+    os.environ.setdefault("OMP_NUM_THREADS", "2")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads leave the core to others
+    with tempfile.TemporaryDirectory() as folder:
+        found = tasks[task](Path(folder)) | {"threads": os.environ["OMP_NUM_THREADS"]}
+    KEPT.write_text(json.dumps(json.loads(KEPT.read_text()) | {task: found}, indent=1) + "\n")

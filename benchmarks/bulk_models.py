@@ -3,19 +3,19 @@
 All is measured on two sets of real cells (26 breast lines, 134 drugs; 5 lung lines, 36 drugs; lines ranked by
 the mean over their cells, mean Spearman over the drugs), plain and pooled, on the bulk profiles of the same
 lines, and on bulk lines left out at random or with whole clusters of lines. What is in the table already is
-not made again. Run: python benchmarks/bulk_models.py
+not made again. Run: python benchmarks/bulk_models.py (half an hour)
 """
 
-import argparse
 from collections.abc import Callable, Iterator
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import shared
 from anndata import AnnData
-from scipy.stats import norm, rankdata
+from scipy.stats import norm
 from sklearn.model_selection import GroupKFold, KFold
 
 from bulk2sc import compare, datasets, panel, pp
@@ -24,9 +24,7 @@ from bulk2sc.pp import pool
 
 OUT = Path(__file__).with_suffix(".csv")
 CHOSEN = OUT.with_name("bulk_models_chosen.csv")
-SETS = {"GSE173634": {"min_lines": 20, "min_spread": 0.05}, "GSE118767": {"min_lines": 4, "min_spread": 0.1}}
-ATLAS, MIXOLOGY = SETS
-IMPOSTOR = "HCC1143"  # its cells are not of that line
+ATLAS, MIXOLOGY = shared.SETS
 POOL = 15
 PENALTIES = (1e3, 2e3, 5e3, 1e4)
 REFERENCE = "ridge: AUC, linear, penalty 10000"
@@ -59,44 +57,37 @@ def choose(table: pd.DataFrame) -> pd.Series:
 # ------------------------------------------------------------------------------------------------- the data
 
 
-class Data(NamedTuple):
-    """Lines to learn from, and samples of the panel's lines: all as (n, n_genes), genes z-scored."""
-
-    genes: np.ndarray
-    responses: dict[str, np.ndarray]  # (n_lines, n_drugs) by measure and screen
-    drugs: list[str]
-    samples: dict[str, np.ndarray]
-    lines: dict[str, np.ndarray]  # of the samples
-    truth: pd.DataFrame
-    depth: np.ndarray
+Data = SimpleNamespace
 
 
 @cache
 def load(key: str) -> Data:
-    bulk, older = datasets.load_bulk("gdsc2"), datasets.load_bulk("gdsc1")
-    cells = pp.hold_out_own_lines(datasets.load_cells(key, bulk=bulk, drug=""), bulk)
-    held_out = list(cells.uns["held_out"])
-    lines = [line for line in held_out if line != IMPOSTOR]
-    cells = pp.normalise(pp.check_cells(cells[cells.obs["cell_line"].isin(lines)].copy()))
-    training, scaled = pp.pair(pp.train_lines(bulk, held_out), cells, n_hvg=0)
-    pooled = pp.pair(training, pool(cells, POOL), n_hvg=0)[1]
-    truth = panel.truth(bulk, lines)[panel.drugs(bulk, lines, **SETS[key]).index]
-    drugs, old_drugs = list(bulk.uns["drugs"]), pd.Index(older.uns["drugs"])
+    """Return lines to learn from, and samples of the panel's lines: all as (n, n_genes), genes z-scored.
+
+    genes; responses (n_lines, n_drugs) by measure and screen; drugs; samples, and lines of these, by kind;
+    truth, the measured AUC; depth of the cells.
+    """
+    bulk, training, cells, truth = shared.real_cells(key)
+    older = datasets.load_bulk("gdsc1")
+    cells = pp.normalise(pp.check_cells(cells[cells.obs["cell_line"].isin(truth.index)].copy()))
+    scaled, pooled = (pp.pair(training, one, n_hvg=0) for one in (cells, pool(cells, POOL)))
+    training = scaled[0]
     found = {"AUC": training.obsm["auc"], "IC50": training.obsm["ln_ic50"]}
-    at = old_drugs.get_indexer(drugs)
+    drugs = list(bulk.uns["drugs"])
     for name, field in (("AUC, GDSC1", "auc"), ("IC50, GDSC1", "ln_ic50")):
-        found[name] = np.where(at >= 0, older[training.obs_names].obsm[field][:, at], np.nan)
+        old = pd.DataFrame(older[training.obs_names].obsm[field], columns=list(older.uns["drugs"]))
+        found[name] = old.reindex(columns=drugs).to_numpy()
+    profiles = panel.bulk_profiles(bulk, training, list(truth.index))
+    samples = {"cells": scaled[1], "pooled": pooled[1], "profiles": profiles}
     of = cells.obs["cell_line"].astype(str).to_numpy()
-    profiles = panel.bulk_profiles(bulk, training, lines)
-    samples = {"cells": scaled, "pooled": pooled, "profiles": profiles}
     return Data(
-        training.layers["scaled"].astype(float),
-        {name: np.asarray(values, float) for name, values in found.items()},
-        drugs,
-        {name: adata.layers["scaled"].astype(float) for name, adata in samples.items()},
-        {"cells": of, "pooled": of, "profiles": np.array(lines)},
-        truth,
-        np.log(np.asarray(cells.layers["counts"].sum(axis=1)).ravel()),
+        genes=training.layers["scaled"].astype(float),
+        responses={name: np.asarray(values, float) for name, values in found.items()},
+        drugs=drugs,
+        samples={name: adata.layers["scaled"].astype(float) for name, adata in samples.items()},
+        lines={"cells": of, "pooled": of, "profiles": truth.index.to_numpy()},
+        truth=truth,
+        depth=np.log(np.asarray(cells.layers["counts"].sum(axis=1)).ravel()),
     )
 
 
@@ -109,19 +100,12 @@ def standard(values: np.ndarray) -> np.ndarray:
 
 def ranked(values: np.ndarray) -> np.ndarray:
     """Return normal scores of the ranks within each drug."""
-    return np.column_stack([_normal(column) for column in values.T])
-
-
-def _normal(column: np.ndarray) -> np.ndarray:
-    known, scores = ~np.isnan(column), np.full(len(column), np.nan)
-    scores[known] = norm.ppf((rankdata(column[known]) - 0.5) / max(known.sum(), 1))
-    return scores
+    ranks = pd.DataFrame(values).rank()
+    return norm.ppf((ranks - 0.5) / ranks.count())
 
 
 def mean_of(*values: np.ndarray) -> np.ndarray:
-    stacked = np.stack(values)
-    known = ~np.isnan(stacked)
-    return np.where(known.any(axis=0), np.nansum(stacked, axis=0) / np.maximum(known.sum(axis=0), 1), np.nan)
+    return pd.concat(map(pd.DataFrame, values)).groupby(level=0).mean().to_numpy()
 
 
 TARGETS: dict[str, Callable[[dict], np.ndarray]] = {
@@ -136,15 +120,8 @@ TARGETS: dict[str, Callable[[dict], np.ndarray]] = {
 }
 
 
-class Kernels:
-    """Lines compared with each other and with samples, by kernel, and ridge regressions with these."""
-
-    def __init__(self, responses: dict, within: dict, across: dict):
-        self.responses, self.within, self.across = responses, within, across
-
-    @cached_property
-    def targets(self) -> dict[str, np.ndarray]:
-        return {name: make(self.responses) for name, make in TARGETS.items()}
+class Kernels(SimpleNamespace):
+    """Lines compared with each other and with samples: responses, within and across, both by kernel."""
 
     def predict(
         self, target: np.ndarray, penalty: float, kernel="linear", rank=None
@@ -155,29 +132,32 @@ class Kernels:
 
     def all_targets(self, penalty: float, kernel: str = "linear", of=tuple(TARGETS)) -> dict[str, dict]:
         """Predict several targets at once, as most lack the same lines: target -> input -> predictions."""
-        found = self.predict(np.hstack([self.targets[name] for name in of]), penalty, kernel)
+        targets = np.hstack([TARGETS[name](self.responses) for name in of])
+        found = self.predict(targets, penalty, kernel)
         parts = {name: np.split(values, len(of), axis=1) for name, values in found.items()}
         return {target: {name: parts[name][i] for name in parts} for i, target in enumerate(of)}
 
 
-def kernels(data: Data, *, weights=1.0, centre=None, samples=None, only=None) -> Kernels:
+def kernels(data: Data, *, weights=1.0, centre=None, only=None, **samples) -> Kernels:
     """Compare lines and samples by genes, which may be weighted, or centred within clusters of lines."""
-    genes, only = data.genes * weights, np.ones(len(data.genes), bool) if only is None else only
-    responses = {name: np.where(only[:, None], values, np.nan) for name, values in data.responses.items()}
+    genes, responses = data.genes * weights, data.responses
+    if only is not None:
+        responses = {name: np.where(only[:, None], values, np.nan) for name, values in responses.items()}
     if centre is not None:
-        dummies = pd.get_dummies(centre).to_numpy(float)
-        genes = genes - dummies @ (dummies.T @ genes / dummies.sum(axis=0)[:, None])
-        by = pd.Series(centre)
-        responses = {
-            n: v - pd.DataFrame(v).groupby(by).transform("mean").to_numpy() for n, v in responses.items()
-        }
+        genes = genes - means_of(genes, centre)
+        responses = {name: values - means_of(values, centre) for name, values in responses.items()}
     within = {kind: similarity(genes, genes, kind) for kind in KINDS}
     across: dict = {kind: {} for kind in within}  # of a line: the mean of the kernel over its cells
-    for name, values in (samples or data.samples).items():
+    for name, values in (data.samples | samples).items():
         for kind in within:
             table = pd.DataFrame(similarity(values * weights, genes, kind)).groupby(data.lines[name]).mean()
             across[kind][name] = table.loc[list(data.truth.index)].to_numpy()
-    return Kernels(responses, within, across)
+    return Kernels(responses=responses, within=within, across=across)
+
+
+def means_of(values: np.ndarray, group) -> np.ndarray:
+    """Return for each row the mean of its group."""
+    return pd.DataFrame(values).groupby(group).transform("mean").to_numpy()
 
 
 def agreement(data: Data) -> np.ndarray:
@@ -189,51 +169,50 @@ def agreement(data: Data) -> np.ndarray:
     return np.clip((a * b).sum(axis=1) / np.where(size > 0, size, 1), 0.01, None)
 
 
-def without_depth(data: Data) -> dict[str, np.ndarray]:
+def without_depth(x: np.ndarray, data: Data) -> np.ndarray:
     """Regress the log depth out of every gene of the cells."""
     depth = standard(data.depth)
-    cells = {name: data.samples[name] for name in ("cells", "pooled")}
-    return data.samples | {n: pp.zscore(x - np.outer(depth, depth @ x / len(x))) for n, x in cells.items()}
+    return pp.zscore(x - np.outer(depth, depth @ x / len(x)))
 
 
-def line_scaled(data: Data) -> dict[str, np.ndarray]:
+def line_scaled(x: np.ndarray, data: Data) -> np.ndarray:
     """Standardise the genes over the means of lines instead of over cells."""
-    found = dict(data.samples)
-    for name in ("cells", "pooled"):
-        means = pd.DataFrame(data.samples[name]).groupby(data.lines[name]).transform("mean").to_numpy()
-        found[name] = pp.zscore(means)
-    return found
+    return pp.zscore(means_of(x, data.lines["cells"]))
+
+
+def of_cells(change: Callable, data: Data) -> Kernels:
+    return kernels(data, **{name: change(data.samples[name], data) for name in ("cells", "pooled")})
+
+
+def weighted(data: Data, weights: np.ndarray) -> Kernels:
+    return kernels(data, weights=weights / np.sqrt((weights**2).mean()))  # so that a penalty means the same
+
+
+def spread(data: Data) -> np.ndarray:
+    return pd.DataFrame(data.samples["cells"]).groupby(data.lines["cells"]).mean().std().to_numpy()
+
+
+def detected(data: Data) -> np.ndarray:
+    return (data.samples["cells"] > data.samples["cells"].min(axis=0)).mean(axis=0) + 0.01
 
 
 def clusters(data: Data, n: int) -> np.ndarray:
     return line_clusters(AnnData(layers={"scaled": data.genes.astype("float32")}, shape=data.genes.shape), n)
 
 
-FEATURES: dict[str, Callable[[Data], Kernels]] = {
-    "genes weighted by agreement of co-expression": lambda d: kernels(d, weights=_even(agreement(d) ** 0.5)),
-    "genes weighted by spread over line means": lambda d: kernels(d, weights=_even(_spread(d))),
-    "genes weighted by detection": lambda d: kernels(d, weights=_even(_detected(d) ** 0.5)),
-    "lines centred within 12 clusters": lambda d: kernels(d, centre=clusters(d, 12)),
-    "larger of two clusters of lines only": lambda d: kernels(d, only=_larger(clusters(d, 2))),
-    "depth regressed out of cells": lambda d: kernels(d, samples=without_depth(d)),
-    "genes standardised over line means": lambda d: kernels(d, samples=line_scaled(d)),
-}
-
-
-def _even(weights: np.ndarray) -> np.ndarray:
-    return weights / np.sqrt((weights**2).mean())  # so that a penalty means the same
-
-
-def _spread(data: Data) -> np.ndarray:
-    return pd.DataFrame(data.samples["cells"]).groupby(data.lines["cells"]).mean().std().to_numpy()
-
-
-def _detected(data: Data) -> np.ndarray:
-    return (data.samples["cells"] > data.samples["cells"].min(axis=0)).mean(axis=0) + 0.01
-
-
-def _larger(found: np.ndarray) -> np.ndarray:
+def larger(found: np.ndarray) -> np.ndarray:
     return found == np.bincount(found).argmax()
+
+
+FEATURES: dict[str, Callable[[Data], Kernels]] = {
+    "genes weighted by agreement of co-expression": lambda d: weighted(d, agreement(d) ** 0.5),
+    "genes weighted by spread over line means": lambda d: weighted(d, spread(d)),
+    "genes weighted by detection": lambda d: weighted(d, detected(d) ** 0.5),
+    "lines centred within 12 clusters": lambda d: kernels(d, centre=clusters(d, 12)),
+    "larger of two clusters of lines only": lambda d: kernels(d, only=larger(clusters(d, 2))),
+    "depth regressed out of cells": lambda d: of_cells(without_depth, d),
+    "genes standardised over line means": lambda d: of_cells(line_scaled, d),
+}
 
 
 Found = Iterator[tuple[str, str, dict[str, np.ndarray]]]  # idea, setting, predictions by input
@@ -249,7 +228,7 @@ def ridges(k: Kernels) -> Found:
             yield "RBF kernel", f"{target}, penalty {penalty:g}", found
     for target in FEW:
         for rank in (20, 50):
-            found = k.predict(k.targets[target], 2e3, rank=rank)
+            found = k.predict(TARGETS[target](k.responses), 2e3, rank=rank)
             yield "low rank over drugs", f"{target}, penalty 2000, rank {rank}", found
 
 
@@ -258,12 +237,12 @@ def combined(k: Kernels) -> Found:
     of = ("AUC", "IC50", "AUC and IC50")
 
     def scaled(found: dict[str, np.ndarray], target: str) -> dict[str, np.ndarray]:
-        values = k.targets[target]
+        values = TARGETS[target](k.responses)
         centre, spread = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
         return {name: (predicted - centre) / spread for name, predicted in found.items()}
 
     at = {p: {t: scaled(v, t) for t, v in k.all_targets(p, of=of).items()} for p in (1e3, 2e3, 5e3, 1e4)}
-    low = scaled(k.predict(k.targets["AUC"], 2e3, rank=20), "AUC")
+    low = scaled(k.predict(k.responses["AUC"], 2e3, rank=20), "AUC")
     rbf = scaled(k.all_targets(2e3, "rbf", FEW)["AUC and IC50"], "AUC and IC50")
     for name, parts in {
         "AUC 2e3, IC50 5e3": (at[2e3]["AUC"], at[5e3]["IC50"]),
@@ -307,23 +286,26 @@ IDEAS = {"one ridge": (ridges,), "several ridges": (combined, stacked)}  # with 
 # ------------------------------------------------------------------------------------------------- measuring
 
 
-def spearman(predicted: np.ndarray, auc: np.ndarray) -> pd.Series:
-    return pd.DataFrame(predicted).corrwith(pd.DataFrame(auc), method="spearman")
+def row(idea: str, setting: str, on: str, pooled: bool, predicted: np.ndarray, auc: np.ndarray) -> dict:
+    """Return one row of the table: Spearman's rho over lines, mean over drugs."""
+    rho = pd.DataFrame(predicted).corrwith(pd.DataFrame(auc), method="spearman")
+    setting += f", pool {POOL}" if pooled else ""
+    return dict(zip(COLUMNS, (idea, setting, None, on, pooled, rho.mean(), len(rho)), strict=True))
+
+
+def judged(data: Data) -> list[int]:
+    return [data.drugs.index(drug) for drug in data.truth]
 
 
 def on_cells(key: str, feature: str) -> Iterator[dict]:
     """Rank the lines of a set of cells by every idea with one kind of features."""
     data = load(key)
-    k = FEATURES.get(feature, kernels)(data)
-    at, auc = [data.drugs.index(drug) for drug in data.truth], data.truth.to_numpy(float)
+    k, at, auc = FEATURES.get(feature, kernels)(data), judged(data), data.truth.to_numpy(float)
     for make in IDEAS.get(feature, (featured,)):
         for idea, setting, found in make(k):
             for name, predicted in found.items():
-                rho = spearman(predicted[:, at], auc)
                 on = key + (OWN if name == "profiles" else "")
-                label = setting + (f", pool {POOL}" if name == "pooled" else "")
-                row = {"idea": idea or feature, "setting": label, "on": on, "pooled": name == "pooled"}
-                yield row | {"rho": rho.mean(), "n_drugs": len(rho)}
+                yield row(idea or feature, setting, on, name == "pooled", predicted[:, at], auc)
 
 
 def on_bulk(kind: str, feature: str) -> Iterator[dict]:
@@ -337,23 +319,20 @@ def on_bulk(kind: str, feature: str) -> Iterator[dict]:
         responses = {name: values[fitting] for name, values in data.responses.items()}
         within = {kind: K[np.ix_(fitting, fitting)] for kind, K in whole.within.items()}
         across = {kind: {"lines": K[np.ix_(left, fitting)]} for kind, K in whole.within.items()}
-        k = Kernels(responses, within, across)
+        k = Kernels(responses=responses, within=within, across=across)
         for make in IDEAS[feature]:
             for idea, setting, found in make(k):
                 out.setdefault((idea, setting), empty.copy())[left] = found["lines"]
-    at = [data.drugs.index(drug) for drug in data.truth]
+    at = judged(data)
     for (idea, setting), predicted in out.items():
-        rho = spearman(predicted[:, at], data.responses["AUC"][:, at])
         for pooled in (False, True):  # of lines there is nothing to pool
-            label = setting + (f", pool {POOL}" if pooled else "")
-            row = {"idea": idea, "setting": label, "on": kind, "pooled": pooled}
-            yield row | {"rho": rho.mean(), "n_drugs": len(rho)}
+            yield row(idea, setting, kind, pooled, predicted[:, at], data.responses["AUC"][:, at])
 
 
 def make() -> pd.DataFrame:
     """Make what is missing of the table, a kind of features on a set at a time."""
     blocks = [(TISSUE, ideas, on_bulk) for ideas in IDEAS]
-    blocks += [(key, feature, on_cells) for feature in (*IDEAS, *FEATURES) for key in SETS]
+    blocks += [(key, feature, on_cells) for feature in (*IDEAS, *FEATURES) for key in shared.SETS]
     blocks += [(RANDOM, ideas, on_bulk) for ideas in IDEAS]
     table = pd.read_csv(OUT) if OUT.exists() else pd.DataFrame(columns=["on", "features"])
     for on, feature, measure in blocks:
@@ -369,10 +348,9 @@ def compared(table: pd.DataFrame) -> pd.DataFrame:
     """Compare what the rule chooses with ridge 1e4 on both sets, by the one rule of `compare`."""
     chosen = choose(table)
     draws = {}
-    for key in SETS:
+    for key in shared.SETS:
         data, scores = load(key), []
-        k = kernels(data)
-        at = [data.drugs.index(drug) for drug in data.truth]
+        k, at = kernels(data), judged(data)
         found = {(i, s): p for ideas in IDEAS.values() for make in ideas for i, s, p in make(k)}
         for method in dict.fromkeys([REFERENCE, *chosen]):
             idea, setting = method.split(": ", 1)
@@ -387,12 +365,7 @@ def compared(table: pd.DataFrame) -> pd.DataFrame:
     return result.assign(chosen_on=result["method"].map(by)).rename(columns={"group": "on"}).round(4)
 
 
-def main():
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+if __name__ == "__main__":
     result = compared(make())
     result.to_csv(CHOSEN, index=False)
     print(result.to_string())
-
-
-if __name__ == "__main__":
-    main()

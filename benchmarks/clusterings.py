@@ -1,10 +1,9 @@
 """Six clusterings, at the length of the papers, on several simulated sets of other lines and cells.
 
 Does their order hold? Each set has its own draw of lines, at one of two depths. A set is written once it is
-done, and is not clustered again. Run: python benchmarks/clusterings.py [--out FILE]
+done, and is not clustered again. Run: python benchmarks/clusterings.py (hours)
 """
 
-import argparse
 from itertools import product
 from pathlib import Path
 
@@ -13,7 +12,9 @@ import pandas as pd
 from bulk2sc import datasets, pp
 from bulk2sc.clustering import compare
 
+OUT = Path(__file__).with_suffix(".csv")
 DRUG = "Cisplatin"
+DRAWS = (1, 2, 3)  # sets at each depth; the book's own is draw 0
 CELLS = 1200  # of each set, before quality control
 DEPTHS = {2000: 200, 500: 100}  # mean UMIs of a good cell: fewest genes of a cell that is kept
 
@@ -32,25 +33,16 @@ def one_set(bulk, *, depth: int, draw: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--draws", type=int, default=3, metavar="N", help="simulated sets at each depth")
-    out = Path(__file__).with_suffix(".csv")
-    parser.add_argument("--out", type=Path, default=out, metavar="FILE", help="results, beside this file")
-    asked = parser.parse_args()
+if __name__ == "__main__":
     bulk = datasets.load_bulk("gdsc2")
-    table = pd.read_csv(asked.out) if asked.out.exists() else pd.DataFrame(columns=["depth", "seed"])
-    for draw, depth in product(range(1, asked.draws + 1), DEPTHS):  # the book's own set is draw 0
+    table = pd.read_csv(OUT) if OUT.exists() else pd.DataFrame(columns=["depth", "seed"])
+    for draw, depth in product(DRAWS, DEPTHS):
         if ((table["depth"] == depth) & (table["seed"] == draw)).any():
             continue
         found = one_set(bulk, depth=depth, draw=draw)
         table = pd.concat([table, found.round(4)], ignore_index=True) if len(table) else found.round(4)
-        table.to_csv(asked.out, index=False)
+        table.to_csv(OUT, index=False)
         print(f"set {draw} at {depth} UMIs done", flush=True)
     print(
         table.groupby(["depth", "method"], sort=False)["ARI, cell line"].agg(["mean", "min", "max"]).round(3)
     )
-
-
-if __name__ == "__main__":
-    main()

@@ -31,8 +31,7 @@ def on_bulk_lines(bulk, method: str) -> float:
     for drug in DRUGS:
         lines = labels.label_bulk(bulk, drug=drug)
         made = lambda seed: models.make(name, seed=seed, **settings)  # noqa: E731
-        folds = evaluate.cross_validate(made, lines, lines)
-        found.append(folds["auroc"].mean())
+        found.append(evaluate.cross_validate(made, lines, lines)["auroc"].mean())
     return float(np.mean(found))
 
 
@@ -57,26 +56,20 @@ def chosen(table: pd.DataFrame, rho: pd.Series) -> str:
     return min(close.index[close], key=order.index)
 
 
-def main() -> None:
-    """Measure, choose, and keep."""
+if __name__ == "__main__":
     study, bulk = Study("atlas", panel_hvg=0), datasets.load_bulk("gdsc2")
     bulk.layers["scaled"] = pp.zscore(bulk.X)
     kept = study.kept("pooling")
-    kept = kept[
-        (kept["metric"] == "rho") & kept["reference"].isna() & kept["data"].isin(["atlas", "mixology"])
-    ]
+    kept = kept[(kept["metric"] == "rho") & kept["reference"].isna()]
     rho = kept.set_index(["data", "method", "arm"])["value"]
     rows = {}
     for method in METHODS:
         left_out = on_bulk_lines(bulk, method)
         for arm, k in ARMS.items():
-            panels = {data: rho[data, method, arm] for data in ("atlas", "mixology")}
-            rows[f"{method}, {arm}"] = {
-                "bulk": left_out,
-                "exposure": under_exposure(bulk, method, k),
-                **panels,
-            }
-            print(f"{method}, {arm}", rows[f"{method}, {arm}"], flush=True)
+            row = {"bulk": left_out, "exposure": under_exposure(bulk, method, k)}
+            row |= {data: rho[data, method, arm] for data in ("atlas", "mixology")}
+            rows[f"{method}, {arm}"] = row
+            print(f"{method}, {arm}", row, flush=True)
     table = pd.DataFrame(rows).T.rename_axis("candidate")
     default = chosen(table, table[["atlas", "mixology"]].mean(axis=1))
     for here, there in (("atlas", "mixology"), ("mixology", "atlas")):
@@ -85,7 +78,3 @@ def main() -> None:
     table["default"] = table.index == default
     study.keep("default_model", table.round(4).reset_index(), reads=["panel"])
     print(table.round(3).to_string(), f"\ndefault: {default}")
-
-
-if __name__ == "__main__":
-    main()

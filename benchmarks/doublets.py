@@ -2,10 +2,9 @@
 
 No real cell is looked at. For each number of components: share of planted doublets that are called, and of
 called cells that are doublets, over seeds of the simulation that no chapter shows.
-Run: python benchmarks/doublets.py [--out table.csv]
+Run: python benchmarks/doublets.py (some minutes)
 """
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
@@ -36,14 +35,8 @@ def rows_of(bulk, n_cells, seed):
         }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".csv"))
+if __name__ == "__main__":
     bulk = datasets.load_bulk("gdsc2")
     table = pd.DataFrame(row for n in N_CELLS for seed in SEEDS for row in rows_of(bulk, n, seed))
-    table.round(3).to_csv(parser.parse_args().out, index=False)
+    table.round(3).to_csv(Path(__file__).with_suffix(".csv"), index=False)
     print(table.groupby(["cells", "components"]).mean().drop(columns="seed").round(2).to_string())
-
-
-if __name__ == "__main__":
-    main()

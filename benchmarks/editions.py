@@ -6,13 +6,13 @@ Fetch the data first; what was built of these editions is removed. Prints a tabl
 `_build/benchmarks/editions.csv`.
 """
 
+import contextlib
 import csv
 import json
 import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -23,41 +23,16 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def measure(command: list[str]) -> tuple[float, float]:
     """Run a command; return its seconds, and the peak memory in MB that it and its children held together."""
-    started, peak, done = time.monotonic(), 0, threading.Event()
+    started, peak = time.monotonic(), 0
     process = psutil.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.2):
-            peak = max(peak, held(process))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    code = process.wait()
-    done.set()
-    watcher.join()
-    if code:
-        sys.exit(f"{' '.join(command)} ended with code {code}")
+    while process.poll() is None:
+        time.sleep(0.2)
+        with contextlib.suppress(psutil.NoSuchProcess):  # one that ended since it was listed
+            held = [one.memory_info().rss for one in (process, *process.children(recursive=True))]
+            peak = max(peak, sum(held))  # pages they share are counted once for each
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} ended with code {process.returncode}")
     return time.monotonic() - started, peak / 1e6
-
-
-def held(process: psutil.Process) -> int:
-    """Return the bytes that a process and its children hold; pages they share are counted once for each."""
-    total = 0
-    for one in (process, *children(process)):
-        try:
-            total += one.memory_info().rss
-        except psutil.NoSuchProcess:
-            pass  # ended since it was listed
-    return total
-
-
-def children(process: psutil.Process) -> list[psutil.Process]:
-    """Return all descendants of a process, none if it has ended."""
-    try:
-        return process.children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
 
 
 def benchmark(edition: str) -> list[tuple[str, str, str, float]]:
@@ -66,11 +41,8 @@ def benchmark(edition: str) -> list[tuple[str, str, str, float]]:
     shutil.rmtree(ROOT / "_build" / edition, ignore_errors=True)
     seconds, peak = measure(command)
     again, _ = measure(command)
-    rows = [
-        (edition, "", "seconds", seconds),
-        (edition, "", "seconds, nothing changed", again),
-        (edition, "", "peak memory, MB", peak),
-    ]
+    whole = {"seconds": seconds, "seconds, nothing changed": again, "peak memory, MB": peak}
+    rows = [(edition, "", name, value) for name, value in whole.items()]
     for path in sorted((ROOT / "_build" / edition / "notebooks").rglob("*.provenance.json")):
         run, chapter = json.loads(path.read_text()), path.name.removesuffix(".provenance.json")
         parts = sum(run.get("seconds_of_parts", []))
@@ -79,8 +51,8 @@ def benchmark(edition: str) -> list[tuple[str, str, str, float]]:
     return rows
 
 
-def main(editions: list[str]) -> None:
-    """Measure the editions named, print and keep the results."""
+if __name__ == "__main__":
+    editions = sys.argv[1:] or ["smoke", "demo"]
     rows = [row for edition in editions for row in benchmark(edition)]
     for edition, chapter, metric, value in rows:
         print(f"{edition:10} {chapter or 'whole book':22} {metric:26} {value:9.1f}")
@@ -89,7 +61,3 @@ def main(editions: list[str]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("w", newline="") as file:
         csv.writer(file).writerows([("edition", "chapter", "metric", "value"), *rows])
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:] or ["smoke", "demo"])

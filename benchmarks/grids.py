@@ -5,8 +5,6 @@ for fewer epochs and with smaller layers than the edition: half an hour on two c
 killed run has made the next one takes. Run: python benchmarks/grids.py
 """
 
-import argparse
-
 import numpy as np
 import pandas as pd
 
@@ -66,17 +64,8 @@ def resources(study: Study, training: dict) -> pd.DataFrame:
     return found.assign(method=[names[key] for key in zip(found["resource"], found["sets"], strict=True)])
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--edition", default="mixology", help="whose cells (default: mixology)")
-    parser.add_argument("--epochs", type=int, default=15, help="at most, in each phase (default: 15)")
-    parser.add_argument("--hidden", type=int, default=128, help="units of a hidden layer (default: 128)")
-    asked = parser.parse_args()
-    study, training = Study(asked.edition), {"max_epochs": asked.epochs, "hidden": asked.hidden}
-    about = {"edition": asked.edition, "drug": study.settings["drug"]}
+if __name__ == "__main__":
+    study, training = Study("mixology"), {"max_epochs": 15, "hidden": 128}
+    about = {"edition": study.edition, "drug": study.settings["drug"]}
     for make in (sweep, resources):
         study.keep(make.__name__, make(study, training).round(4).assign(**about), reads=["pair", "mask"])
-
-
-if __name__ == "__main__":
-    main()

@@ -5,10 +5,9 @@ own deviation (half of the variance), and the methods share six tenths of all de
 see the same expression. "equal": all have the same skill; "graded": their skills differ. Three ways to make
 intervals from the same draws: cells drawn as if each were a line, lines drawn and each difference by itself
 with plain percentiles, and the rule.
-Run: python benchmarks/interval_coverage.py [--out table.csv]; about five minutes of one core.
+Run: python benchmarks/interval_coverage.py, about five minutes of one core.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -112,23 +111,16 @@ def rows(metric, scenario, n_lines, n_sensitive, n_studies):
             yield {"way": way, **judged(table, true, compare.MARGINS[metric])}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".csv"))
-    out, tables = parser.parse_args().out, []
-    first = ["metric", "scenario", "lines", "sensitive", "studies", "way"]
+if __name__ == "__main__":
+    tables = []
     for metric, sizes in SIZES.items():
         for n_lines, n_sensitive, *studies in sizes:
             for scenario, n_studies in zip(SKILLS[metric], studies, strict=True):
                 found = pd.DataFrame(rows(metric, scenario, n_lines, n_sensitive, n_studies))
                 means = found.groupby("way", sort=False).mean().reset_index()
                 about = {"metric": metric, "scenario": scenario, "lines": n_lines, "sensitive": n_sensitive}
-                tables.append(means.assign(**about, studies=n_studies))
-                print(tables[-1].round(3).to_string(), flush=True)
-                table = pd.concat(tables)
-                table = table[first + [column for column in table if column not in first]]
-                table.round(4).to_csv(out, index=False)
-
-
-if __name__ == "__main__":
-    main()
+                for at, (name, value) in enumerate((about | {"studies": n_studies}).items()):
+                    means.insert(at, name, value)
+                tables.append(means)
+                print(means.round(3).to_string(), flush=True)
+    pd.concat(tables).round(4).to_csv(Path(__file__).with_suffix(".csv"), index=False)

@@ -22,14 +22,10 @@ LONGER = {
 }
 
 
-def main():
+if __name__ == "__main__":
     command = [sys.executable, "-m", "bulk2sc.cli", "run", "labelling", "--edition", "demo"]
     command += [text for name, value in LONGER.items() for text in ("-p", name, str(value))]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
     folder = re.search(r"results: (.+)", done.stdout).group(1)
     table = pd.read_csv(f"{folder}/label-sweep.csv")
     Study("demo", drug=LONGER["drug"]).keep("label_sweep", table.round(4), reads=["bulk"])
-
-
-if __name__ == "__main__":
-    main()

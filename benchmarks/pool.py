@@ -29,7 +29,7 @@ def made_up(n_cells: int, n_genes: int, seed: int = 0) -> AnnData:
     return pp.normalise(AnnData(sparse.vstack(parts, format="csr"), obs=obs))
 
 
-def main() -> None:
+if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, default in {"cells": 100_000, "genes": 5500, "k": 15}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
@@ -43,7 +43,3 @@ def main() -> None:
     density = cells.X.nnz / np.prod(cells.shape)
     print(f"{pooled.n_obs} cells x {pooled.n_vars} genes, {100 * density:.0f} % above zero, k {asked.k}:")
     print(f"{seconds:.0f} s ({busy:.0f} s of processors); peak {peak:.1f} GB, before pooling {before:.1f} GB")
-
-
-if __name__ == "__main__":
-    main()

@@ -4,7 +4,6 @@ Lines are left out at random (5 folds) and with whole clusters of like lines, wh
 Run: python benchmarks/predictability.py (a minute)
 """
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
@@ -30,15 +29,7 @@ def predictability(model: AllDrugs) -> pd.DataFrame:
     return table.rename_axis("drug")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--out", type=Path, default=OUT, metavar="FILE", help="results (default: %(default)s)"
-    )
-    table = predictability(AllDrugs())
-    table.round(4).to_csv(parser.parse_args().out)
-    print(table.describe().round(3))
-
-
 if __name__ == "__main__":
-    main()
+    table = predictability(AllDrugs())
+    table.round(4).to_csv(OUT)
+    print(table.describe().round(3))

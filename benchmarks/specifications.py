@@ -3,7 +3,6 @@
 For ridge 1e4 and for what `bulk_models.py` chooses. Run: python benchmarks/specifications.py (five minutes)
 """
 
-import argparse
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -11,16 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import scanpy as sc
+import shared
 from anndata import AnnData
 
-from bulk2sc import datasets, panel, pp
+from bulk2sc import pp
 from bulk2sc.models.all_drugs import CHOSEN, AllDrugs
 
 MODELS = {"ridge 1e4": AllDrugs(penalty=1e4), "chosen": AllDrugs(**CHOSEN)}
-OUT = Path(__file__).with_suffix(".csv")
-SETS = {"GSE173634": {"min_lines": 20, "min_spread": 0.05}, "GSE118767": {"min_lines": 4, "min_spread": 0.1}}
 EACH = "each sample"
-IMPOSTOR = "HCC1143"  # its cells are not of that line
 CHOICES = {
     "target_sum": (1e4, 1e6, "median"),
     "genes": ("all", "in 1 % of cells", "in 10 % of cells", "2500 variable"),
@@ -36,13 +33,13 @@ def normalised(cells: AnnData, target_sum: float | str) -> AnnData:
     return cells
 
 
-def chosen(cells: AnnData, shared: pd.Index, genes: str) -> pd.Index:
+def chosen(cells: AnnData, of_both: pd.Index, genes: str) -> pd.Index:
     if genes == "2500 variable":
-        table = sc.pp.highly_variable_genes(cells[:, shared].copy(), n_top_genes=2500, inplace=False)
-        return shared[table["highly_variable"].to_numpy()]
+        table = sc.pp.highly_variable_genes(cells[:, of_both].copy(), n_top_genes=2500, inplace=False)
+        return of_both[table["highly_variable"].to_numpy()]
     share = {"all": 0.0, "in 1 % of cells": 0.01, "in 10 % of cells": 0.1}[genes]
-    detected = np.asarray((cells[:, shared].X > 0).mean(axis=0)).ravel()
-    return shared[(detected > 0) & (detected >= share)]
+    detected = np.asarray((cells[:, of_both].X > 0).mean(axis=0)).ravel()
+    return of_both[(detected > 0) & (detected >= share)]
 
 
 def scaled(cells: AnnData, over: str, lines: list[str]) -> AnnData:
@@ -66,17 +63,12 @@ def pseudobulks(cells: AnnData, lines: list[str], target_sum: float | str) -> An
 
 
 def specifications(key: str) -> Iterator[dict]:
-    bulk = datasets.load_bulk("gdsc2")
-    cells = pp.hold_out_own_lines(datasets.load_cells(key, bulk=bulk, drug=""), bulk)
-    held_out = list(cells.uns["held_out"])
-    lines = [line for line in held_out if line != IMPOSTOR]
-    cells = pp.check_cells(cells)
-    training = pp.train_lines(bulk, held_out)
-    auc = panel.truth(bulk, lines)[panel.drugs(bulk, lines, **SETS[key]).index]
-    shared = pd.Index(sorted(set(bulk.var_names) & set(cells.var_names)))
+    _, training, cells, auc = shared.real_cells(key)
+    cells, lines = pp.check_cells(cells), list(auc.index)
+    genes_of_both = pd.Index(sorted(set(training.var_names) & set(cells.var_names)))
     for target_sum, genes in product(CHOICES["target_sum"], CHOICES["genes"]):
         logs = normalised(cells, target_sum)
-        used = chosen(logs, shared, genes)
+        used = chosen(logs, genes_of_both, genes)
         bulk_genes = training[:, used].copy()
         bulk_genes.layers["scaled"] = pp.zscore(bulk_genes.X)
         fitted = {name: model.fit(bulk_genes, auc.columns) for name, model in MODELS.items()}
@@ -95,16 +87,7 @@ def specifications(key: str) -> Iterator[dict]:
                 yield {"cells": key, **made, **found}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--out", type=Path, default=OUT, metavar="FILE", help="results (default: %(default)s)"
-    )
-    out = parser.parse_args().out
-    table = pd.DataFrame([row for key in SETS for row in specifications(key)])
-    table.round(4).to_csv(out, index=False)
-    print(table.groupby(["cells", "model"])["rho"].describe().round(3))
-
-
 if __name__ == "__main__":
-    main()
+    table = pd.DataFrame([row for key in shared.SETS for row in specifications(key)])
+    table.round(4).to_csv(Path(__file__).with_suffix(".csv"), index=False)
+    print(table.groupby(["cells", "model"])["rho"].describe().round(3))

@@ -1,6 +1,6 @@
 """Throughput of training several seeds of the shared autoencoder against a plain loop, in the same run.
 
-    OMP_WAIT_POLICY=PASSIVE python benchmarks/training_throughput.py --out throughput.json
+    OMP_WAIT_POLICY=PASSIVE python benchmarks/training_throughput.py                # ten minutes
     python benchmarks/training_throughput.py --cells 1000 --seeds 2 --repeats 1       # smaller
 
 The plain loop is what one writes first: a DataLoader per domain, a pass per domain, the difference loss from
@@ -37,39 +37,33 @@ from bulk2sc import train
 from bulk2sc.models import SharedAutoencoder
 from bulk2sc.models.autoencoder import WEIGHTS, Autoencoder
 
+N_BULK, N_GENES, N_PATHWAYS = 900, 2500, 500
+FEATURES = ("cpu_name", "avx2", "avx512_f", "avx512_bf16", "amx_bf16")  # of a processor, that matter here
 TOLERANCE = 0.02  # relative, of the mean loss over seeds on rows held out
 
 
-def made_up(n: int, n_genes: int, seed: int) -> AnnData:
+def made_up(n: int, seed: int) -> AnnData:
     """Rows of 20 hidden activities and noise, with a variance of one in every gene."""
-    weights = np.random.default_rng(0).normal(size=(20, n_genes)) / 40**0.5
+    weights = np.random.default_rng(0).normal(size=(20, N_GENES)) / 40**0.5
     rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, 20)) @ weights + rng.normal(size=(n, n_genes)) / 2**0.5
+    X = rng.normal(size=(n, 20)) @ weights + rng.normal(size=(n, N_GENES)) / 2**0.5
     layers = {"scaled": X.astype(np.float32)}
-    return AnnData(layers["scaled"], var=pd.DataFrame(index=[f"G{i}" for i in range(n_genes)]), layers=layers)
-
-
-def made_up_mask(n_pathways: int, genes: pd.Index) -> pd.DataFrame:
-    mask = np.random.default_rng(0).random((n_pathways, len(genes))) < 0.03
-    return pd.DataFrame(mask.astype(np.float32), columns=genes, index=[f"P{i}" for i in range(n_pathways)])
+    return AnnData(layers["scaled"], var=pd.DataFrame(index=[f"G{i}" for i in range(N_GENES)]), layers=layers)
 
 
 def plain_loss(net: Autoencoder, bulk: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
     """Return the loss of a batch, and what of it is reconstruction."""
     total = reconstruction = 0.0
+    weights = WEIGHTS["text"]
     for x, private_encoder in ((bulk, net.private_bulk), (cells, net.private_cells)):
         private, shared = private_encoder(x), net.shared(x)
-        dense = net.dense(torch.cat([private, shared], dim=1))
-        sparse = net.sparse(shared)
-        S = shared / shared.norm(dim=1, keepdim=True).detach()
-        P = private / private.norm(dim=1, keepdim=True).detach()
-        terms = {
-            "reconstruction": F.mse_loss(dense, x),
-            "difference": (S.T @ P).square().mean() / len(x),
-            "sparse": F.mse_loss(sparse, x),
-        }
-        total = total + sum(WEIGHTS["text"][name] * term for name, term in terms.items())
-        reconstruction = reconstruction + terms["reconstruction"]
+        error = F.mse_loss(net.dense(torch.cat([private, shared], dim=1)), x)
+        S, P = (code / code.norm(dim=1, keepdim=True).detach() for code in (shared, private))
+        difference = (S.T @ P).square().mean() / len(x)
+        sparse = F.mse_loss(net.sparse(shared), x)
+        total = total + weights["reconstruction"] * error
+        total = total + weights["difference"] * difference + weights["sparse"] * sparse
+        reconstruction = reconstruction + error
     return total, reconstruction
 
 
@@ -78,28 +72,22 @@ def plain_pretrain(bulk: AnnData, cells: AnnData, mask: pd.DataFrame, epochs: in
     torch.manual_seed(seed)
     parts = {"private": True, "sparse": True, "sparse_relu": False}
     net = Autoencoder(torch.from_numpy(mask.to_numpy()), hidden=512, dropout=0.1, batch_norm=False, **parts)
-    fitting, held_out = [], []
-    for adata in (bulk, cells):
-        X = torch.from_numpy(adata.layers["scaled"])
-        held_out.append(X[: len(X) // 10])
-        fitting.append(TensorDataset(X[len(X) // 10 :]))
-    n = max(len(domain) for domain in fitting)
+    rows = [torch.from_numpy(adata.layers["scaled"]) for adata in (bulk, cells)]
+    held_out = [X[: len(X) // 10] for X in rows]
+    fitting = [TensorDataset(X[len(X) // 10 :]) for X in rows]
+    n = max(map(len, fitting))
     samplers = [RandomSampler(domain, replacement=len(domain) < n, num_samples=n) for domain in fitting]
-    loaders = [
-        DataLoader(domain, batch_size=256, sampler=sampler)
-        for domain, sampler in zip(fitting, samplers, strict=True)
-    ]
-    optimiser = torch.optim.Adam(net.parameters(), lr=1e-3)
-    lowest = float("inf")
+    domains = zip(fitting, samplers, strict=True)
+    loaders = [DataLoader(domain, batch_size=256, sampler=sampler) for domain, sampler in domains]
+    optimiser, lowest = torch.optim.Adam(net.parameters(), lr=1e-3), float("inf")
     for _ in range(epochs):
         net.train()
-        running = 0.0
         for (bulk_batch,), (cell_batch,) in zip(*loaders, strict=True):
             optimiser.zero_grad()
             loss, _ = plain_loss(net, bulk_batch, cell_batch)
             loss.backward()
             optimiser.step()
-            running += loss.item()
+            loss.item()  # as for a running mean
         net.eval()
         with torch.no_grad():
             lowest = min(lowest, plain_loss(net, *held_out)[1].item())
@@ -115,12 +103,14 @@ def pretrain(bulk: AnnData, cells: AnnData, mask: pd.DataFrame, epochs: int, see
 DATA: tuple = ()  # lines, cells, mask: made once in each process
 
 
-def prepare(threads: int, n_bulk: int, n_cells: int, n_genes: int, n_pathways: int) -> None:
+def prepare(threads: int, n_cells: int) -> None:
     """Set the threads of this process and make its data."""
     global DATA
     torch.set_num_threads(threads)
-    bulk, cells = made_up(n_bulk, n_genes, 1), made_up(n_cells, n_genes, 2)
-    DATA = bulk, cells, made_up_mask(n_pathways, bulk.var_names)
+    bulk, cells = made_up(N_BULK, 1), made_up(n_cells, 2)
+    mask = np.random.default_rng(0).random((N_PATHWAYS, N_GENES)) < 0.03
+    names = [f"P{i}" for i in range(N_PATHWAYS)]
+    DATA = bulk, cells, pd.DataFrame(mask.astype(np.float32), names, bulk.var_names)
 
 
 def one(loop: Callable, precision: str, epochs: int, seed: int) -> tuple[float, float]:
@@ -130,75 +120,51 @@ def one(loop: Callable, precision: str, epochs: int, seed: int) -> tuple[float, 
     return loop(*DATA, epochs, seed), time.process_time() - start
 
 
-def contestants(pool: ProcessPoolExecutor) -> dict[str, Callable]:
-    """Return what is compared: functions of epochs and seeds that give a loss and a cost for each seed."""
-
-    def of(mapping: Callable, loop: Callable, precision: str) -> Callable:
-        return lambda epochs, seeds: list(mapping(partial(one, loop, precision, epochs), range(seeds)))
-
-    return {
-        "plain": of(map, plain_pretrain, "float32"),
-        "plain, a process a seed": of(pool.map, plain_pretrain, "float32"),
-        "bulk2sc in float32": of(pool.map, pretrain, "float32"),
-        "bulk2sc": of(pool.map, pretrain, "auto"),
-    }
+CONTESTANTS = {  # whether each seed has a process of its own, how it trains, and with what precision
+    "plain": (False, plain_pretrain, "float32"),
+    "plain, a process a seed": (True, plain_pretrain, "float32"),
+    "bulk2sc in float32": (True, pretrain, "float32"),
+    "bulk2sc": (True, pretrain, "auto"),
+}
 
 
-def measure(runs: dict[str, Callable], epochs: int, seeds: int, repeats: int, rows: int) -> pd.DataFrame:
-    """Run each contestant in turn, again and again; return the best of each, with its ratio to the first.
-
-    `rows` are those that an epoch trains on.
-    """
-    for run in runs.values():
-        run(1, 2)  # warms up
+def measure(pool: ProcessPoolExecutor, epochs: int, seeds: int, repeats: int) -> pd.DataFrame:
+    """Run each contestant in turn, again and again; return the best of each, with its ratio to the first."""
     found = []
-    for _ in range(repeats):
-        for name, run in runs.items():
+    for turn in range(repeats + 1):
+        for name, (apart, loop, precision) in CONTESTANTS.items():
+            train_one = partial(one, loop, precision, epochs if turn else 1)
             start = time.perf_counter()
-            losses, processor = zip(*run(epochs, seeds), strict=True)
+            trained = list((pool.map if apart else map)(train_one, range(seeds)))
             clock = time.perf_counter() - start
-            found.append((name, clock, sum(processor), np.mean(losses)))
-            print(f"{name}: {clock:.1f} s, {sum(processor):.1f} processor seconds", flush=True)
+            losses, processor = zip(*trained, strict=True)
+            if turn:  # the first warms up
+                found.append((name, clock, sum(processor), np.mean(losses)))
+                print(f"{name}: {clock:.1f} s, {sum(processor):.1f} processor seconds", flush=True)
     columns = ["contestant", "seconds", "processor_seconds", "held_out_reconstruction"]
     table = pd.DataFrame(found, columns=columns).groupby("contestant", sort=False).min()
-    table["samples_per_second"] = rows * epochs * seeds / table["seconds"]
-    table["ratio"] = table["seconds"].iloc[0] / table["seconds"]
-    table["processor_ratio"] = table["processor_seconds"].iloc[0] / table["processor_seconds"]
-    apart = (table["held_out_reconstruction"] / table["held_out_reconstruction"].iloc[0] - 1).abs()
-    if apart.max() > TOLERANCE:
-        sys.exit(
-            f"{apart.idxmax()} does not learn as the plain loop does: its loss differs by {apart.max():.1%}"
-        )
+    for value, ratio in (("seconds", "ratio"), ("processor_seconds", "processor_ratio")):
+        table[ratio] = table[value].iloc[0] / table[value]
+    off = (table["held_out_reconstruction"] / table["held_out_reconstruction"].iloc[0] - 1).abs()
+    if off.max() > TOLERANCE:
+        sys.exit(f"{off.idxmax()} does not learn as the plain loop does: its loss differs by {off.max():.1%}")
     return table
 
 
-def about_processor() -> dict:
-    """Return what of the processor matters here, and whether bf16 is taken."""
-    known = getattr(torch.cpu, "get_capabilities", dict)()
-    features = ("cpu_name", "avx2", "avx512_f", "avx512_bf16", "amx_bf16")
-    return {name: known.get(name) for name in features} | {"takes_bf16": train.takes_bf16()}
-
-
-def main() -> None:
+if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    defaults = {"bulk": 900, "cells": 6000, "genes": 2500, "pathways": 500, "epochs": 3, "seeds": 5}
-    for name, default in (defaults | {"repeats": 3, "cores": os.cpu_count()}).items():
+    for name, default in {"cells": 6000, "epochs": 3, "seeds": 5, "repeats": 3}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--out", type=Path, help="write the numbers to this JSON file")
     args = parser.parse_args()
-    processor = about_processor()
-    shape = args.bulk, args.cells, args.genes, args.pathways
-    rows = 2 * max(n - round(n / 10) for n in (args.bulk, args.cells))
-    prepare(args.cores, *shape)
+    known = getattr(torch.cpu, "get_capabilities", dict)()
+    processor = {name: known.get(name) for name in FEATURES} | {"takes_bf16": train.takes_bf16()}
+    prepare(cores := os.cpu_count(), args.cells)
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(args.cores, spawn, initializer=prepare, initargs=(1, *shape)) as pool:
-        table = measure(contestants(pool), args.epochs, args.seeds, args.repeats, rows)
+    with ProcessPoolExecutor(cores, spawn, initializer=prepare, initargs=(1, args.cells)) as pool:
+        table = measure(pool, args.epochs, args.seeds, args.repeats)
     print(table.round(3).to_string())
     print("processor:", processor)
     if args.out:
-        about = {key: value for key, value in vars(args).items() if key != "out"} | {"processor": processor}
+        about = {"cells": args.cells, "seeds": args.seeds, "cores": cores, "processor": processor}
         args.out.write_text(json.dumps(about | {"found": table.to_dict("index")}, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -127,7 +127,7 @@ def drug_by_drug(inputs: Inputs, method: str, *, seed: int = 0) -> pd.DataFrame:
     if method in CONSTANT:  # they look at no gene, so one is enough
         data = [adata[:, :1].copy() for adata in (inputs.bulk, inputs.cells, inputs.samples)]
         inputs = Inputs(*data, inputs.drugs, inputs.k)
-    settings, scores = inputs.settings | {"seed": seed} | CHEAPER.get(method, {}), {}
+    settings, scores = CHEAPER.get(method, {}) | inputs.settings | {"seed": seed}, {}
     for drug in tqdm(inputs.drugs, desc=method, unit="drug", leave=False, disable=None):
         model = models.make(method, **settings).fit(inputs.labelled(drug), inputs.cells)
         scores[drug] = model.score_cells(inputs.samples)

@@ -3,6 +3,7 @@
 scanpy, scikit-learn and pynndescent are imported where they are used, as in `pp`.
 """
 
+import gc
 from math import isqrt
 
 import numpy as np
@@ -13,7 +14,7 @@ from bulk2sc.errors import Bulk2scError
 
 N_GENES, N_COMPONENTS = 2000, 30  # in which neighbours are looked for
 EXACT = 30_000  # cells of a sample up to which all distances are computed
-CHUNK = 2000  # cells averaged at a time: sums of sparse rows are nearly dense
+CHUNK = 250  # cells averaged at a time: sums of sparse rows are nearly dense
 
 
 def most_neighbours(n_cells: int) -> int:
@@ -115,4 +116,5 @@ def _nearest(code: np.ndarray, k: int, seed: int) -> np.ndarray:
     from pynndescent import NNDescent
 
     found = NNDescent(code, n_neighbors=k + 1, random_state=seed).neighbor_graph[0]
+    gc.collect()  # the index, which refers to itself, goes before the means are made
     return found[:, 1:]  # a row is the nearest to itself
