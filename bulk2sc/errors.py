@@ -17,9 +17,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return " Did you mean " + " or ".join(f"'{by_lower[n]}'" for n in near) + "?"
 
 
-def refuse_unknown(name: str, known: Iterable[str], what: str) -> None:
-    """Raise `Bulk2scError` if `name` is not among those known; `what` says what it names."""
+def refuse_unknown(name: str, known: Iterable[str], what: str, also: str = "") -> None:
+    """Raise `Bulk2scError` if `name` is not among those known; `what` it names, and what it may be `also`."""
     if name not in known:
-        raise Bulk2scError(
-            f"Unknown {what} '{name}': it is one of {', '.join(known)}.{did_you_mean(name, known)}"
-        )
+        said = f"it is one of {', '.join(known)}{also}.{did_you_mean(name, known)}"
+        raise Bulk2scError(f"Unknown {what} '{name}': {said}")

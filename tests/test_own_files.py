@@ -427,6 +427,7 @@ CAUSES = {
     "a link to another file": (broken(elsewhere), "refused: its 'uns/secret' is kept in another file"),
     "data in another file": (broken(kept_outside), "refused: its 'uns/secret' is kept in another file"),
     "a virtual array": (broken(virtual), "refused: its 'uns/secret' is kept in another file"),
+    "cut off": (lambda c, p: (c.write_h5ad(p), os.truncate(p, p.stat().st_size // 2)), "cut off.*copy it"),
     "no HDF5": (lambda c, p: p.write_bytes(b"RDX3\n"), "no HDF5 file"),
     "empty": (lambda c, p: p.write_bytes(b""), "an empty file"),
     "zip": (lambda c, p: p.write_bytes(b"PK\3\4"), "a zip archive"),

@@ -98,7 +98,7 @@ def load_cells(
         "GSE110894": gse110894,
     }
     if not is_own(source):
-        refuse_unknown(source, loaders, "cells_source (neither a path nor a name)")
+        refuse_unknown(source, loaders, "cells_source", also=" or the path of a file")
         return loaders[source]()
     cells, notes = mend(read_cells(source))
     cells = check_cells(cells, source, **reading)
