@@ -56,12 +56,6 @@ def test_degenerate_flag(rate, flag):
     assert evaluate.metrics(np.tile([0.0, 1.0], 50), score)["degenerate"] == flag
 
 
-def test_cells_without_an_answer_are_not_judged(answers):
-    answer, score = answers
-    more = evaluate.metrics(np.append(answer, [np.nan] * 50), np.append(score, np.zeros(50)))
-    assert more == evaluate.metrics(answer, score)
-
-
 def levels(answer, score, lines, **settings):
     """Return the AUROC of one score with its interval over lines."""
     cells = ad.AnnData(obs=pd.DataFrame({"truth": answer, "cell_line": lines}))

@@ -383,24 +383,6 @@ def test_variable_genes_are_scanpys_and_find_the_planted_ones(bulk, counts):
     assert len(set(paired.var_names) & set(counts.var_names[:12])) >= 10
 
 
-def test_genes_do_not_depend_on_labels_or_order(bulk, counts):
-    cells = pp.normalise(counts)
-    shuffled = cells[:, np.random.default_rng(0).permutation(cells.n_vars)].copy()
-    shuffled.obs["response"] = np.arange(cells.n_obs) % 2
-    genes = pp.pair(bulk, cells, n_hvg=50)[1].var_names
-    assert list(pp.pair(bulk, shuffled, n_hvg=50)[1].var_names) == list(genes)
-
-
-def test_z_scores_are_used_as_they_are(bulk):
-    rng = np.random.default_rng(4)
-    cells = frame(rng.normal(2, 3, size=(50, 400)))
-    cells.X[0, 0] = 40.5
-    lines, paired = pp.pair(bulk, cells, n_hvg=0)
-    np.testing.assert_array_equal(paired.layers["scaled"], np.clip(cells.X, -10, 10))
-    # and no gene is left out, as they do not show which vary
-    assert list(pp.pair(bulk, cells, n_hvg=30)[1].var_names) == list(lines.var_names)
-
-
 def test_too_few_shared_genes_are_refused_with_numbers(bulk, counts):
     cells = pp.normalise(counts)
     mouse = cells.copy()

@@ -103,16 +103,6 @@ def test_what_an_earlier_prediction_left_goes_and_what_is_the_users_own_stays(ce
     assert "bulk2sc_score_sd" in given.obs, "the cells given are not changed"
 
 
-def test_lines_are_counted_by_what_is_known_of_them(cells, bulk):
-    found = score(cells, bulk, exclude_lines=[])
-    auc = bulk.obsm["auc"][:, list(bulk.uns["drugs"]).index("Cisplatin")]
-    about = found.cells.uns["bulk2sc"]
-    assert (about["training_lines"], about["lines_tested"]) == (bulk.n_obs, np.isfinite(auc).sum())
-    assert 0 < about["lines_in_tails"] < about["lines_tested"] < bulk.n_obs
-    told = f"{bulk.n_obs} lines, {about['lines_tested']} of them tested with the drug and"
-    assert any(told in note for note in found.notes)
-
-
 def test_training_on_the_cells_own_lines_is_said(cells, bulk):
     given = cells.copy()
     del given.uns["held_out"]

@@ -351,10 +351,10 @@ study.write(
 )
 study.write("domains", apart)
 study.write("estimates", estimates.rename_axis("method").reset_index())
-quality.round(3)
+quality.round(3).fillna("")
 
 # %% tags=["details", "hide-input"]
-pd.concat([versus, by_share, by_mean], ignore_index=True).round(3)
+pd.concat([versus, by_share, by_mean], ignore_index=True).round(3).fillna("")
 
 # %% tags=["in-short", "remove-input"]
 kind = "simulated" if cells.uns.get("simulated") else "real"
