@@ -1,5 +1,6 @@
 """The breast atlas: its cells, and the drugs of its edition."""
 
+import gzip
 from importlib import import_module
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from conftest import at_hand
 
 from bulk2sc import datasets, labels, pp
 from bulk2sc.datasets import atlas as module
+from bulk2sc.errors import Bulk2scError
 from bulk2sc.settings import load_edition
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +31,18 @@ def test_the_atlas(atlas, gdsc):
     assert lines - set(gdsc.obs_names) == set(module.NOT_IN_GDSC)
     assert {"ERBB2", "TP53"} <= set(atlas.var_names) and (atlas.layers["counts"] != atlas.X).nnz == 0
     assert (atlas.X.data == np.round(atlas.X.data)).all() and atlas.obs["sample"].nunique() == 1
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not of R", b"RDX3\nX\n\0\0\0\3cut off", gzip.compress(b"RDX2\nX\n")]
+)
+def test_a_file_of_r_that_holds_no_matrix_is_one_line(tmp_path, content):
+    (tmp_path / "x.RData").write_bytes(content)
+    with pytest.raises(
+        Bulk2scError, match=r"x.RData: expected one sparse matrix of R \(dgCMatrix\)"
+    ) as error:
+        module.read_dgcmatrix(tmp_path / "x.RData")
+    assert "\n" not in str(error.value)
 
 
 # --- the edition -------------------------------------------------------------------------------------------

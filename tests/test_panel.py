@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import planted
 import pytest
+from conftest import at_hand
 
-from bulk2sc import panel, pp, steps
+from bulk2sc import datasets, panel, pp, steps
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.models.all_drugs import AllDrugs
 
@@ -81,3 +82,31 @@ def test_every_drug_has_its_expected_value(real_panel):
     assert list(expected.index) == list(real_panel.index)
     for source in ("cells", "bulk"):
         assert (np.abs(expected[source] - real_panel[source]) > 0.01).mean() < 0.02
+
+
+@pytest.mark.slow
+def test_the_harness_finds_again_what_the_atlas_said(gdsc):
+    """Ridge 1e4 on cells and on the lines' own profiles, and the other screen: rho by drug, and their means."""
+    if not at_hand("GSE173634"):
+        pytest.skip("GSE173634 is not here: set BULK2SC_MIRROR or run `bulk2sc fetch GSE173634`")
+    cells = pp.hold_out_own_lines(datasets.breast_atlas(), gdsc)
+    held_out = list(cells.uns["held_out"])
+    lines = [line for line in held_out if line != "HCC1143"]  # which resembles another line
+    cells = pp.normalise(pp.check_cells(cells[cells.obs["cell_line"].isin(lines)].copy()))
+    training, cells = pp.pair(pp.train_lines(gdsc, held_out), cells, n_hvg=0)
+    drugs = panel.drugs(gdsc, lines, min_lines=20, min_spread=0.05).index
+    auc, other = panel.truth(gdsc, lines)[drugs], panel.truth(datasets.load_bulk("gdsc1"), lines)
+    model, rho = AllDrugs(penalty=1e4).fit(training, drugs), {}
+    profiles = panel.bulk_profiles(gdsc, training, lines)
+    for name, data, line in (("cells", cells, cells.obs["cell_line"]), ("bulk profiles", profiles, lines)):
+        score = -model.predict(data).groupby(np.asarray(line, str)).mean()
+        rho[f"ridge 10000, {name}"] = score.corrwith(-auc.loc[score.index], method="spearman")
+    both = drugs.intersection(other.columns[other.notna().sum() >= 20])
+    rho["replicate screen"] = other[both].corrwith(auc[both], method="spearman")
+    found = pd.DataFrame(rho)
+    kept = pd.read_csv(EXPECTED.with_name("panel_ridge_10000.csv"))
+    kept = kept.pivot(index="drug", columns="method", values="rho").loc[found.index, found.columns]
+    assert ((found - kept).abs() > 0.01).to_numpy().mean() < 0.02
+    means = {"ridge 10000, cells": 0.333, "ridge 10000, bulk profiles": 0.335, "replicate screen": 0.411}
+    assert found.mean().to_dict() == pytest.approx(means, abs=0.01) and len(both) == 54
+    assert found.loc[both, "ridge 10000, cells"].mean() == pytest.approx(0.324, abs=0.01)

@@ -9,6 +9,7 @@ from scipy import sparse
 from bulk2sc.datasets.cells import by_symbol
 from bulk2sc.datasets.fetch import fetch
 from bulk2sc.datasets.matrices import as_cells
+from bulk2sc.errors import Bulk2scError
 
 KEY, OBJECT = "GSE173634", "test_BC_atlas"
 NOT_IN_GDSC = ("KPL1", "MCF12A", "MX1", "ZR751")
@@ -44,18 +45,27 @@ def read_dgcmatrix(path: Path) -> tuple[sparse.csc_matrix, list[str], list[str]]
     """
     Read the sparse matrix that R's `save` wrote; nothing in the file is executed.
 
-    Its checksum is pinned, so it holds what it held when the entry of the registry was written.
-
     Returns
     -------
     Counts, genes x cells, and the names of genes and cells.
+
+    Raises
+    ------
+    Bulk2scError
+        If the file is damaged or holds another object.
     """
     from rdata.parser import parse_file  # a second to import, and only here
 
-    slots = _pairs(_pairs(parse_file(path).object)[OBJECT].attributes)
-    genes, names = ([text.value.decode() for text in of.value] for of in slots["Dimnames"].value)
-    parts = tuple(slots[name].value for name in "xip")
-    return sparse.csc_matrix(parts, shape=(len(genes), len(names))), genes, names
+    try:
+        slots = _pairs(_pairs(parse_file(path).object)[OBJECT].attributes)
+        genes, names = ([text.value.decode() for text in of.value] for of in slots["Dimnames"].value)
+        parts = tuple(slots[name].value for name in "xip")
+        return sparse.csc_matrix(parts, shape=(len(genes), len(names))), genes, names
+    except Exception as error:  # a damaged file can raise nearly anything
+        raise Bulk2scError(
+            f"{path}: expected one sparse matrix of R (dgCMatrix) named {OBJECT}, found a damaged file or "
+            f"another object; remove it and run: bulk2sc fetch {KEY}"
+        ) from error
 
 
 def _pairs(node) -> dict:
