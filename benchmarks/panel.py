@@ -2,7 +2,7 @@
 
 Forests and boosted trees have fewer trees than elsewhere (`TREES`), and a network one seed, small layers and
 few epochs (`NETWORK`); "tuned XGBoost", 31 fits for each drug, is left out. Fits are kept in the store, one
-by one, so that a run goes on where it stopped; twenty minutes of one core.
+by one, so that a run goes on where it stopped; about half an hour of one core.
 Kept are means over drugs with intervals over lines; no response of a line is among them.
 Run: python benchmarks/panel.py
 """
