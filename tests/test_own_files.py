@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import at_hand
 from scipy import sparse
 from scipy.io import mmwrite
 
@@ -654,3 +655,29 @@ def test_running_out_of_memory_and_a_read_only_checkout_are_one_line(monkeypatch
         assert main(["book"]) == 2
         said = capsys.readouterr().err
         assert remedy in said and said.count("\n") == 1
+
+
+# ------------------------------------------------------------------------------------------------- real cells
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not at_hand("GSE118767"), reason="GSE118767 is not here: set BULK2SC_MIRROR or fetch it")
+def test_forms_of_real_cells_give_their_scores(mixology, gdsc):
+    cells = ad.AnnData(mixology.X.copy(), obs=mixology.obs[[]], var=mixology.var[[]])
+    counts, shares = dense(cells)
+    log = np.log1p(1e4 * shares)
+    how = {"drug": "Lapatinib", "model": "ridge", "bulk": gdsc, "exclude_lines": mixology.uns["held_out"]}
+    expected = module.predict_cells(cells, **how).cells.obs["bulk2sc_score"]
+    forms = {
+        "log2 CPM": (np.log2(1 + 1e6 * shares), 0.999),
+        "log1p of counts": (np.log1p(counts), 0.999),
+        "shares": (shares, 0.999),
+        "without background": (np.maximum(counts - 0.05 * counts.mean(0), 0), 0.95),
+        "z-scores": (pp.zscore(log), 0.8),
+        "centred": (log - log.mean(0), 0.8),
+    }
+    for form, (X, rho) in forms.items():
+        found = module.predict_cells(with_x(cells, sparse.csr_matrix(X.astype("float32"))), **how)
+        scores = found.cells.obs["bulk2sc_score"]
+        assert scores.corr(expected, "spearman") > rho, (form, found.notes)
+        assert ((scores >= 0.5) == (expected >= 0.5)).mean() > (0.9 if rho > 0.9 else 0.75), form

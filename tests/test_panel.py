@@ -86,7 +86,7 @@ def test_every_drug_has_its_expected_value(real_panel):
 
 @pytest.mark.slow
 def test_the_harness_finds_again_what_the_atlas_said(gdsc):
-    """Ridge 1e4 on cells and on the lines' own profiles, and the other screen: rho by drug, and their means."""
+    """Ridge 1e4 on cells and on their lines' profiles, and the other screen: rho by drug, and its mean."""
     if not at_hand("GSE173634"):
         pytest.skip("GSE173634 is not here: set BULK2SC_MIRROR or run `bulk2sc fetch GSE173634`")
     cells = pp.hold_out_own_lines(datasets.breast_atlas(), gdsc)
