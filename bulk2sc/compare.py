@@ -77,6 +77,11 @@ def on_cells(
     -------
     dict
         `Draws` by metric. A draw that holds only one class is NaN in all of them.
+
+    Raises
+    ------
+    Bulk2scError
+        If a judged cell has no score.
     """
     answer, lines = cells.obs[against].to_numpy(float), cells.obs["cell_line"].astype(str).to_numpy()
     known, judged = evaluate.evidence(answer, lines), ~np.isnan(answer)
@@ -88,6 +93,9 @@ def on_cells(
     found: dict[str, dict[str, tuple[pd.Index, np.ndarray]]] = {}
     for method, table in scores.groupby("method", sort=False):
         wide = table.pivot(index="seed", columns="cell", values="score")[cells.obs_names[judged]]
+        if wide.isna().to_numpy().any():
+            cell = wide.columns[wide.isna().any()][0]
+            raise Bulk2scError(f"scores: {method} has none for cell {cell} with some seed; score every cell")
         by_seed = [evaluate.weighted_metrics(answer, score, weight) for score in wide.to_numpy()]
         for metric in by_seed[0]:
             values = np.stack([metrics[metric] for metrics in by_seed], axis=1)
@@ -96,7 +104,9 @@ def on_cells(
     return {metric: _collected(metric, values, known) for metric, values in found.items()}
 
 
-def on_lines(scores: pd.DataFrame, lines: AnnData, *, n_draws: int = 2000, seed: int = 0) -> Draws:
+def on_lines(
+    scores: pd.DataFrame, lines: AnnData, *, folds: int = FOLDS, n_draws: int = 2000, seed: int = 0
+) -> Draws:
     """Compute the AUROC on bulk lines left out, in draws of these lines.
 
     Models of different folds have scores of their own, so a score is taken as its rank among the lines that
@@ -106,15 +116,18 @@ def on_lines(scores: pd.DataFrame, lines: AnnData, *, n_draws: int = 2000, seed:
     ----------
     scores
         Tidy: method, seed, cell (the line), score. A seed leaves out the fold of `evaluate.leave_out_fold`,
-        so that five seeds score every line once; of several rounds of five, all lines common to them count.
+        so that as many seeds as there are folds score every line once; of several rounds, all lines common
+        to them count.
     lines
         Lines with ``obs["response"]``.
+    folds
+        In how many parts the lines were left out.
     n_draws, seed
         Draws of the lines, and their seed.
     """
     of_fold = scores.groupby(["method", "seed"], sort=False)["score"]
     rank = (of_fold.rank() - 0.5) / of_fold.transform("size")  # the middle is one half, however large a fold
-    ranked = scores.assign(score=rank, seed=scores["seed"] // FOLDS)
+    ranked = scores.assign(score=rank, seed=scores["seed"] // folds)
     rounds = ranked.groupby("cell")["seed"].nunique()
     common = lines.obs_names[lines.obs_names.isin(rounds.index[rounds == ranked["seed"].nunique()])]
     obs = pd.DataFrame({"truth": lines.obs["response"], "cell_line": lines.obs_names}).loc[common]

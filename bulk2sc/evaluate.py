@@ -1,4 +1,4 @@
-"""Judge scores against answers: metrics, intervals, cross-validation on bulk, and comparison of methods.
+"""Judge scores against answers: metrics, what lines can show, and cross-validation on bulk.
 
 Methods never see the answers of the cells; here they meet the scores. Scores are probabilities of being
 sensitive, answers are 1 (sensitive), 0 (resistant) or NaN (not judged).

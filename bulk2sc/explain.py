@@ -67,8 +67,8 @@ def integrated_gradients(
     with torch.no_grad():
         logit, baseline_logit = model.code_logit(code), float(model.code_logit(start))
     return Attribution(
-        pd.DataFrame(values.numpy(), index=cells.obs_names, columns=model.pathways_),
-        pd.Series(delta.numpy(), index=cells.obs_names, name="completeness"),
-        pd.Series(logit.numpy(), index=cells.obs_names, name="logit"),
+        pd.DataFrame(values.cpu().numpy(), index=cells.obs_names, columns=model.pathways_),
+        pd.Series(delta.cpu().numpy(), index=cells.obs_names, name="completeness"),
+        pd.Series(logit.cpu().numpy(), index=cells.obs_names, name="logit"),
         baseline_logit,
     )

@@ -1,4 +1,4 @@
-"""Draws of lines, and the p-values and intervals that all comparisons share."""
+"""Draws of lines, and the intervals that all comparisons share."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

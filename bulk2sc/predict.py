@@ -367,7 +367,7 @@ def _fingerprint(lines: AnnData, cells: AnnData, model: str, settings: dict) -> 
     """Hash all that a fitted model depends on; the cells count only where the method learns from them."""
     set_to = models.make(model, **settings).get_params() | {"mask": list(settings.get("mask", {}))}
     folder = Path(models.__file__).parent
-    code = file_digest(folder, folder.with_name("train.py"))
+    code = file_digest(*sorted(folder.glob("*.py")), folder.with_name("train.py"))
     seen = hashlib.sha256(
         json.dumps([code, versions(COMPUTING), precision(), model, set_to], sort_keys=True).encode()
     )

@@ -76,7 +76,7 @@ def _filled(wording: str, rows: pd.DataFrame) -> str:
     }
     try:
         return wording.format_map(known)
-    except KeyError as error:
+    except (KeyError, ValueError, IndexError, AttributeError) as error:
         raise Bulk2scError(f"say: {error} in {wording!r}; known are {', '.join(known)}") from None
 
 
@@ -99,6 +99,8 @@ def counted(n: int, one: str) -> str:
 def percent(value: float) -> str:
     """Format a share: ``45 %``, and ``0.4 %`` or ``99.6 %`` where rounding would hide that it is not all."""
     value = round(value, 9)
+    if 0 < value < 0.0005 or 0.9995 < value < 1:
+        return "less than 0.1 %" if value < 0.5 else "more than 99.9 %"
     near_end = 0 < value < 0.0095 or 0.9905 < value < 1
     return f"{100 * value:.{1 if near_end else 0}f} %"
 

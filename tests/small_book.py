@@ -27,7 +27,7 @@ study = Study(edition, drug=drug, k=k)
 bulk = study.read("bulk")
 print(bulk.n_obs, "lines;", note)"""
 FITS = """\
-def share(bulk, *, seed):
+def share(bulk, *, seed, hidden: int = 8):
     with open(os.environ["COUNT"], "a") as file:
         file.write(f"fit{seed}\\n")
     return {"share": float(bulk.obs["auc"].sample(20, random_state=seed).mean())}

@@ -68,7 +68,7 @@ def test_parameters_named_for_an_edition_exist():
 def test_every_source_of_cells_is_named_for_an_edition_and_described():
     with pytest.raises(Bulk2scError) as error:
         datasets.load_cells("nothing", bulk=None, drug="")
-    keys = set(str(error.value).partition("one of ")[2].partition(" or the path")[0].split(", "))
+    keys = set(str(error.value).partition("it is one of ")[2].partition(" or the path")[0].split(", "))
     page = (ROOT / "book" / "how-to" / "new-edition.md").read_text()
     (row,) = re.findall(r"^\| `cells_source` \| (.*) \|$", page, re.MULTILINE)
     assert set(re.findall(r"`([^`.]+)`", row)) == keys

@@ -98,6 +98,14 @@ def test_lines_left_out_are_ranked_within_their_fold_and_drawn_as_lines():
     assert sum(some.known.sizes) == response[[*order[0::5], *order[1::5]]].notna().sum()
 
 
+def test_a_cell_without_a_score_is_named():
+    cells = made_up_cells(8)
+    scores = scored(cells, {"a": np.full((1, cells.n_obs), 0.5)})
+    scores.loc[3, "score"] = np.nan
+    with pytest.raises(Bulk2scError, match=f"a has none for cell {cells.obs_names[3]} with some seed"):
+        compare.on_cells(scores, cells)
+
+
 def test_a_constant_answer_on_lines_left_out_is_one_half_whatever_the_size_of_its_fold():
     response = pd.Series(np.tile([1.0, 0.0, 1.0, 0.0, 0.0], 11)[:54], [f"l{i}" for i in range(54)])
     folds = np.array_split(response.index, 5)  # of 11 and 10 lines

@@ -77,6 +77,7 @@ def test_numbers_lists_and_shares():
     assert say.interval(0.5, np.nan, np.nan) == "0.50"
     assert say.counted(1, "seed") == "1 seed" and say.counted(0, "seed") == "0 seeds"
     assert say.percent(0.45) == "45 %" and say.percent(0.996) == "99.6 %" and say.percent(1) == "100 %"
+    assert say.percent(0.9997) == "more than 99.9 %" and say.percent(0.0003) == "less than 0.1 %"
     assert say.share(45, 50) == "45 of 50 (90 %)" and say.share(0, 0) == "0 of 0"
     assert say.listing([]) == "none" and say.listing("abc") == "a, b and c" and say.listing(["a"]) == "a"
 

@@ -36,22 +36,23 @@ def build(edition_name: str = "demo", cores: int | None = None) -> Path:
     planned = plan(edition_name)
     if not render.current(planned):
         if not all(chapter.run.made for chapter in planned.chapters):
-            _fetch(planned)
+            _fetch([chapter.run for chapter in planned.chapters])
         with _lock(planned.build):
             remove_unfinished(planned.build)
             _run_missing(plan(edition_name), cores or os.cpu_count() or 1)
-            started = time.monotonic()
-            render.render(plan(edition_name))
-            print(f"pages … {time.monotonic() - started:.0f} s", flush=True)
+            planned, started = plan(edition_name), time.monotonic()
+            if not render.current(planned):  # another process may just have built it
+                render.render(planned)
+                print(f"pages … {time.monotonic() - started:.0f} s", flush=True)
     return planned.build / "html" / "index.html"
 
 
-def _fetch(plan: Plan) -> None:
-    """Fetch all data of an edition before its chapters run: two of them must not wait for one download."""
+def _fetch(runs: list[Run]) -> None:
+    """Fetch all data of chapters before they run: two must not wait for one download; addresses need them."""
     from bulk2sc.datasets import fetch, needed  # slow to import, and not needed by a build without change
 
-    read = [each.settings for c in plan.chapters for task, _ in c.run.reads for each in with_needs(task)]
-    wanted = [needed(settings) for settings in [*read, *(chapter.run.values for chapter in plan.chapters)]]
+    read = [each.settings for run in runs for task, _ in run.reads for each in with_needs(task)]
+    wanted = [needed(settings) for settings in [*read, *(run.values for run in runs)]]
     for key in dict.fromkeys(key for keys in wanted for key in keys):
         fetch(key)
 
@@ -109,6 +110,7 @@ def run_chapter(plan: Plan, slug: str, given: dict[str, Any], cores: int | None 
             f"use --edition {given['edition']}"
         )
     values = notebook.in_force(slug, chapter.declared, chapter.run.values | given)
+    _fetch([read_run(chapter.run.file, plan.edition.name, values)])
     run = read_run(chapter.run.file, plan.edition.name, values)
     with notebook.environ({"BULK2SC_JOBS": str(cores)} if cores else {}):
         run.make()

@@ -25,7 +25,7 @@ def write(value: Any, path: Path) -> None:
         for name, item in dict(enumerate(value) if isinstance(value, tuple) else value).items():
             write(item, folder / str(name))
     else:
-        Path(f"{path}.json").write_text(json.dumps(value))
+        Path(f"{path}.json").write_text(json.dumps(value, default=lambda number: number.item()))
 
 
 def read(path: Path) -> Any:

@@ -185,8 +185,6 @@ def execute(
     """
     started = time.monotonic()
     sidecar, failed = output.with_suffix(".provenance.json"), output.with_suffix(".failed.ipynb")
-    for old in (sidecar, failed):  # first, so that a killed run leaves no provenance beside another notebook
-        old.unlink(missing_ok=True)
     with environ(KERNEL_ENVIRONMENT | environment):
         notebook = _run(chapter, source, output, values)
     tidy(notebook)
@@ -328,38 +326,15 @@ def commit() -> str:
 # ---------------------------------------------------------------------------------------------- run card
 
 
-def run_card(
-    chapter: str, declared: list[Parameter], values: dict[str, Any], *, changed: dict[str, Any]
-) -> str:
-    """Return the card of a run as Markdown: its parameters, and the command to run it again.
-
-    Parameters
-    ----------
-    changed
-        Those values that the edition does not have, which the command must name.
-    """
+def run_card(chapter: str, declared: list[Parameter], values: dict[str, Any]) -> str:
+    """Return the card of a run as Markdown: its parameters, and the command to run it again."""
     rows = [("parameter", "type", "default", "this run", "meaning"), ("---",) * 5]
     rows += [(f"`{p.name}`", p.type, f"`{p.default!r}`", f"`{values[p.name]!r}`", p.help) for p in declared]
     table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
     return (
         f"{table}\n\nRun it again, with a `-p NAME VALUE` for each parameter you want to change:\n\n"
-        f"```bash\n{rerun_command(chapter, values, changed)}\n```"
+        f"```bash\nbulk2sc run {chapter} --edition {values['edition']}\n```"
     )
-
-
-def rerun_command(chapter: str, values: dict[str, Any], changed: dict[str, Any]) -> str:
-    """Return the shell command that repeats a run."""
-    import shlex
-
-    import yaml
-
-    command = ["bulk2sc", "run", chapter, "--edition", values.get("edition", "demo")]
-    for name, value in changed.items():
-        text = (
-            value if isinstance(value, str) else yaml.safe_dump(value, default_flow_style=True, width=10**6)
-        )
-        command += ["-p", name, text.removesuffix("\n").removesuffix("\n...")]
-    return shlex.join(command)
 
 
 def provenance_block(provenance: dict) -> str:

@@ -116,7 +116,7 @@ def _page(chapter: Chapter, absent: dict[str, str], less: str) -> nbformat.Noteb
     for cell in executed.cells:
         if cell.cell_type == "markdown":
             cell.source = without_dead_links(cell.source, Path(run.file), absent)
-    card = notebook.run_card(chapter.slug, chapter.declared, run.values, changed={})
+    card = notebook.run_card(chapter.slug, chapter.declared, run.values)
     page = book_page(executed, run, card, notebook.provenance_block(read_json(run.note)), less)
     page.metadata["mystnb"] = {"execution_mode": "off"}
     return page
@@ -150,6 +150,7 @@ def render(plan: Plan) -> Path:
     Bulk2scError
         If jupyter-book warns or fails: with its first message; a log file has them all.
     """
+    shown = state(plan)  # what is edited meanwhile is shown the next time
     stage(plan)
     log = plan.build / "pages.log"
     with atomic(plan.build / "html") as html:
@@ -170,5 +171,5 @@ def render(plan: Plan) -> Path:
         for run in [chapter.run for chapter in plan.chapters]:
             # What a page offers to download must run from top to bottom.
             shutil.copy(run.executed, html / "_sources" / f"{run.file}.ipynb")
-        write_json(html / Path(STATE).name, state(plan))
+        write_json(html / Path(STATE).name, shown)
     return plan.build / "html" / "index.html"

@@ -102,6 +102,13 @@ class Run(Entry):
                     "of a step, or of a function that a cell defines, as its first argument"
                 )
 
+    def _settings_of_fits(self) -> dict[str, Any]:
+        """Return the settings that functions of the cells take from the edition by the names of keywords."""
+        functions = [node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef)]
+        asked = {keyword.arg for function in functions for keyword in function.args.kwonlyargs}
+        given = Study(self.edition, **self.settings).settings
+        return {name: given[name] for name in sorted(asked & given.keys())}
+
     @property
     def kept(self) -> list[Path]:
         """Kept results that the chapter shows: files of `benchmarks` that its code names."""
@@ -117,6 +124,7 @@ class Run(Entry):
             "cells": [[cell.cell_type, cell.source, cell.metadata] for cell in self.cells],
             "parameters": self.values,
             "steps": [task.key for task, _ in self.reads],
+            "fits": self._settings_of_fits(),
             "code": code,
             "files": input_files(self.values) | {file.name: file_digest(file) for file in self.kept},
         }

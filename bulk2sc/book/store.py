@@ -107,6 +107,10 @@ def code_of(function: Callable) -> dict[str, Any]:
         for name, value in _outside(part):
             if isinstance(value, FunctionType) and value.__module__ == function.__module__:
                 left += {value} - seen
+            elif callable(value) and getattr(value, "__module__", "") == function.__module__:
+                raise Bulk2scError(
+                    f"{name}: a fit can use functions (def) of its notebook, and no {type(value).__name__}"
+                )
             elif isinstance(value, ModuleType) or callable(value):
                 module = value.__name__ if isinstance(value, ModuleType) else str(value.__module__)
                 imported |= {module} if _file(module) else set()
@@ -134,7 +138,8 @@ def surroundings(modules: dict[str, str]) -> dict[str, Any]:
     """Return what results of these modules hang on beside code and settings: versions, precision, data."""
     trains = f"{PACKAGE.name}.train" in modules
     precise = {"precision": precision()} if trains else {}
-    return {"made_with": versions(COMPUTING) | precise, "data": data_digest()}
+    files = _read_module(f"{RUNNER}.formats")[0]  # what readers get hangs on it
+    return {"made_with": versions(COMPUTING) | precise, "data": data_digest(), "formats": files}
 
 
 # ----------------------------------------------------------------------------------------------------- store
@@ -256,5 +261,5 @@ class Task(Entry):
         try:
             (file,) = self.path.glob("value.*")
             return read(file)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError) as error:
             raise Bulk2scError(f"{self.path}: is damaged ({error}); remove it, it is made again") from error

@@ -258,8 +258,11 @@ def _joined(points: list[Mapping], values: list) -> pd.DataFrame:
 
 def made_with_other_code(note: dict[str, Any]) -> bool:
     """Tell whether the steps that kept results have read would be made otherwise today."""
-    study = Study(note["edition"], **note["settings"])
-    return any(study.task(step, {}).key != key for step, key in note["keys"].items())
+    try:
+        study = Study(note["edition"], **note["settings"])
+        return any(study.task(step, {}).key != key for step, key in note["keys"].items())
+    except Bulk2scError:  # an edition, step or setting of then is no more
+        return True
 
 
 def own_file(value: Any) -> Path | None:

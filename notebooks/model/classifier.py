@@ -116,11 +116,8 @@ scores = study.each(left_out, grid | {"cv_folds": [cv_folds], "cv_epochs": [cv_e
 # Lines are drawn anew for the intervals, and all differences share theirs ({doc}`/notebooks/evaluation/how-we-compare`).
 
 # %%
-scores["seed"] = scores["fold"] // cv_folds
-scores["score"] = scores.groupby(["method", "fold"])["score"].rank(pct=True)
-known = lines[lines.obs["auc"].notna()].copy()
-known.obs["cell_line"] = known.obs_names
-auroc = compare.on_cells(scores, known, against="response")["auroc"]
+known = lines[lines.obs["auc"].notna()]
+auroc = compare.on_lines(scores.rename(columns={"fold": "seed"}), known, folds=cv_folds)
 levels = compare.levels(auroc)
 pairs = [(f"joint ({weights})", f"pretrained ({weights})") for weights in ("text", "code")]
 versus = compare.differences(auroc, pairs + [(method, "ridge") for method in CANDIDATES])
