@@ -301,11 +301,11 @@ for row in levels[levels["method"] == reference].itertuples():
     n_lines = say.counted(judged[row.group]["cell_line"].nunique(), "line")
     if pd.isna(row.value):
         none = "no cell has a label" if judged[row.group].empty else f"{n_lines}, all labels of one class"
-        sentences.append(f"- {row.group}: {none}; cells are scored, and nothing can be compared.")
+        sentences.append(f"\n{row.group}: {none}; cells are scored, and nothing can be compared.")
         continue
     ends = "" if pd.isna(row.low) else f" (95 % interval {say.number(row.low)} to {say.number(row.high)})"
     told = say.effects(versus[versus["group"] == row.group], **wordings)
-    sentences.append(f"- {row.group}, {n_lines}: AUROC {say.number(row.value)}{ends}. {told}")
+    sentences.append(f"\n{row.group}, {n_lines}: AUROC {say.number(row.value)}{ends}. {told}")
 Markdown("\n".join(sentences))
 
 # %% mystnb={"figure": {"caption": "AUROC of every method on cells of lines that training never saw, with 95 % intervals over lines. Grey: single models; dashed: no skill. Orange: the paper's model.", "name": "fig-baselines"}, "image": {"alt": "One panel per drug or data set, one row per method: AUROC with its interval."}} tags=["in-short", "remove-input"]
