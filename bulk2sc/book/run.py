@@ -20,7 +20,7 @@ import nbformat
 
 from bulk2sc.book import notebook
 from bulk2sc.book.store import NOTE, STORE, Entry, Task, closure, making, modules, surroundings
-from bulk2sc.book.study import Study, all_settings, all_steps, input_files, needs_of, step_of
+from bulk2sc.book.study import Study, all_settings, all_steps, input_files, needs_of, step_of, with_needs
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.settings import digest, file_digest, load_edition, project_root, show_any_text
 
@@ -109,6 +109,15 @@ class Run(Entry):
         given = Study(self.edition, **self.settings).settings
         return {name: given[name] for name in sorted(asked & given.keys())}
 
+    def _sources(self) -> dict[str, str]:
+        """Return a hash of each source of data that the chapter reads, by its key."""
+        from bulk2sc.datasets import needed, noted, sources
+
+        keys = {key for task, _ in self.reads for each in with_needs(task) for key in needed(each.settings)}
+        return {
+            key: noted(key) or digest([file.sha256 for file in sources()[key].files]) for key in sorted(keys)
+        }
+
     @property
     def kept(self) -> list[Path]:
         """Kept results that the chapter shows: files of `benchmarks` that its code names."""
@@ -156,7 +165,11 @@ class Run(Entry):
             source = folder / "source.ipynb"
             source.write_text(self.source, encoding="utf-8")
             environment = {"BULK2SC_RESULTS": str(folder / "results"), "BULK2SC_ROOT": str(project_root())}
-            facts = {"edition": self.edition, "key": self.key, "data": input_files(self.values)}
+            facts = {
+                "edition": self.edition,
+                "key": self.key,
+                "data": input_files(self.values) | self._sources(),
+            }
             facts["steps"] = {task.name: task.key for task, _ in self.reads}
             where = {"environment": environment, "facts": facts}
             notebook.execute(self.slug, source, folder / self.executed.name, self.values, **where)

@@ -224,12 +224,12 @@ wordings = {
     "higher": "AUROC rises with {methods}, by {by}.",
     "lower": "It falls with {methods}, by {by}.",
     "equal": "{n} of 11 comparisons {n:makes|make} practically no difference.",
-    "unclear": "{n} of 11 are not clear (intervals from {low} to {high}).",
+    "unclear": "{n} of 11 comparisons {n:is|are} not clear (intervals from {low} to {high}).",
     "untested": "No comparison can be tested: the lines are too few, or no cell has a label.",
 }
 told = gaps.assign(method=gaps["label"] + gaps["schedule"].map(lambda s: f" ({s})" if s else ""))
 sentences = [
-    f"Twelve models, each with {say.counted(len(seeds), 'seed')}, score **{kind}** cells of "
+    f"Twelve models, each with {say.counted(len(seeds), 'seed')} and at most {ablation_epochs} epochs a stage, score **{kind}** cells of "
     f"{say.counted(n_lines, 'line')} with an AUROC of {say.number(auroc.min())} to {say.number(auroc.max())}."
     if auroc.notna().all()
     else f"Twelve models score **{kind}** cells whose lines have no labels of both classes."

@@ -187,7 +187,7 @@ if len(answers) and mean.loc[reference].notna().all():
     told = f"The mean accuracy and F1 of {reference} are {own}; constant answers reach {top}."
     if reference == "shared AE":
         told += f" The paper reports {theirs} for its five data sets."
-Markdown(told)
+Markdown(told) if told else None
 
 # %% [markdown]
 # ### Would bulk lines have chosen the right method?
@@ -227,7 +227,7 @@ favourite = best = ""
 if on_cells.notna().any():
     favourite, best = on_lines.idxmax(), on_cells.idxmax()
 Markdown(
-    f"Bulk lines choose {favourite}, which has an AUROC of {say.number(on_cells[favourite])} on the cells"
+    f"For {main}, bulk lines choose {favourite}, which has an AUROC of {say.number(on_cells[favourite])} on the cells"
     + (
         ": no simple method has more."
         if favourite == best

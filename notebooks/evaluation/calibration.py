@@ -364,7 +364,7 @@ if both:
     bar = quality["ECE of exact scores, up to"]
     beyond = [m for m in errors.index if errors[m] > bar[m]]
     share = "giving every cell the share of sensitive lines"
-    text = f"**{kind.capitalize()}** cells of {say.counted(len(set(line)), 'line')}. " + say.effects(
+    text = f"On **{kind}** cells of {say.counted(len(set(line)), 'line')}: " + say.effects(
         versus,
         lower=f"{{methods}} {{n:is|are}} better than {share} (Brier score lower by {{by}}).",
         higher=f"{share.capitalize()} beats {{methods}}, by a Brier score of {{by}}.",
@@ -373,7 +373,7 @@ if both:
         untested="So few lines decide nothing about the Brier score.",
     )
     text += f" The calibration error runs from {say.number(errors.iloc[0])} ({errors.index[0]}) to {say.number(errors.iloc[-1])} ({errors.index[-1]}); "
-    text += f"for {len(beyond) or 'none'} of {len(methods)} methods it is more than exact scores might show on these lines."
+    text += f"for {len(beyond) or 'none'} of {len(methods)} methods {'it is' if beyond else 'is it'} more than exact scores might show on so few lines."
 Markdown(text)
 
 # %% mystnb={"figure": {"caption": "Share of sensitive cells over score, in ten bins of equally many cells, one curve a seed. Grey: the middle 95 % of what exact scores would show on these lines. Above the diagonal, scores are too low.", "name": "fig-calibration"}, "image": {"alt": "One reliability curve for each method, over the diagonal and a grey band."}} tags=["in-short", "hide-input"]

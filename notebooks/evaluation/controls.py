@@ -297,7 +297,7 @@ wordings = {
     "higher": "It is *higher* by {by} with {methods}.",
     "lower": "It is lower by {by} with {methods}.",
     "equal": "It is practically as good with {methods}.",
-    "unclear": "Not clear: {each}.",
+    "unclear": "It is not clear with {each}.",
     "untested": "The lines are too few to say which part is missed." if answered else "",
 }
 named = on.assign(method=on["method"].replace("untrained encoder", "an untrained encoder"))

@@ -171,7 +171,7 @@ covariates["proliferation"] = cells.to_df(layer="scaled")[genes].mean(axis=1)
 covariates = covariates.groupby(cells.obs["cell_line"].to_numpy()).mean().dropna(axis=1)
 for name, values in covariates.items():
     sign = np.sign(-auc.corrwith(values, method="spearman").mean()) or 1.0
-    controls[f"{name}, best sign"] = [same(sign * values)]
+    controls[f"{name} (best sign)"] = [same(sign * values)]
 tidy = [
     table.rename_axis("line").melt(var_name="drug", value_name="score", ignore_index=False).reset_index()
     .assign(method=name, seed=seed)
@@ -191,9 +191,9 @@ Markdown(
     say.effects(
         control_versus,
         higher="{methods} {n:does|do} better than the score of the drug itself, by {by}.",
-        lower="The drug's own score is better than {methods}, by {by}: it says more than that.",
+        lower="The drug's own score is better than {methods}, by {by}.",
         equal="{methods} {n:does|do} practically as well as the score of the drug itself.",
-        unclear="The lines do not decide between the drug's own score and {each}.",
+        unclear="**Not excluded**: the lines do not decide between the drug's own score and {each}.",
         untested="With so few lines the drug's own score cannot be compared with {methods}.",
     )
 )
@@ -306,7 +306,7 @@ say.table({"mean rho": levels})
 best, first = levels.iloc[0], panel_methods[0]
 reached = say.interval(best["value"], best["low"], best["high"])
 sentences = [
-    f"On {len(lines)} **{kind}** cell lines and {len(drugs)} drugs, {best['method']} ranks the lines best: mean rho {reached}.",
+    f"On **{kind}** cells of {len(lines)} lines, for {len(drugs)} drugs, {best['method']} ranks the lines best: mean rho {reached}.",
     say.effects(
         versus,
         higher="{methods} {n:ranks|rank} them better than {reference}, by {by}.",

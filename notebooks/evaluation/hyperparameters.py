@@ -204,8 +204,8 @@ kind = "simulated" if cells.uns.get("simulated") else "real"
 wordings = {
     "higher": "Better than the settings in use: {methods}, by {by}.",
     "lower": "Worse: {methods}, by {by}.",
-    "equal": "Practically as good: {methods}.",
-    "unclear": "Not clear: {methods} (differences within {low} and {high}).",
+    "equal": "{methods} {n:is|are} practically as good.",
+    "unclear": "For {methods} it is not clear (differences within {low} and {high}).",
     "untested": "The lines are too few to test any.",
 }
 spread = mean.unstack("against").groupby(level="setting").agg(lambda m: m.max() - m.min())
@@ -216,7 +216,7 @@ if len(by_half["looked at"]):
         f"on other lines the gain is {say.number(by_half['other half'].mean())}."
     )
 Markdown(
-    f"On bulk lines left out, {say.counted(len(gaps), 'other value')} {'meets' if len(gaps) == 1 else 'meet'} those in use. {say.effects(gaps, **wordings)} "
+    f"{say.counted(len(gaps), 'other value').capitalize()} of three settings, tried on bulk lines left out, against those in use: {say.effects(gaps, **wordings)} "
     f"Over the whole range (kept run, {kept['drug'].iloc[0]}) the mean AUROC changes by at most {say.number(spread['lines left out'].max())} on bulk lines, and by "
     f"{say.number(spread['truth'].max())} on the cells of five lines, too few to choose by. {gain}"
 )

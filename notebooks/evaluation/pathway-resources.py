@@ -200,7 +200,7 @@ kind = "simulated" if cells.uns.get("simulated") else "real"
 wordings = {
     "higher": "real sets of {methods} are better, by {by}.",
     "lower": "real sets of {methods} are *worse*, by {by}.",
-    "equal": "real sets of {methods} are practically as good.",
+    "equal": "real sets of {methods} are practically as good as random ones.",
     "unclear": "it is not clear for {methods}; the intervals allow {low} to {high}.",
     "untested": "there are too few lines, or no labels, to compare.",
 }
