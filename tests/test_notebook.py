@@ -136,7 +136,6 @@ def test_a_cell_that_raises_fails_the_run_and_nothing_is_left_but_the_traceback(
     cells = ["1", "def f():\n    raise ValueError('first line\\nsecond line')", "f()", "print('not reached')"]
     source = write_notebook(tmp_path / "source.ipynb", [], {cell: [] for cell in cells})
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "chap.provenance.json").write_text("{}")
     with pytest.raises(Bulk2scError) as caught:
         run(source, tmp_path / "out" / "chap.ipynb", {"edition": "small"})
     kept = tmp_path / "out" / "chap.failed.ipynb"
