@@ -147,10 +147,6 @@ def test_a_cell_that_raises_fails_the_run_and_nothing_is_left_but_the_traceback(
     assert "second line" in failed.cells[5].outputs[0].evalue and failed.cells[5].outputs[0].traceback
     assert failed.cells[6].outputs == []
 
-    source = write_notebook(tmp_path / "source.ipynb", [], {cell: [] for cell in cells[:2]})
-    run(source, tmp_path / "out" / "chap.ipynb", {"edition": "small"})
-    assert not kept.exists()
-
 
 # ---------------------------------------------------------------------------------------- cards
 

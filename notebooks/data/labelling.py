@@ -289,7 +289,7 @@ by_size = {
     "cells": obs.groupby("cluster", observed=True).size(),
     f"share of {sides[1]} cells": share.round(2),
 }
-pd.DataFrame(by_size).T
+pd.DataFrame(by_size)
 
 # %% tags=["in-short", "remove-input"]
 has_label = obs["response_unfiltered"].notna()
