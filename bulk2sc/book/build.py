@@ -14,7 +14,6 @@ from typing import Any
 from bulk2sc.book import notebook, render
 from bulk2sc.book.plan import Plan, plan
 from bulk2sc.book.run import Run, read_run
-from bulk2sc.book.study import with_needs
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.settings import remove_unfinished
 
@@ -51,9 +50,7 @@ def _fetch(runs: list[Run]) -> None:
     """Fetch all data of chapters before they run: two must not wait for one download; addresses need them."""
     from bulk2sc.datasets import fetch, needed  # slow to import, and not needed by a build without change
 
-    read = [each.settings for run in runs for task, _ in run.reads for each in with_needs(task)]
-    wanted = [needed(settings) for settings in [*read, *(run.values for run in runs)]]
-    for key in dict.fromkeys(key for keys in wanted for key in keys):
+    for key in sorted(set().union(*(run.needed.union(needed(run.values)) for run in runs))):
         fetch(key)
 
 

@@ -109,14 +109,19 @@ class Run(Entry):
         given = Study(self.edition, **self.settings).settings
         return {name: given[name] for name in sorted(asked & given.keys())}
 
+    @property
+    def needed(self) -> set[str]:
+        """Keys of the sources of data that its steps read."""
+        from bulk2sc.datasets import needed  # slow to import, and not asked for by a build without change
+
+        return {key for task, _ in self.reads for each in with_needs(task) for key in needed(each.settings)}
+
     def _sources(self) -> dict[str, str]:
         """Return a hash of each source of data that the chapter reads, by its key."""
-        from bulk2sc.datasets import needed, noted, sources
+        from bulk2sc.datasets import noted, sources
 
-        keys = {key for task, _ in self.reads for each in with_needs(task) for key in needed(each.settings)}
-        return {
-            key: noted(key) or digest([file.sha256 for file in sources()[key].files]) for key in sorted(keys)
-        }
+        pinned = {key: [file.sha256 for file in sources()[key].files] for key in sorted(self.needed)}
+        return {key: noted(key) or digest(files) for key, files in pinned.items()}
 
     @property
     def kept(self) -> list[Path]:
