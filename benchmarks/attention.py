@@ -1,17 +1,11 @@
-"""AttentionAE-sc against the same objective written plainly, and how its cost grows with the cells.
+"""What landmarks change in AttentionAE-sc: how cost grows with the cells, and agreement with the cell lines.
 
-Plainly: n x n attention weights for every head, a dense graph, the whole n x n graph loss, log-gamma at every
-entry. It has the same weights, noise and loss. Every cost is measured in a process of its own, so that peak
-memory is its own; the two forms alternate, and the fastest epoch of each counts. Processor time, of all
-threads, is given beside the clock's: on a busy machine it is the fair one.
-
-    python benchmarks/attention.py cost       plain and exact in turn, 4,000 cells (some minutes)
     python benchmarks/attention.py growth     landmarks, 4,000 to 100,000 cells; exact, 20,000 (ten minutes)
-    python benchmarks/attention.py quality    agreement with the cell lines over seeds (an hour)
+    python benchmarks/attention.py quality    exact and landmarks over seeds (half an hour)
 
-Each puts its numbers into benchmarks/attention.json beside those of the others, measured on two cores of a
-shared machine. `quality` has one thread there: on two, sums round otherwise and a single run may end
-elsewhere; ``with other threads`` keeps one such run, whose fellow is in ``runs``.
+Each puts its numbers into benchmarks/attention.json beside those of the other. Every cost is measured in a
+process of its own, so that peak memory is its own. Processor time, of all threads, is given beside the
+clock's: on a busy machine it is the fair one.
 
 `growth` draws rows of the simulated cells again, and a random graph of as many edges as neighbours give: an
 epoch costs the same whatever the values. Making the graph is no part of an epoch.
@@ -20,7 +14,6 @@ epoch costs the same whatever the values. Making the graph is no part of an epoc
 import argparse
 import json
 import multiprocessing
-import os
 import resource
 import tempfile
 import time
@@ -32,53 +25,15 @@ import joblib
 import numpy as np
 import torch
 from scipy import sparse
-from torch.nn import functional as F
 
 from bulk2sc import clustering, datasets, pp, train
 from bulk2sc.clustering import attention_ae as module
 from bulk2sc.datasets.simulate import PLANTED_MARKERS
 
 N_CELLS, N_GENES, DEPTH = 4000, 2500, 600  # UMIs over these genes
-ROUNDS, SEEDS, EPOCHS = 3, 5, {"max_epochs": 20, "max_cluster_epochs": 10}
+SEEDS, EPOCHS = 5, {"max_epochs": 20, "max_cluster_epochs": 10}
 GROWTH = {n: "landmarks" for n in (4000, 8000, 16000, 32000, 100000)} | {20000: "exact"}
 KEPT = Path(__file__).with_suffix(".json")
-
-
-def plain_attention(query, key, value):
-    query, key, value = (heads.transpose(-1, -2).contiguous() for heads in (query, key, value))
-    weights = torch.softmax(query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5, dim=-1)
-    return (weights @ value).transpose(0, 1).flatten(1)
-
-
-def plain_zinb(counts, factors, decoder, hidden):
-    mean, dispersion, logit = decoder(hidden)
-    mean, pi, eps = factors * mean, torch.sigmoid(logit), 1e-10
-    negative_binomial = (
-        torch.lgamma(dispersion)
-        + torch.lgamma(counts + 1)
-        - torch.lgamma(counts + dispersion)
-        + (dispersion + counts) * torch.log1p(mean / dispersion)
-        - counts * torch.log(mean / dispersion)
-    )
-    above_zero = negative_binomial - torch.log(1 - pi + eps)
-    at_zero = -torch.log(pi + (1 - pi) * (dispersion / (dispersion + mean)) ** dispersion + eps)
-    return torch.where(counts == 0, at_zero, above_zero).mean()
-
-
-class Plain(module.AttentionAE):
-    """The dense formulation."""
-
-    def __init__(self, x, counts, similarity, **settings):
-        super().__init__(x, counts, similarity, **settings)
-        self.fuse_1.attend = self.fuse_2.attend = plain_attention
-        self.adjacency = self.adjacency.to_dense()
-        self.similarity = torch.from_numpy(similarity.toarray())
-        dense, factors = torch.from_numpy(counts.toarray()), module.ZINBReconstruction(counts).factors
-        self.reconstruction = lambda decoder, hidden: plain_zinb(dense, factors, decoder, hidden)
-
-    def graph_loss(self, graph):
-        """Return the mean over the n x n matrix."""
-        return F.mse_loss(torch.sigmoid(graph @ graph.T), self.similarity)
 
 
 def simulated(seed: int = 0):
@@ -91,13 +46,12 @@ def simulated(seed: int = 0):
     return pp.normalise(raw)
 
 
-def write_inputs(folder: Path, drawn_to=()) -> None:
-    """Write inputs, counts and graph of simulated cells; also drawn again to other numbers of cells."""
+def write_inputs(folder: Path) -> None:
+    """Write inputs, counts and graph of simulated cells, drawn again to each number of cells."""
     cells = simulated()
     genes = module._variable_genes(cells, N_GENES)
-    x, counts = module._inputs(cells, genes, None), cells.layers["counts"][:, genes]
-    joblib.dump((x, counts, module.cell_similarity(x)), folder / str(N_CELLS))
-    for n in drawn_to:
+    x, counts = pp.zscore(cells.X[:, genes]), cells.layers["counts"][:, genes]
+    for n in GROWTH:
         rows = np.random.default_rng(0).integers(0, N_CELLS, n)
         joblib.dump((x[rows], counts[rows], random_graph(n)), folder / str(n))
 
@@ -109,32 +63,17 @@ def random_graph(n: int, n_neighbors: int = 15) -> sparse.csr_matrix:
     return (graph.maximum(graph.T).minimum(1) + sparse.eye(n, dtype=np.float32)).minimum(1).tocsr()
 
 
-def one_cost(file: Path, form: str, epochs: int) -> dict:
+def one_cost(file: Path, attention: str, epochs: int = 2) -> dict:
     """Train some epochs after one that warms up; return the fastest, and peak memory."""
     x, counts, similarity = joblib.load(file)
-    before, clocks, losses = peak_mb(), [], []
-
-    def watch(values):
-        clocks.append((time.perf_counter(), time.process_time()))
-        losses.append(values["total"])
-
+    before, clocks = peak_mb(), []
     with train.seeded(0):
-        kind, attention = (Plain, "exact") if form == "plain" else (module.AttentionAE, form)
-        model = kind(torch.from_numpy(x), counts, similarity, attention=attention)
+        model = module.AttentionAE(torch.from_numpy(x), counts, similarity, attention=attention)
+        watch = lambda values: clocks.append((time.perf_counter(), time.process_time()))  # noqa: E731
         train.fit_full_batch(model, model.loss, max_epochs=epochs + 1, until=watch)
     seconds, processor_seconds = np.diff(clocks, axis=0).min(axis=0)
-    about = {"form": form, "cells": len(x), "seconds": seconds, "processor_seconds": processor_seconds}
-    return about | {"peak_mb": peak_mb(), "before_mb": before, "loss": losses[-1]}
-
-
-def one_quality(form: str, seed: int) -> dict:
-    """Cluster the cells of one simulation; return the agreement with their lines."""
-    cells, attention = simulated(seed), form
-    if form == "plain":
-        module.AttentionAE, attention = Plain, "exact"
-    found = module.attention_ae(cells, attention=attention, seed=seed, **EPOCHS)
-    known = {"form": form, "seed": seed, "cells": N_CELLS, "clusters": found.obs["cluster"].nunique()}
-    return known | clustering.agreement(found.obs["cluster"], found.obs["cell_line"])
+    about = {"form": attention, "cells": len(x), "seconds": seconds, "processor_seconds": processor_seconds}
+    return about | {"peak_mb": peak_mb(), "before_mb": before}
 
 
 def peak_mb() -> float:
@@ -144,48 +83,36 @@ def peak_mb() -> float:
 def apart(function: Callable, *arguments):
     """Call a function in a process of its own."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        found = pool.submit(function, *arguments).result()
-    print(found, f"load {os.getloadavg()[0]:.1f}", flush=True)
-    return found
+        return pool.submit(function, *arguments).result()
 
 
-def cost(folder: Path) -> dict:
-    apart(write_inputs, folder)
-    forms = ("plain", "exact")
-    rounds = [{f: apart(one_cost, folder / str(N_CELLS), f, 3) for f in forms} for _ in range(ROUNDS)]
-    found = {"rounds": rounds}
-    for value in ("seconds", "processor_seconds", "peak_mb"):
-        found[value] = {form: min(r[form][value] for r in rounds) for form in forms}
-        found[value]["ratio"] = found[value]["plain"] / found[value]["exact"]
-    return found
-
-
-def growth(folder: Path) -> dict:
-    apart(write_inputs, folder, tuple(GROWTH))
-    runs = [apart(one_cost, folder / str(n), form, 2) for n, form in GROWTH.items()]
-    found = {"runs": runs}
+def growth() -> dict:
+    """Measure an epoch at growing numbers of cells, and the exponent by which its cost grows."""
+    with tempfile.TemporaryDirectory() as folder:
+        apart(write_inputs, Path(folder))
+        runs = [apart(one_cost, Path(folder, str(n)), form) for n, form in GROWTH.items()]
+    found = {"threads": torch.get_num_threads(), "runs": runs}
     for value in ("seconds", "processor_seconds"):
         points = [(r["cells"], r[value]) for r in runs if r["form"] == "landmarks"]
         found[f"exponent of {value}"] = np.polyfit(*np.log(np.transpose(points)), 1)[0]
     return found
 
 
-def quality(folder: Path) -> dict:
-    forms = ("plain", "exact", "landmarks")
-    runs = [apart(one_quality, form, seed) for seed in range(SEEDS) for form in forms]
-    ari = {form: np.array([r["ARI"] for r in runs if r["form"] == form]) for form in forms}
-    differences = {form: (ari[form] - ari["plain"]).round(4).tolist() for form in forms[1:]}
-    means = {form: values.mean() for form, values in ari.items()}
-    return EPOCHS | {"runs": runs, "mean ARI": means, "ARI minus plain": differences}
+def quality() -> dict:
+    """Cluster simulated cells, exactly and by landmarks; return the agreement with their lines."""
+    runs = []
+    for seed in range(SEEDS):
+        cells = simulated(seed)
+        for form in module.ATTENTION:
+            found = module.attention_ae(cells, attention=form, seed=seed, **EPOCHS)
+            known = {"form": form, "seed": seed, "clusters": found.obs["cluster"].nunique()}
+            runs.append(known | clustering.agreement(found.obs["cluster"], found.obs["cell_line"]))
+    return {"threads": torch.get_num_threads(), "cells": N_CELLS, "runs": runs} | EPOCHS
 
 
 if __name__ == "__main__":
-    tasks = {"cost": cost, "growth": growth, "quality": quality}
+    tasks = {"growth": growth, "quality": quality}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("task", choices=tasks)
     task = parser.parse_args().task
-    os.environ.setdefault("OMP_NUM_THREADS", "2")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads leave the core to others
-    with tempfile.TemporaryDirectory() as folder:
-        found = tasks[task](Path(folder)) | {"threads": os.environ["OMP_NUM_THREADS"]}
-    KEPT.write_text(json.dumps(json.loads(KEPT.read_text()) | {task: found}, indent=1) + "\n")
+    KEPT.write_text(json.dumps(json.loads(KEPT.read_text()) | {task: tasks[task]()}, indent=1) + "\n")

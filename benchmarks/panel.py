@@ -16,6 +16,7 @@ from bulk2sc.experiments import drug_panel
 
 METHODS = ["ridge", *(name for name in models.SIMPLE if name not in ("ridge", "tuned XGBoost"))]
 METHODS += models.NETWORKS
+POOLED, AVERAGED = 15, ", pooled"  # neighbours of a cell; ends the name of a method on pooled cells
 NETWORK = {"hidden": 128, "max_epochs": 30}
 TREES = {"RF": 100, "GB": 30, "XGBoost": 50}
 
@@ -27,23 +28,39 @@ def line_scores(bulk, panel, *, drugs, method):
 
 
 def of_edition(edition: str) -> pd.DataFrame:
-    """Return levels and differences to the first method, on cells and on the lines' own bulk profiles."""
-    study = Study(edition, panel_hvg=0)
-    bulk, (_, cells) = study.read("bulk"), study.read("panel")
-    auc = shared.answers(edition, bulk, cells.obs["cell_line"])
-    drugs = list(auc)
-    made = [study.each(line_scores, [{"drugs": drugs, "method": method}]) for method in METHODS]
-    scores, tables = pd.concat(made).drop(columns="drugs", errors="ignore"), []
-    for kind, rows in scores.groupby("input"):
-        draws = compare.on_panel(rows, auc)
-        gaps = compare.differences(draws, reference=METHODS[0]).drop(columns="reference")
-        gaps = gaps.rename(columns={"low": "difference_low", "high": "difference_high"})
-        tables.append(compare.levels(draws).merge(gaps, on="method", how="left").assign(input=kind))
-    about = {"edition": edition, "lines": len(auc), "drugs": len(drugs)}
-    return pd.concat(tables).assign(**about).round(4)
+    """Return levels and differences: of cells and bulk profiles to the first method, of pooled to single."""
+    parts = {}
+    for pool in (0, POOLED):
+        study = Study(edition, panel_hvg=0, pool=pool)
+        bulk, (_, cells) = study.read("bulk"), study.read("panel")
+        auc = shared.answers(edition, bulk, cells.obs["cell_line"])
+        grid = [{"drugs": list(auc), "method": method} for method in METHODS]
+        scores = study.each(line_scores, grid).drop(columns="drugs")
+        parts |= {(pool, kind): rows for kind, rows in scores.groupby("input")}
+    single, pooled = parts[0, panel.CELLS], parts[POOLED, panel.CELLS]
+    both = pd.concat([single, pooled.assign(method=pooled["method"] + AVERAGED)])
+    against = {panel.CELLS: METHODS[0], panel.OWN_BULK: METHODS[0]}
+    against["pooled cells"] = [(method + AVERAGED, method) for method in METHODS]
+    rows = {panel.CELLS: single, panel.OWN_BULK: parts[0, panel.OWN_BULK], "pooled cells": both}
+    found = {kind: judged(rows[kind], auc, against[kind]) for kind in rows}
+    table = pd.concat(found, names=["input"]).reset_index("input")
+    about = {"edition": edition, "lines": len(auc), "drugs": auc.shape[1]}
+    return table.assign(**about).round(4)
+
+
+def judged(scores: pd.DataFrame, auc: pd.DataFrame, reference) -> pd.DataFrame:
+    """Return the level of each method and, where it is compared, its difference to the reference."""
+    draws = compare.on_panel(scores, auc)
+    gaps = compare.differences(draws, reference=reference)
+    gaps = gaps.rename(columns={"low": "difference_low", "high": "difference_high"})
+    asked = gaps["method"] if isinstance(reference, list) else draws.value.index
+    table = compare.levels(draws).merge(gaps, on="method", how="left")
+    return table[table["method"].isin(asked)].assign(
+        method=lambda rows: rows["method"].str.removesuffix(AVERAGED)
+    )
 
 
 if __name__ == "__main__":
     found = pd.concat(map(of_edition, sorted(shared.LIMITS)))
     Study("atlas", panel_hvg=0).keep("panel", found, reads=["panel"])
-    print(found[found["input"] == panel.CELLS].to_string())
+    print(found[found["input"] != panel.OWN_BULK].to_string())

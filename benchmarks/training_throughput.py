@@ -6,9 +6,9 @@
 The plain loop is what one writes first: a DataLoader per domain, a pass per domain, the difference loss from
 its formula, loss values fetched at every step, float32, seed after seed with a thread for every core. The
 package trains as the book runs it: a process with one thread for each seed, as many at a time as there are
-cores. Two contestants lie between them, so that what each change brings can be told: the plain loop in
-processes, and the package in float32. All build the same networks, hold out the same shares, train on the
-same made-up data and validate after every epoch. They alternate, and the fastest run of each counts.
+cores; once more in float32, so that what bfloat16 brings can be told. All build the same networks, hold out
+the same shares, train on the same made-up data and validate after every epoch. They alternate, and the
+fastest run of each counts.
 
 Clock times mean something on a quiet machine only: threads that wait for each other suffer most from
 company, and spin unless told to be passive. Processor seconds (of all threads) are given beside them.
@@ -122,7 +122,6 @@ def one(loop: Callable, precision: str, epochs: int, seed: int) -> tuple[float, 
 
 CONTESTANTS = {  # whether each seed has a process of its own, how it trains, and with what precision
     "plain": (False, plain_pretrain, "float32"),
-    "plain, a process a seed": (True, plain_pretrain, "float32"),
     "bulk2sc in float32": (True, pretrain, "float32"),
     "bulk2sc": (True, pretrain, "auto"),
 }

@@ -73,7 +73,7 @@ def pool(cells: AnnData, k: int, *, seed: int = 0) -> AnnData:
             part = weights[start : start + CHUNK] @ X
             averaged[rows[start : start + CHUNK]] = part.toarray() if sparse.issparse(part) else part
     fields = {f: getattr(cells, f).copy() for f in ("obs", "var", "uns", "obsm", "varm")}
-    layers = {name: matrix.copy() for name, matrix in cells.layers.items()}
+    layers = dict(cells.layers)  # shared, not copied: the largest matrix beside the means
     pooled = AnnData(averaged, layers=layers, **fields)
     pooled.uns["pool"] = {"k": k, "fewest": min(used), "most": max(used)}
     return pooled
