@@ -24,7 +24,7 @@ from anndata import AnnData
 from scipy import sparse
 from sklearn.metrics import roc_auc_score
 
-from bulk2sc import compare, datasets, inference, labels, models, panel, pathways, pp
+from bulk2sc import compare, datasets, evaluate, inference, labels, models, panel, pathways, pp
 from bulk2sc.book import Study
 from bulk2sc.experiments import drug_panel, exposure
 from bulk2sc.models.all_drugs import AllDrugs
@@ -36,13 +36,15 @@ OWN_FITS = {"ridge 1e4": {"penalty": 1e4}, "ridge 2e3": {"penalty": 2e3}}
 OWN_FITS |= {"RBF kernel 1e4": {"penalty": 1e4, "kernel": "rbf"}}
 FAST = ("ridge 1e4", "ridge 2e3", "ridge CV", "RBF kernel 1e4", "signature", "SVM")
 IN_TAIL = {"atlas": 4, "mixology": 2}  # lines of each tail that a drug needs for an AUROC over cells
-PER_DRUG = ("ridge", "LR", "SVM", "RF", "XGBoost", "shared AE", "mean effect")
+METHODS = ("ridge", "ridge CV", "signature", "LR", "SVM", "DT", "RF", "GB", "XGBoost")
+PER_DRUG = ("ridge", "LR", "SVM", "RF", "XGBoost", "shared AE", "shared AE, joint", "mean effect")
 N_FEW = 4  # drugs of methods that are fitted drug by drug
 SMALL = {"hidden": 128, "max_epochs": 20}  # of the shared autoencoder, with N_HVG genes
 N_HVG, SEEDS = 1500, (0, 1)
 N_DRAWS = 1000
 SHARES, MIXED = (0.02, 0.05), (0.5, 1.0)  # of a cluster; how much of a planted cell is the other line
 DRUGS = ["Cisplatin", "Lapatinib"]  # of simulated subclones
+SIMULATED = ["Cisplatin", "Lapatinib", "Paclitaxel"]  # of simulated experiments
 
 
 # ----------------------------------------------------------------------------------------------- real cells
@@ -151,7 +153,7 @@ def calibrated(study: Study) -> pd.DataFrame:
     auc = shared.answers(study.edition, bulk, cells.obs["cell_line"])
     answers = classes(training, auc)
     drugs = list(smaller_tail(answers).sort_values(ascending=False, kind="stable").index[:N_FEW])
-    seeds = {method: SEEDS[: 1 + models.learns_from_cells(method)] for method in PER_DRUG}
+    seeds = {method: SEEDS if method.startswith("shared AE") else SEEDS[:1] for method in PER_DRUG}
     grid = [{"method": m, "seed": seed, "drugs": drugs} for m in PER_DRUG for seed in seeds[m]]
     by = study.each(drug_by_drug, grid).groupby(["method", "arm", "seed"], sort=False)
     scores = {name: table.set_index("line")[drugs] for name, table in by}
@@ -168,10 +170,15 @@ def drug_by_drug(panel, *, method, seed, drugs):
     (training, cells), tables, settings = panel, [], {}
     samples = arms(cells, ks=(K,))
     parts, score = [samples], drug_panel.drug_by_drug
+    method, _, joint = method.partition(", ")
     if models.learns_from_cells(method):
         parts = [samples[samples.obs["arm"] == arm].copy() for arm in ("single", f"pooled {K}")]
         mask = pathways.pathway_mask(datasets.gene_sets("go_cc"), training.var_names)
-        settings, score = SMALL | {"mask": mask}, drug_panel.encoder_scores
+        settings = SMALL | {"mask": mask}
+        if joint:
+            settings["schedule"] = joint
+        else:
+            score = drug_panel.encoder_scores
     for part in parts:
         inputs = drug_panel.Inputs(training, part, part, drugs, settings=settings)
         tables.append(score(inputs, method, seed=seed).assign(**part.obs[["arm", "line"]]))
@@ -268,7 +275,8 @@ def exposed(*, k, seed):
     bulk = labels.label_bulk(datasets.load_bulk("gdsc2"), drug="Cisplatin")
     genes = bulk.var_names[np.argsort(-np.var(bulk.X, axis=0))[:N_HVG]]
     size = {"n_cells": 400, "n_lines_per_tail": 10, "depth": 2000.0, "pool": k}
-    about = {"methods": ["ridge", "LR", "SVM", "XGBoost"], "settings": {}, "shifts": [0.0, 2.0]}
+    settings = SMALL | {"mask": pathways.pathway_mask(datasets.gene_sets("go_cc"), sorted(genes))}
+    about = {"methods": [*METHODS, "shared AE"], "settings": settings, "shifts": [0.0, 2.0]}
     return exposure.score(bulk, genes, **about, seed=seed, **size)
 
 
@@ -279,6 +287,29 @@ def of_exposure(study: Study) -> pd.DataFrame:
     called = {arm: exposure.called_resistant(part) for arm, part in parts}
     table = pd.concat(called, names=["arm"]).rename_axis("sample", axis=1).stack().rename("value")
     return table.reset_index().assign(data="simulated", metric="sensitive called resistant")
+
+
+def on_simulated(pair, mask, *, method, seed):
+    """Score simulated cells of the demo edition, which are pooled or not with their pair."""
+    made = models.makers([method], mask=mask, **SMALL)
+    return evaluate.score_methods(*pair, methods=made, seeds=[seed])
+
+
+def of_simulated(study: Study) -> pd.DataFrame:
+    """Return the AUROC over simulated cells of every method, drug by drug, with and without pooling."""
+    arm = {0: "single", K: f"pooled {K}"}
+    methods = (*METHODS, *models.NETWORKS)
+    scores = study.each(
+        on_simulated, {"drug": SIMULATED, "pool": [*arm], "method": methods, "seed": SEEDS[:1]}
+    )
+    scores["method"] += "|" + scores["pool"].map(arm)
+    found = []
+    for drug, rows in scores.groupby("drug"):
+        cells = study.read("pair", drug=drug, pool=0)[1]
+        draws = compare.on_cells(rows, cells, n_draws=N_DRAWS)["auroc"]
+        judged_lines = cells.obs.loc[cells.obs["truth"].notna(), "cell_line"].nunique()
+        found.append(compared(draws).assign(data=f"simulated, {drug}", lines=judged_lines))
+    return pd.concat(found)
 
 
 # ------------------------------------------------------------------------------------------------- all of it
@@ -295,7 +326,7 @@ def chosen_k(table: pd.DataFrame) -> pd.Series:
 if __name__ == "__main__":
     atlas, mixology = (Study(name, panel_hvg=0, pool=0) for name in IN_TAIL)
     parts = [study.each(on_panel, [{"data": study.edition}]) for study in (atlas, mixology)]
-    parts += [of_subclones(mixology), of_exposure(mixology)]
+    parts += [of_subclones(mixology), of_exposure(mixology), of_simulated(Study("demo"))]
     parts += [calibrated(Study("atlas", panel_hvg=N_HVG, pool=0))]  # five lines decide nothing drug by drug
     table = pd.concat(parts, ignore_index=True)
     atlas.keep("pooling", table.round(4), reads=["panel"])
