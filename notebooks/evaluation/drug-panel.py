@@ -115,7 +115,7 @@ versus = compare.differences(draws, reference=panel_methods[0])
 # %% [markdown]
 # ## All methods on real cells
 #
-# Networks and trees take hours on all drugs, so one command, `benchmarks/panel.py`, scored the two real panels with every method and kept the result.
+# Networks and trees take half an hour on all drugs, so one command, `benchmarks/panel.py`, scored the two real panels with every method and kept the result (networks with one seed, small layers and few epochs).
 # Left 26 breast lines, right five lung lines; with five lines no difference can be settled.
 
 

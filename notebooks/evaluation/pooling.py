@@ -176,6 +176,45 @@ few = few.loc[:, few.columns.get_level_values("arm").isin(["single", "pooled 15"
 few.round(2)
 
 # %% [markdown]
+# ### All methods, in five places
+#
+# Every method of the book, on single cells and on cells pooled with 15 neighbours; networks learn from the pooled ones too.
+# Ranking of real lines (mean rho), AUROC over the cells of few drugs, AUROC over simulated cells (mean of three drugs), and the share of truly sensitive, exposed cells that are called resistant.
+
+# %% tags=["hide-input"]
+at = kept[kept["reference"].isna()]
+exposed_cells = at.query("metric == 'sensitive called resistant' and shift == 2 and sample == 'treated'")
+simulated_cells = at[at["data"].str.startswith("simulated, ") & (at["metric"] == "auroc")]
+few_drugs = at[at["data"].str.endswith("few drugs", na=False) & (at["metric"] == "auroc")]
+by_line = study.kept("panel")
+by_line["arm"] = by_line["input"].map({"cells": "single", "pooled cells": "pooled 15"})
+places = {f"rho, {name}": rows for name, rows in by_line.groupby("edition")}
+places |= {"AUROC, atlas": few_drugs, "AUROC, simulated": simulated_cells, "called resistant": exposed_cells}
+everywhere = pd.concat(
+    {name: rows.pivot_table(index="method", columns="arm", values="value") for name, rows in places.items()},
+    axis=1,
+)
+everywhere = everywhere.reindex(by_line["method"].unique())
+everywhere = everywhere.reindex(columns=["single", "pooled 15"], level="arm")
+everywhere.round(2).astype(object).where(everywhere.notna(), "")
+
+# %% tags=["remove-input"]
+changed = by_line[(by_line["input"] == "pooled cells") & (by_line["edition"] == "atlas")]
+changed = changed.drop(columns=["low", "high"])
+changed = changed.rename(columns={"difference_low": "low", "difference_high": "high"})
+Markdown(
+    "On the 26 breast lines: "
+    + say.effects(
+        changed,
+        higher="pooling improves the ranking of lines for {methods}, by {by};",
+        lower="pooling makes it worse for {methods}, by {by};",
+        equal="it makes practically no difference for {methods};",
+        unclear="for {methods} the lines do not decide.",
+        untested="",
+    )
+)
+
+# %% [markdown]
 # ## What is lost: a subclone in its cluster
 #
 # Here a label per cell exists. Two to five in a hundred cells of a line are replaced: each planted cell keeps half of its molecules or none, and has the others from a cell of another line.
