@@ -277,6 +277,8 @@ Markdown("\n".join(["**Cells, as the paper's Table 1 counts them**", "", *told])
 
 # %% tags=["details", "hide-input"]
 study.write("label-sweep", swept)
+shares = ["hidden recall", "normal recall", "right labels", "right labels, no exclusion"]
+study.write("labels", pd.DataFrame([score_labels(obs)] if "planted" in obs else [], columns=shares))
 study.write("table1", counted.reset_index())
 study.write("auroc", pd.concat(areas, names=["against"]).reset_index(level=0))
 counted.join(paper.add_suffix(", paper")).dropna(axis=1).astype(int).T

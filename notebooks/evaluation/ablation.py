@@ -211,6 +211,7 @@ table3.style.format("{:.2f}", na_rep="")
 study.write("ablation-differences", gaps)
 levels = compare.levels(draws)
 study.write("ablation", levels)
+study.write("ablation-domains", code.reset_index())
 study.write("ablation-accuracy", table3.rename_axis("rung").reset_index())
 say.table({name: compare.levels(d) for name, d in draws.items()}).rename(columns=str)
 

@@ -300,6 +300,7 @@ Markdown(
 study.write("line-scores", scores)
 study.write("controls", control_versus)
 study.write("differences", versus)
+study.write("levels", levels)
 say.table({"mean rho": levels})
 
 # %% tags=["in-short", "remove-input"]
