@@ -168,7 +168,7 @@ Markdown(
 
 # %% mystnb={"figure": {"caption": "Cells as later chapters have them, by cluster (left; width in its own space) and by label (right).", "name": "fig-figure-2"}, "image": {"alt": "Two scatter plots for each data set: the same cells coloured by cluster and by label."}} tags=["hide-input"]
 sets = studies or {study.settings.get("cells_source", "simulated"): drug}
-figure, axes = plt.subplots(len(sets), 2, figsize=(7.5, 2.8 * len(sets)), squeeze=False)
+figure, axes = plt.subplots(len(sets), 2, figsize=(6.6, 2.7 * len(sets)), squeeze=False)
 for row, (source, its_drug) in zip(axes, sets.items(), strict=True):
     found = study.read("labelled", cells_source=source, drug=its_drug)
     code = found.obsm["X_attention_ae" if "X_attention_ae" in found.obsm else "X_pca"]
