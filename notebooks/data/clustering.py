@@ -258,8 +258,12 @@ wide = null["own code"]
 if wide.notna().any():
     parts.append(
         f"**Where genes are permuted and nothing is left to find, {wide.idxmax()} still reaches {say.number(wide.max())}**, "
-        f"and {name} {say.number(wide[name]) if pd.notna(wide[name]) else 'finds one cluster'}. "
-        "A width measured on a code that was trained for clusters is no evidence of them."
+        f"and {name} {say.number(wide[name]) if pd.notna(wide[name]) else 'finds one cluster'}."
+    )
+wider = here.loc[name, "ASW, own code"] > here.loc["Leiden", "ASW, own code"]
+if first and wider and here.loc[name, first] < here.loc["Leiden", first]:
+    parts.append(
+        "The wider clusters agree less with what is known: width alone does not tell right from wrong."
     )
 if "counts" not in cells.layers:
     parts.append("The source has no counts: rounded abundances stand in for them.")

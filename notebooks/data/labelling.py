@@ -277,8 +277,8 @@ Markdown("\n".join(["**Cells, as the paper's Table 1 counts them**", "", *told])
 
 # %% tags=["details", "hide-input"]
 study.write("label-sweep", swept)
-shares = ["hidden recall", "normal recall", "right labels", "right labels, no exclusion"]
-study.write("labels", pd.DataFrame([score_labels(obs)] if "planted" in obs else [], columns=shares))
+shares = score_labels(obs) if "planted" in obs else {}
+study.write("labels", pd.DataFrame(shares.items(), columns=["metric", "value"]))
 study.write("table1", counted.reset_index())
 study.write("auroc", pd.concat(areas, names=["against"]).reset_index(level=0))
 counted.join(paper.add_suffix(", paper")).dropna(axis=1).astype(int).T
@@ -312,7 +312,8 @@ if "planted" in obs:
         f"{(obs['response'][spared] == 0).sum()} of {spared.sum()} are called resistant."
     ]
     parts.append(
-        "**Step 1 fails silently** where treatment changes all cells, or where much of the control is resistant."
+        f"**It can fail silently**: in the kept simulations step 1 finds fewer than half of the hidden cells once treatment moves cells "
+        f"by {silent['shift']:g} z, or {say.percent(silent['hidden_resistant'])} of the control is resistant."
     )
 else:
     parts.insert(0, "Nothing was planted in these **real** cells, so the labels cannot be scored.")
@@ -325,4 +326,6 @@ Markdown(" ".join(parts))
 # %% mystnb={"figure": {"caption": "What became of the cells, by what they were made as or, where they are real, by what the rule states before any step.", "name": "fig-label-fate"}, "image": {"alt": "Stacked bars, one for each kind of cell, of the number of cells labelled sensitive, resistant or left out."}} tags=["in-short", "hide-input"]
 kinds = obs["planted"].astype(str).str.replace("_", " ") if "planted" in obs else stated.fillna("neither")
 palette = {"sensitive": pl.SENSITIVE, "resistant": pl.RESISTANT, "left out": "#d5d5d5"}
-_ = pl.composition(kinds, label, palette=palette)
+ax = plt.subplots(figsize=(5.6, 0.3 * kinds.nunique() + 1.2))[1]
+ax = pl.composition(kinds, label, palette=palette, ax=ax)
+_ = ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)

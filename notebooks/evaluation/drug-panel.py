@@ -309,7 +309,7 @@ say.table({"mean rho": levels})
 best, first = levels.iloc[0], panel_methods[0]
 reached = say.interval(best["value"], best["low"], best["high"])
 sentences = [
-    f"On **{kind}** cells of {len(lines)} lines, for {len(drugs)} drugs, {best['method']} ranks the lines best: mean rho {reached}.",
+    f"On **{kind}** cells of {len(lines)} lines, for {len(drugs)} drugs, the highest mean rho is that of {best['method']}: {reached}.",
     say.effects(
         versus,
         higher="{methods} {n:ranks|rank} them better than {reference}, by {by}.",
@@ -320,11 +320,18 @@ sentences = [
     ),
 ]
 own_level = compare.on_panel(of[panels.OWN_BULK], auc, n_draws=2).value
+pair = scores[scores["method"] == first].assign(method=scores["input"])
+step = compare.differences(compare.on_panel(pair, auc), reference="cells")
 sentences.append(
-    f"From the lines' own bulk profiles {first} reaches {say.number(own_level[first])}: "
-    "a limit is the bulk model, more than the step to single cells."
-    if own_level[first] < levels.set_index("method")["value"][first] + 0.05
-    else f"From the lines' own bulk profiles {first} reaches {say.number(own_level[first])}: something is lost on the way to single cells."
+    f"From the lines' own bulk profiles{', of which the cells were drawn,' if kind == 'simulated' else ''} {first} reaches {say.number(own_level[first])}: "
+    + say.effects(
+        step,
+        higher="something is lost on the way to single cells.",
+        lower="less than from cells.",
+        equal="practically as much, so the limit is the bulk model and not the step to single cells.",
+        unclear="whether the step to single cells costs anything, the lines do not decide.",
+        untested="too few lines to say whether the step to single cells costs anything.",
+    )
 )
 Markdown(" ".join(sentences))
 

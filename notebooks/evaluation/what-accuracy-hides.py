@@ -152,9 +152,9 @@ below = five[five["accuracy"] < best_accuracy]
 model = implied[implied["method"].isin(["GO", "share AE + pathways"])]
 Markdown(
     f"Of the {len(five)} methods whose means over five data sets the paper reports, {len(below)} have a lower "
-    f"accuracy than answers that never look at a cell ({best_accuracy:.2f}). "
-    f"The paper's model is above them, with {five['accuracy'].max():.2f}. "
-    f"On GSE117872, where its scores are printed alone, they imply a Matthews correlation between "
+    f"accuracy than the best of the answers that never look at a cell ({best_accuracy:.2f}), which knows only the larger class. "
+    f"The paper's model is above it, with {five['accuracy'].max():.2f}. "
+    f"Its scores on GSE117872, if they are of one run, imply a Matthews correlation between "
     f"{model['mcc_lowest'].min():.2f} and {model['mcc_highest'].max():.2f}: next to nothing."
 )
 

@@ -77,9 +77,9 @@ note("clusters", "widest with genes permuted", nothing, column=width)
 
 # %% tags=["hide-input"]
 labels = study.table("labelling", "labels")
-by_sample = "right labels, no exclusion"
-note("labels", "right by sample alone", labels, column=by_sample)
-note("labels", "after exclusion", labels, column="right labels")
+by_sample = "metric == 'right labels, no exclusion'"
+note("labels", "right by sample alone", labels, by_sample)
+note("labels", "after exclusion", labels, "metric == 'right labels'")
 
 # %% tags=["hide-input"]
 versus = study.table("baselines", "differences")
