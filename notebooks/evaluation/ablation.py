@@ -252,8 +252,8 @@ sentences = [
 ]
 for ground, rows in named.groupby("group"):
     sentences.append(f"- On {ground}: {say.effects(rows, **wordings)}")
-sentences.append(
-    f"- An adversary brings lines and cells clearly closer {closer} (AUROC of the domain, lower by more than .03)."
+sentences[0] += (
+    f" An adversary brings lines and cells closer {closer} (AUROC of the domain, by more than .03)."
 )
 Markdown("\n".join(sentences))
 

@@ -333,10 +333,9 @@ def outcomes(table):
 Markdown(
     "**The authors of this book could open no file of the paper.** Its numbers on its own cells are neither confirmed nor refuted; "
     "what can be asked is whether its claims hold on other cells.\n\n"
-    f"- **{kind.capitalize()}** cells, edition *{edition}*: {outcomes(here)}.\n"
-    f"- **Real** cells of 26 breast lines (kept): {outcomes(breast)}.\n"
-    "- Five lung lines are too few to test any.\n"
-    f"- The paper's own numbers: its mean accuracy ({say.number(model['accuracy'])}) exceeds all constant answers "
+    f"**{kind.capitalize()}** cells, edition *{edition}*: {outcomes(here)}.\n\n"
+    f"**Real** cells of 26 breast lines (kept): {outcomes(breast)}. Five lung lines are too few to test any.\n\n"
+    f"The paper's own numbers: its mean accuracy ({say.number(model['accuracy'])}) exceeds all constant answers "
     f"({say.number(by_constant['accuracy'])}); its cisplatin scores imply a Matthews correlation of at most {say.number(implied['mcc_highest'].max())}."
 )
 
