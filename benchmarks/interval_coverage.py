@@ -19,9 +19,10 @@ from bulk2sc import compare, evaluate, inference
 SKILLS = {"auroc": {"equal": [0.75] * 5, "graded": [0.75, 0.77, 0.85, 0.65, 0.95]}}
 SKILLS["rho"] = {"equal": [0.3] * 5, "graded": [0.3, 0.33, 0.5, 0.1, 0.7]}
 # lines, sensitive ones among them, and studies of equal and of graded skill
-SIZES = {"auroc": [(5, 2, 10, 10), (8, 4, 200, 60), (10, 5, 200, 60), (26, 13, 200, 60), (26, 4, 200, 60)]}
-SIZES["auroc"] += [(200, 100, 100, 20)]
-SIZES["rho"] = [(5, 0, 200, 60), (8, 0, 200, 60), (10, 0, 200, 60), (26, 0, 200, 60), (200, 0, 40, 20)]
+SIZES = {"auroc": [(5, 2, 10, 10), (8, 4, 200, 60), (10, 5, 200, 60), (20, 10, 200, 60)]}
+SIZES["auroc"] += [(26, 13, 200, 60), (26, 4, 200, 60), (200, 100, 100, 20)]
+SIZES["rho"] = [(5, 0, 200, 60), (8, 0, 200, 60), (10, 0, 200, 60), (20, 0, 200, 60), (26, 0, 200, 60)]
+SIZES["rho"] += [(200, 0, 40, 20)]
 N_DRUGS, N_DRAWS = 20, 400
 METHODS = [f"method {i}" for i in range(5)]
 

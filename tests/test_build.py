@@ -215,6 +215,7 @@ def test_what_cells_read_is_seen(code, reads):
     [
         ("study.read(name)", "cannot tell what study.read(name) reads"),
         ('study.read("pear")', "step 'pear' is unknown. Did you mean 'pair'"),
+        ("study.table(name, 'scores')", "cannot tell what study.table(name, 'scores') reads"),
         ("study.each(models.fit, {})", "cannot tell what study.each(models.fit, {}) reads"),
         ("def f(pear, *, seed): pass\nstudy.each(f, {})", "step 'pear' is unknown"),
         ("%matplotlib inline", "b.ipynb: a cell is not plain Python: '%matplotlib inline'"),
@@ -223,7 +224,7 @@ def test_what_cells_read_is_seen(code, reads):
 def test_what_cannot_be_seen_is_refused(code, message):
     source = nbformat.writes(nbformat.v4.new_notebook(cells=[new(code)]))
     with pytest.raises(Bulk2scError) as error:
-        _ = run.Run("notebooks/a/b", "smoke", {"edition": "smoke"}, source).reads
+        _ = run.Run("notebooks/a/b", "smoke", {"edition": "smoke"}, source).key
     assert message in str(error.value) and "\n" not in str(error.value)
 
 
@@ -235,6 +236,21 @@ def test_jobs_are_the_steps_and_chapters_that_are_not_in_the_store(root):
     note.parent.mkdir(parents=True)
     note.write_text("{}")
     assert [job.name for job in run.jobs([the_run()])] == ["alpha"]
+
+
+def test_a_chapter_that_shows_a_table_of_another_waits_for_it_and_follows_it(root, monkeypatch):
+    monkeypatch.setenv("BULK2SC_RESULTS", str(root / "elsewhere"))
+    shares = "from bulk2sc.book import Study\nshares = Study(edition).table('alpha', 'shares')"
+    write_chapter(root, "second/gamma", more=shares.replace("Study(edition)", "study"))
+    alpha, before = the_run(), the_run("gamma").key
+    assert {job.name: str(alpha.note) in job.inputs for job in run.jobs([the_run("gamma")])}["gamma"]
+    assert len(Study("small").table("alpha", "shares")) == 2 and alpha.made, "made where it is missing"
+    write_chapter(root, "first/alpha", "Other words.")
+    assert the_run("gamma").key != before
+    write_edition(root, chapters=["gamma"])
+    assert Study("small").table("alpha", "shares").empty
+    with refused("chapter 'alfa' is unknown. Did you mean 'alpha'"):
+        Study("small").table("alfa", "shares")
 
 
 def test_a_job_refuses_what_changed_since_the_build_began(root, capfd):

@@ -82,7 +82,7 @@ class Run(Entry):
 
     def _asked(self) -> Iterator[tuple[str, bool]]:
         functions = {node.name: node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef)}
-        for call in filter(_of_study, ast.walk(self.tree)):
+        for call in self._calls("read", "each"):
             named = call.args[0] if call.args else None
             step = named.value if isinstance(named, ast.Constant) else ""
             fit = functions.get(named.id) if isinstance(named, ast.Name) else None
@@ -97,10 +97,34 @@ class Run(Entry):
                 for need in needs_of(step_of(step)) if step else [a.arg for a in fit.args.args]:
                     yield need, names is not None and not names & all_settings(step_of(need))
             else:
-                raise Bulk2scError(
-                    f"chapter '{self.slug}': cannot tell what {ast.unparse(call)[:60]} reads; write the name "
-                    "of a step, or of a function that a cell defines, as its first argument"
-                )
+                raise self._unseen(call)
+
+    def _calls(self, *verbs: str) -> Iterator[ast.Call]:
+        """Yield the calls ``study.<verb>(…)`` in the cells."""
+        for node in ast.walk(self.tree):
+            called = node.func if isinstance(node, ast.Call) else None
+            on_study = isinstance(called, ast.Attribute) and getattr(called.value, "id", "") == "study"
+            if on_study and called.attr in verbs:
+                yield node
+
+    @cached_property
+    def chapters(self) -> list["Run"]:
+        """Runs of the edition's other chapters whose tables the cells read by ``study.table("slug", …)``."""
+        from bulk2sc.book.plan import plan  # which imports this module
+
+        slugs = set()
+        for call in self._calls("table"):
+            if not isinstance(call.args[0], ast.Constant):
+                raise self._unseen(call)
+            slugs.add(call.args[0].value)
+        edition = plan(self.edition).chapters if slugs else []
+        return [chapter.run for chapter in edition if chapter.slug in slugs]
+
+    def _unseen(self, call: ast.Call) -> Bulk2scError:
+        return Bulk2scError(
+            f"chapter '{self.slug}': cannot tell what {ast.unparse(call)[:60]} reads; write the name "
+            "of a step, a chapter, or a function that a cell defines, as its first argument"
+        )
 
     def _settings_of_fits(self) -> dict[str, Any]:
         """Return the settings that functions of the cells take from the edition by the names of keywords."""
@@ -114,7 +138,8 @@ class Run(Entry):
         """Keys of the sources of data that its steps read."""
         from bulk2sc.datasets import needed  # slow to import, and not asked for by a build without change
 
-        return {key for task, _ in self.reads for each in with_needs(task) for key in needed(each.settings)}
+        own = {key for task, _ in self.reads for each in with_needs(task) for key in needed(each.settings)}
+        return own.union(*(run.needed for run in self.chapters))
 
     def _sources(self) -> dict[str, str]:
         """Return a hash of each source of data that the chapter reads, by its key."""
@@ -137,7 +162,7 @@ class Run(Entry):
         about = {
             "cells": [[cell.cell_type, cell.source, cell.metadata] for cell in self.cells],
             "parameters": self.values,
-            "steps": [task.key for task, _ in self.reads],
+            "steps": [task.key for task, _ in self.reads] + [run.key for run in self.chapters],
             "fits": self._settings_of_fits(),
             "code": code,
             "files": input_files(self.values) | {file.name: file_digest(file) for file in self.kept},
@@ -188,13 +213,6 @@ def read_run(file: str, edition: str, values: dict[str, Any]) -> Run:
     return Run(file, edition, values, source)
 
 
-def _of_study(node: ast.AST) -> bool:
-    """Tell whether a piece of code is ``study.read(…)`` or ``study.each(…)``."""
-    called = node.func if isinstance(node, ast.Call) else None
-    on_study = isinstance(called, ast.Attribute) and getattr(called.value, "id", "") == "study"
-    return on_study and called.attr in ("read", "each")
-
-
 # ------------------------------------------------------------------------------------------------------ jobs
 
 
@@ -218,7 +236,7 @@ def jobs(runs: list[Run]) -> list[Job]:
             for task in ahead:
                 _add_step(found, run, task)
             asked = {"file": run.file, "values": run.values}
-            found[run.key] = _job(run.slug, run, asked, ahead, run.edition)
+            found[run.key] = _job(run.slug, run, asked, [*ahead, *run.chapters], run.edition)
     return list(found.values())
 
 

@@ -25,6 +25,7 @@ from bulk2sc.settings import (
     is_own,
     load_edition,
     project_root,
+    read_yaml,
     type_name,
     write_json,
 )
@@ -134,6 +135,21 @@ class Study:
         with writing(self.results), atomic(self.results / f"{name}.csv") as partial:
             table.to_csv(partial, index=False)
         return table
+
+    def table(self, chapter: str, name: str) -> pd.DataFrame:
+        """Return a table that another chapter of the edition wrote, made first where it is missing.
+
+        Without rows and columns where the edition leaves the chapter out.
+        """
+        from bulk2sc.book.plan import plan, toc_files  # which import this module
+
+        run = next((c.run for c in plan(self.edition).chapters if c.slug == chapter), None)
+        if run is None:
+            every = {Path(file).name for file in toc_files(read_yaml(project_root() / "_toc.yml"))}
+            _refuse_unknown("study", [chapter], every, "chapter")
+            return pd.DataFrame()
+        run.make()
+        return pd.read_csv(run.path / "results" / f"{name}.csv")
 
     def keep(self, name: str, table: pd.DataFrame, reads: Sequence[str]) -> None:
         """Keep the results of a long run as ``benchmarks/<name>.csv``, with the keys of the steps it read."""

@@ -246,7 +246,7 @@ elif len(agree):
 Markdown(
     f"{kind} cell lines: {values.notna().sum()} of {bulk.n_obs} were tested with {drug}. The {say.percent(k)} with the "
     f"lowest {label} are called sensitive, the {say.percent(k)} with the highest resistant. {sure} "
-    "Every model of this book learns from such labels."
+    "Classifiers learn from such labels, regressions from the values behind them."
 )
 
 # %% mystnb={"figure": {"caption": "Lines by their response to the drug. Dashed: the ends of the two tails, sensitive on the left. Colours: where the second screen puts the same line, by its own tails; grey: in the middle, or not tested there. Without a second screen, colours are the labels themselves.", "name": "fig-tails"}, "image": {"alt": "Histogram of the response over cell lines with two dashed thresholds. Blue, sensitive in the second screen, prevails on the left and orange, resistant, on the right, with some of each on the other side."}} tags=["in-short", "hide-input"]

@@ -168,7 +168,7 @@ Markdown(
 
 # %% mystnb={"figure": {"caption": "Cells as later chapters have them, by cluster (left; width in its own space) and by label (right).", "name": "fig-figure-2"}, "image": {"alt": "Two scatter plots for each data set: the same cells coloured by cluster and by label."}} tags=["hide-input"]
 sets = studies or {study.settings.get("cells_source", "simulated"): drug}
-figure, axes = plt.subplots(len(sets), 2, figsize=(7.5, 2.8 * len(sets)), squeeze=False)
+figure, axes = plt.subplots(len(sets), 2, figsize=(6.6, 2.7 * len(sets)), squeeze=False)
 for row, (source, its_drug) in zip(axes, sets.items(), strict=True):
     found = study.read("labelled", cells_source=source, drug=its_drug)
     code = found.obsm["X_attention_ae" if "X_attention_ae" in found.obsm else "X_pca"]
@@ -258,8 +258,12 @@ wide = null["own code"]
 if wide.notna().any():
     parts.append(
         f"**Where genes are permuted and nothing is left to find, {wide.idxmax()} still reaches {say.number(wide.max())}**, "
-        f"and {name} {say.number(wide[name]) if pd.notna(wide[name]) else 'finds one cluster'}. "
-        "A width measured on a code that was trained for clusters is no evidence of them."
+        f"and {name} {say.number(wide[name]) if pd.notna(wide[name]) else 'finds one cluster'}."
+    )
+wider = here.loc[name, "ASW, own code"] > here.loc["Leiden", "ASW, own code"]
+if first and wider and here.loc[name, first] < here.loc["Leiden", first]:
+    parts.append(
+        "The wider clusters agree less with what is known: width alone does not tell right from wrong."
     )
 if "counts" not in cells.layers:
     parts.append("The source has no counts: rounded abundances stand in for them.")

@@ -95,13 +95,13 @@ mask.tail(n_free + 2).iloc[:, :6]
 # %% mystnb={"figure": {"caption": "Standardised values in lines and cells of three genes: detected in most, in half (or as near as there is), and in few of the cells.", "name": "fig-scaled"}, "image": {"alt": "Three panels with two overlapping histograms each, one of bulk lines and one of cells; the fewer cells detect a gene, the more their values pile up just below zero."}} tags=["hide-input"]
 X = cells.X.toarray() if sparse.issparse(cells.X) else cells.X
 detected = pd.Series((X > 0).mean(axis=0), index=genes)
-figure, axes = plt.subplots(1, 3, figsize=(9, 2.6), sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(6.6, 2.5), sharey=True)
 for ax, target in zip(axes, (0.95, 0.5, 0.05), strict=True):
     gene = (detected - target).abs().idxmin()
     for name, domain, colour in (("lines", lines, pl.RESISTANT), ("cells", cells, pl.SENSITIVE)):
         values = np.ravel(domain[:, gene].layers["scaled"])
         ax.hist(values, bins=np.arange(-4, 10.1, 0.5), density=True, alpha=0.6, color=colour, label=name)
-    ax.set(yscale="log", title=f"{gene} (in {say.percent(detected[gene])})", xlabel="standardised")
+    ax.set(yscale="log", title=f"{gene}\n(in {say.percent(detected[gene])})", xlabel="standardised")
 axes[0].set(ylabel="density (log scale)")
 _ = axes[2].legend()
 
@@ -228,7 +228,7 @@ Markdown(
 # %% mystnb={"figure": {"caption": "The mask: a point where a pathway (row) names a gene (column). The largest pathways are on top, the genes named most often on the left; genes on the right are named by none. The last rows, all ones, are free.", "name": "fig-mask"}, "image": {"alt": "A large table drawn as points, dense at the upper left and sparse elsewhere, empty on the right but for a few full rows at the bottom."}} tags=["in-short", "hide-input"]
 rows = [*sizes.sort_values(ascending=False, kind="stable").index, *mask.index.difference(named.index)]
 columns = named.sum().sort_values(ascending=False, kind="stable").index
-ax = plt.subplots(figsize=(7.5, 3.6))[1]
+ax = plt.subplots(figsize=(6.2, 3.4))[1]
 ax.spy(mask.loc[rows, columns].to_numpy(), markersize=0.5, color=pl.SENSITIVE, aspect="auto", rasterized=True)
 ax.xaxis.tick_bottom()
 if (unnamed := int((~named.any()).sum())) > 0.15 * len(columns):

@@ -114,7 +114,7 @@ for column, heading in {"total_counts": "median counts", "n_genes_by_counts": "m
     if column in flagged.obs:
         about[heading] = flagged.obs[~gone].groupby(samples)[column].median().astype(int)
 by_sample = pd.DataFrame(about).join(by_sample).rename_axis("sample")
-by_sample
+by_sample.fillna(0).astype(int).T
 
 # %% tags=["remove-input"]
 Markdown(
@@ -168,7 +168,7 @@ for column in {"sample", "cell_line"} - {*grouped.obs}:
     grouped.obs[column] = "unknown"
 known = {"sample": "sample", "cell_line": "cell line"}
 ari = {c: clustering.agreement(grouped.obs["cluster"], grouped.obs[c])["ARI"] for c in known}
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.4))
+figure, axes = plt.subplots(1, 2, figsize=(6.6, 2.9))
 for ax, (column, name) in zip(axes, known.items(), strict=True):
     values = grouped.obs[column].astype(str)
     pl.embedding(grouped.obsm["X_umap"], values, title=name, named=column == "cell_line", ax=ax)
@@ -273,7 +273,7 @@ bars = pd.crosstab(kinds, np.where(gone, "removed", "kept")).reindex(
 )
 bars = bars.loc[bars.sum(axis=1).sort_values().index]
 height = max(2.4, 0.17 * len(identity) + 0.8)
-figure, axes = plt.subplots(1, 2, figsize=(9, height))
+figure, axes = plt.subplots(1, 2, figsize=(6.6, height))
 colours = np.where(identity["itself"].astype(bool), pl.SENSITIVE, pl.RESISTANT)
 axes[0].scatter(identity["correlation"], identity.index, c=colours, s=22)
 for line, row in strangers.iterrows():

@@ -315,6 +315,8 @@ if len(fitted):
 Markdown(text)
 
 # %% [markdown]
+# The two may disagree. The support vector machine judges single profiles and gives every dimension the same weight, so many small differences betray a cell; MMD compares whole lines at one scale, where the widest dimensions count most.
+# An AUROC above .5 with an MMD of chance says that the clouds lie in one place and their grains still differ.
 # Closeness is no aim in itself: a code without content brings the domains together perfectly.
 #
 # ## What could mislead us
@@ -378,7 +380,7 @@ Markdown(text)
 
 # %% mystnb={"figure": {"caption": "Share of sensitive cells over score, in ten bins of equally many cells, one curve a seed. Grey: the middle 95 % of what exact scores would show on these lines. Above the diagonal, scores are too low.", "name": "fig-calibration"}, "image": {"alt": "One reliability curve for each method, over the diagonal and a grey band."}} tags=["in-short", "hide-input"]
 rows = -(-len(methods) // 4)
-figure, axes = plt.subplots(rows, 4, figsize=(9, 2.3 * rows), sharex=True, sharey=True, squeeze=False)
+figure, axes = plt.subplots(rows, 4, figsize=(6.6, 1.9 * rows), sharex=True, sharey=True, squeeze=False)
 for ax in axes.flat[len(methods) :]:
     ax.set_axis_off()
 for ax, method in zip(axes.flat, methods, strict=False):

@@ -147,7 +147,7 @@ Markdown(
 
 # %% mystnb={"figure": {"caption": "Simulated studies in which at least one of four methods is called better or worse than a fifth, though all are equal. Dashed: 5 %. Left: AUROC of cells, half of the lines sensitive; with five lines the rule makes no test. Right: mean rank correlation over 20 drugs. Bars: 95 % intervals over studies.", "name": "fig-coverage"}, "image": {"alt": "Two panels with the share of false verdicts against the number of lines: high where cells are drawn, lower where lines are drawn one difference at a time, and near or below five per cent for the rule."}} tags=["in-short", "hide-input"]
 looks = {"cells drawn": pl.RESISTANT, "each by itself": pl.NEUTRAL, "the rule": pl.SENSITIVE}
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
+figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.2), sharey=True)
 for ax, (metric, part) in zip(axes, equal.groupby("metric", sort=False), strict=True):
     for way, rows in part[part["tested"] > 0].groupby("way", sort=False):
         low, high = proportion_confint(rows["false_side"] * rows["studies"], rows["studies"], method="wilson")

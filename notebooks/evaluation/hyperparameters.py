@@ -222,7 +222,7 @@ Markdown(
 )
 
 # %% mystnb={"figure": {"caption": "AUROC as one setting moves (kept run): bulk lines left out, mean of five folds, and real cells of five lung lines, which choose nothing. Grey: single folds; dotted: the paper's choices.", "name": "fig-sweep"}, "image": {"alt": "Three panels, one for each setting: AUROC over its values, one line for bulk lines left out and one for cells."}} tags=["in-short", "hide-input"]
-figure, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(6.6, 2.9), sharey=True)
 looks = {"lines left out": pl.SENSITIVE, "truth": pl.RESISTANT}
 for ax, (setting, word) in zip(axes, WORDS.items(), strict=True):
     folds = kept[(kept["setting"] == setting) & (kept["against"] == "lines left out")]

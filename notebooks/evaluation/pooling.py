@@ -305,7 +305,7 @@ Markdown(
 )
 
 # %% mystnb={"figure": {"caption": "Breast atlas, every method that is cheap enough for all drugs: AUROC over cells (left) rises with pooling to where the means of whole lines are, while the ranking of lines (right) stays. Kept results.", "name": "fig-pooling"}, "image": {"alt": "Two panels, one row per method, each with dots for single cells, pooled cells and line means. Left, pooled dots lie beside those of line means and to the right of single cells. Right, the three coincide."}} tags=["in-short", "hide-input"]
-figure, axes = plt.subplots(1, 2, figsize=(9, 3), sharey=True)
+figure, axes = plt.subplots(1, 2, figsize=(6.4, 3), sharey=True)
 marks = {"single": ("o", pl.NEUTRAL), "pooled 15": ("D", pl.SENSITIVE), "line means": ("|", "black")}
 for ax, (metric, label) in zip(
     axes, {"auroc": "AUROC over cells", "rho": "rho of lines"}.items(), strict=True

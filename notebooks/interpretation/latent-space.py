@@ -148,7 +148,7 @@ is_cell = of_line != ""
 domain = np.where(is_cell, "cells", "lines")
 
 # %% mystnb={"figure": {"caption": "UMAP of lines (small) and cells (large) by measured response of the line, on the leading dimensions and on the whole shared embedding.", "name": "fig-latent-response"}, "image": {"alt": "Two scatter plots of lines and cells in two dimensions, coloured by response."}} tags=["hide-input"]
-figure, axes = plt.subplots(1, 2, figsize=(8, 3.4))
+figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.3))
 for ax, (name, xy) in zip(axes, pictures.items(), strict=True):
     for answer in ("not judged", "resistant", "sensitive"):
         rows = response == answer
@@ -233,7 +233,7 @@ Markdown(
 
 # %% mystnb={"figure": {"caption": "Left: UMAP of lines and cells on the leading dimensions, as in the paper's Figure 6c. Middle and right: mixing around cells (dashed: random domains) and the share of other lines that lie nearer than the own (dashed: guessing), with 95 % intervals over lines.", "name": "fig-latent"}, "image": {"alt": "A scatter plot of lines and cells, and two panels of dots with intervals, one row per view of the data."}} tags=["in-short", "hide-input"]
 shown = [name for name, found in draws.items() if found.value.notna().all()]
-size = {"figsize": (4 + 2.6 * len(shown), 3), "width_ratios": [1.3, *([1] * len(shown))]}
+size = {"figsize": (3 + 1.9 * len(shown), 2.8), "width_ratios": [1.3, *([1] * len(shown))]}
 figure, ((ax, *panels),) = plt.subplots(1, 1 + len(shown), squeeze=False, **size)
 for name, colour in {"lines": pl.NEUTRAL, "cells": pl.SENSITIVE}.items():
     look = {"s": 7, "color": colour, "alpha": 0.6, "linewidth": 0}

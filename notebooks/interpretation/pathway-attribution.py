@@ -165,9 +165,9 @@ skill = compare.differences(draws, reference="no skill").set_index("method")
 # %% mystnb={"figure": {"caption": "Left: attributions of single cells to the leading dimensions (blue: towards sensitive, red: towards resistant), cells grouped by the measured response of their line. Right: AUROC of each dimension's attribution alone, with simultaneous 95 % intervals; dashed: no skill.", "name": "fig-pathway-heatmap"}, "image": {"alt": "Heat map of attributions, dimensions in rows and cells in columns, beside a panel of AUROC with an interval for each dimension."}} tags=["hide-input"]
 response = pl.response_names(cells.obs["truth"])
 order = np.argsort(response.codes, kind="stable")
-shown = values[leaders].iloc[order].T.rename(index=pl.short)
+shown = values[leaders].iloc[order].T.rename(index=lambda name: pl.short(name, width=26))
 limit = np.quantile(np.abs(shown.to_numpy()), 0.99)
-size = {"figsize": (9, 0.3 * len(leaders) + 1), "width_ratios": (3, 1)}
+size = {"figsize": (6.8, 0.3 * len(leaders) + 1), "width_ratios": (2, 1)}
 figure, (ax, side) = plt.subplots(1, 2, sharey=True, **size)
 look = {"cmap": "vlag_r", "center": 0, "vmin": -limit, "vmax": limit, "rasterized": True}
 sns.heatmap(shown, xticklabels=False, cbar=False, ax=ax, **look)
@@ -260,9 +260,9 @@ Markdown(
     )
 )
 
-# %% mystnb={"figure": {"caption": "Left: the leading dimensions by mean absolute attribution over all cells; orange ones have no name. Right: how many of the leading named dimensions other lists share, each dot one model; dashed: two random lists.", "name": "fig-pathway-ranking"}, "image": {"alt": "Left, horizontal bars of mean absolute attribution, one per dimension. Right, a dot for each other list by the number of leading dimensions in common."}} tags=["in-short", "hide-input"]
-size = {"figsize": (9, 0.28 * top + 0.8), "width_ratios": (1, 1)}
-figure, (ax, side) = plt.subplots(1, 2, **size)
+# %% mystnb={"figure": {"caption": "Above: the leading dimensions by mean absolute attribution over all cells; orange ones have no name. Below: how many of the leading named dimensions other lists share, each dot one model; dashed: two random lists.", "name": "fig-pathway-ranking"}, "image": {"alt": "Above, horizontal bars of mean absolute attribution, one per dimension. Below, a dot for each other list by the number of leading dimensions in common."}} tags=["in-short", "hide-input"]
+size = {"figsize": (6.2, 0.28 * top + 2.6), "height_ratios": (2, 1)}
+figure, (ax, side) = plt.subplots(2, 1, **size)
 bars = ranking.head(top).iloc[::-1]
 colours = np.where(bars["free"], pl.RESISTANT, pl.SENSITIVE)
 ax.barh([pl.short(name, width=30) for name in bars.index], bars["mean absolute"], color=colours)

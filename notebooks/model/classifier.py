@@ -157,7 +157,7 @@ groups = {name: groups[name] for name in ("training lines", "held-out lines", "c
 scored = {name: model.score_cells(data) for name, (data, _) in groups.items()}
 
 # %% mystnb={"figure": {"caption": "Scores of the edition's model for lines of training, for lines that left training (from their bulk profile), and for cells of these lines, by measured response. Each histogram is scaled to its own area.", "name": "fig-transfer"}, "image": {"alt": "Panels of histograms of P(sensitive), one per group of profiles, coloured by response."}} tags=["hide-input"]
-figure, axes = plt.subplots(1, len(groups), figsize=(3.2 * len(groups), 2.5), squeeze=False)
+figure, axes = plt.subplots(1, len(groups), figsize=(2.2 * len(groups), 2.3), squeeze=False)
 for ax, (name, (data, column)) in zip(axes[0], groups.items(), strict=True):
     for response, colour in pl.RESPONSE.items():
         chosen = scored[name][pl.response_names(data.obs[column]) == response]

@@ -226,7 +226,7 @@ growth.div(growth.iloc[0]).rename_axis("batch").round(1)
 curves = model.history_.query("stage == 'pretraining'").pivot(
     index=["split", "epoch"], columns="term", values="value"
 )
-figure, axes = plt.subplots(1, 3, figsize=(9, 2.5))
+figure, axes = plt.subplots(1, 3, figsize=(6.6, 2.3))
 for ax, term in zip(axes, ("reconstruction", "sparse", "difference"), strict=True):
     for split, colour in {"train": pl.SENSITIVE, "validation": pl.RESISTANT}.items():
         ax.plot(curves.loc[split, term], color=colour, label=split)
@@ -298,7 +298,7 @@ Markdown(
 )
 
 # %% mystnb={"figure": {"caption": "Share of the variance of held-out rows that each reconstruction explains, with 95 % intervals over lines. Zero is the mean profile.", "name": "fig-explained"}, "image": {"alt": "Two panels, lines and cells, each with a dot and interval for principal components, the dense decoder and the sparse decoder."}} tags=["in-short", "hide-input"]
-figure, axes = plt.subplots(1, 2, figsize=(8, 1.8), sharex=True, sharey=True)
+figure, axes = plt.subplots(1, 2, figsize=(6.2, 1.8), sharex=True, sharey=True)
 for ax, (domain, rows) in zip(axes, levels.groupby("group", sort=False), strict=True):
     ax.hlines(rows["method"], rows["low"], rows["high"], color=pl.SENSITIVE, linewidth=2)
     ax.scatter(rows["value"], rows["method"], s=34, color=pl.SENSITIVE, zorder=3)
