@@ -33,21 +33,17 @@ import numpy as np
 import torch
 from scipy import sparse
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from bulk2sc import clustering, datasets, pp, train
 from bulk2sc.clustering import attention_ae as module
+from bulk2sc.clustering import parts
 from bulk2sc.datasets.simulate import PLANTED_MARKERS
 
 N_CELLS, N_GENES, DEPTH = 4000, 2500, 600  # UMIs over these genes
 ROUNDS, SEEDS, EPOCHS = 3, 5, {"max_epochs": 20, "max_cluster_epochs": 10}
 GROWTH = {n: "landmarks" for n in (4000, 8000, 16000, 32000, 100000)} | {20000: "exact"}
 KEPT = Path(__file__).with_suffix(".json")
-
-
-def plain_attention(query, key, value):
-    query, key, value = (heads.transpose(-1, -2).contiguous() for heads in (query, key, value))
-    weights = torch.softmax(query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5, dim=-1)
-    return (weights @ value).transpose(0, 1).flatten(1)
 
 
 def plain_zinb(counts, factors, decoder, hidden):
@@ -70,11 +66,15 @@ class Plain(module.AttentionAE):
 
     def __init__(self, x, counts, similarity, **settings):
         super().__init__(x, counts, similarity, **settings)
-        self.fuse_1.attend = self.fuse_2.attend = plain_attention
         self.adjacency = self.adjacency.to_dense()
         self.similarity = torch.from_numpy(similarity.toarray())
-        dense, factors = torch.from_numpy(counts.toarray()), module.ZINBReconstruction(counts).factors
+        dense, factors = torch.from_numpy(counts.toarray()), parts.size_factors(counts)
         self.reconstruction = lambda decoder, hidden: plain_zinb(dense, factors, decoder, hidden)
+
+    def forward(self):
+        """Return the codes; the mathematical form of attention holds all weights."""
+        with sdpa_kernel(SDPBackend.MATH):
+            return super().forward()
 
     def graph_loss(self, graph):
         """Return the mean over the n x n matrix."""
@@ -94,8 +94,8 @@ def simulated(seed: int = 0):
 def write_inputs(folder: Path, drawn_to=()) -> None:
     """Write inputs, counts and graph of simulated cells; also drawn again to other numbers of cells."""
     cells = simulated()
-    genes = module._variable_genes(cells, N_GENES)
-    x, counts = module._inputs(cells, genes, None), cells.layers["counts"][:, genes]
+    x, counts = parts.inputs(cells, name="benchmark", n_hvg=N_GENES, hidden=0)
+    x = x.numpy()
     joblib.dump((x, counts, module.cell_similarity(x)), folder / str(N_CELLS))
     for n in drawn_to:
         rows = np.random.default_rng(0).integers(0, N_CELLS, n)
