@@ -13,9 +13,8 @@ Rho and pooling are those that benchmarks/pooling.py kept. Run: python benchmark
 import numpy as np
 import pandas as pd
 
-from bulk2sc import datasets, evaluate, labels, models, pp
+from bulk2sc import datasets, evaluate, exposure, labels, models, pp
 from bulk2sc.book import Study
-from bulk2sc.experiments import exposure
 
 METHODS = {"ridge 1e4": ("ridge", {"alpha": 1e4}), "ridge 2e3": ("ridge", {"alpha": 2e3})}
 METHODS |= {name: (name, {}) for name in ("ridge CV", "signature", "SVM")}

@@ -10,9 +10,9 @@ Run: python benchmarks/panel.py
 import pandas as pd
 import shared
 
-from bulk2sc import compare, models, panel
+from bulk2sc import compare, models
+from bulk2sc import panel as panels
 from bulk2sc.book import Study
-from bulk2sc.experiments import drug_panel
 
 METHODS = ["ridge", *(name for name in models.SIMPLE if name not in ("ridge", "tuned XGBoost"))]
 METHODS += models.NETWORKS
@@ -23,7 +23,7 @@ TREES = {"RF": 100, "GB": 30, "XGBoost": 50}
 def line_scores(bulk, panel, *, drugs, method):
     """Score the lines with one method."""
     settings = NETWORK | ({"n_estimators": TREES[method]} if method in TREES else {})
-    return drug_panel.line_scores(bulk, *panel, drugs, method=method, **settings).assign(seed=0)
+    return panels.line_scores(bulk, *panel, drugs, method=method, **settings).assign(seed=0)
 
 
 def of_edition(edition: str) -> pd.DataFrame:
@@ -46,4 +46,4 @@ def of_edition(edition: str) -> pd.DataFrame:
 if __name__ == "__main__":
     found = pd.concat(map(of_edition, sorted(shared.LIMITS)))
     Study("atlas", panel_hvg=0).keep("panel", found, reads=["panel"])
-    print(found[found["input"] == panel.CELLS].to_string())
+    print(found[found["input"] == panels.CELLS].to_string())

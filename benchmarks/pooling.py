@@ -24,9 +24,9 @@ from anndata import AnnData
 from scipy import sparse
 from sklearn.metrics import roc_auc_score
 
-from bulk2sc import compare, datasets, inference, labels, models, panel, pathways, pp
+from bulk2sc import compare, datasets, exposure, inference, labels, models, pathways, pp
+from bulk2sc import panel as panels
 from bulk2sc.book import Study
-from bulk2sc.experiments import drug_panel, exposure
 from bulk2sc.models.all_drugs import AllDrugs
 
 KS = (5, 10, 15, 30)
@@ -69,7 +69,7 @@ def scores_of(method: str, training: AnnData, samples: AnnData, drugs: list[str]
     """Return scores (n_samples, n_drugs) of a method whose fit does not look at cells."""
     if method in OWN_FITS:
         return -AllDrugs(**OWN_FITS[method]).fit(training, drugs).predict(samples)
-    return drug_panel.score(method, drug_panel.Inputs(training, samples, samples, drugs))
+    return panels.score(method, panels.Inputs(training, samples, samples, drugs))
 
 
 def classes(training: AnnData, auc: pd.DataFrame) -> pd.DataFrame:
@@ -167,14 +167,14 @@ def drug_by_drug(panel, *, method, seed, drugs):
     """Return scores of all arms; what learns from cells is fitted for single and for pooled ones."""
     (training, cells), tables, settings = panel, [], {}
     samples = arms(cells, ks=(K,))
-    parts, score = [samples], drug_panel.drug_by_drug
+    parts = [samples]
     if models.learns_from_cells(method):
         parts = [samples[samples.obs["arm"] == arm].copy() for arm in ("single", f"pooled {K}")]
         mask = pathways.pathway_mask(datasets.gene_sets("go_cc"), training.var_names)
-        settings, score = SMALL | {"mask": mask}, drug_panel.encoder_scores
+        settings = SMALL | {"mask": mask}
     for part in parts:
-        inputs = drug_panel.Inputs(training, part, part, drugs, settings=settings)
-        tables.append(score(inputs, method, seed=seed).assign(**part.obs[["arm", "line"]]))
+        inputs = panels.Inputs(training, part, part, drugs, settings=settings)
+        tables.append(panels.drug_by_drug(inputs, method, seed=seed).assign(**part.obs[["arm", "line"]]))
     return pd.concat(tables)
 
 
@@ -249,7 +249,7 @@ def simulated_subclones(*, of_drug):
     training = pp.train_lines(bulk, cells.uns["held_out"])
     training = training[:, [gene for gene in cells.var_names if gene in training.var_names]].copy()
     training.layers["scaled"] = pp.zscore(training.X)
-    truth = panel.truth(bulk, sorted(set(cells.obs["cell_line"].astype(str))))[[of_drug]]
+    truth = panels.truth(bulk, sorted(set(cells.obs["cell_line"].astype(str))))[[of_drug]]
     return subclones(cells, training, truth)
 
 

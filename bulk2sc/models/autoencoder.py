@@ -216,13 +216,12 @@ class SharedAutoencoder(Model):
         self._pretrain(*self._prepare(bulk, cells))
         return self
 
-    def fit_classifier(self, bulk: AnnData, code: np.ndarray | None = None) -> "SharedAutoencoder":
+    def fit_classifier(self, bulk: AnnData) -> "SharedAutoencoder":
         """Train a new classifier on the fixed shared code of labelled lines (Eq. 12-15).
 
-        The encoder is not changed, so one pretrained model serves any number of drugs. With many, give the
-        `code` that `encode` returns for the lines, so that it is computed once.
+        The encoder is not changed, so one pretrained model serves any number of drugs.
         """
-        code, y = self.encode(bulk) if code is None else code, labels(bulk)
+        code, y = self.encode(bulk), labels(bulk)
         labelled = np.flatnonzero(~np.isnan(y))
         with train.seeded(self.seed):
             classifier = new_classifier(len(self.mask)).to(train.device())
