@@ -23,9 +23,9 @@ from tqdm.auto import tqdm
 
 from bulk2sc import datasets, labels, models, pathways, pp
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.models.all_drugs import AllDrugs, held_out, responses, similarity
+from bulk2sc.models.all_drugs import AllDrugs, held_out, responses
 from bulk2sc.models.base import FOLDS, labelled_lines, scaled
-from bulk2sc.models.regressions import PENALTIES, CorrelationWeights
+from bulk2sc.models.baselines import PENALTIES, CorrelationWeights
 
 CELLS, OWN_BULK = "cells", "own bulk profiles"
 # What boosted trees and forests give up for speed: genes in fewer bins, as "tuned XGBoost", and fewer trees.
@@ -277,7 +277,7 @@ def penalty_sweep(bulk: AnnData, drugs: Sequence[str], *, seed: int = 0) -> pd.D
     """
     auc, genes = responses(bulk, drugs), scaled(bulk).astype(float)
     splits = list(KFold(FOLDS, shuffle=True, random_state=seed).split(genes))
-    kernel = similarity(genes, genes, "linear")
+    kernel = genes @ genes.T
     found = {}
     for penalty in PENALTIES:
         predicted = pd.DataFrame(held_out(kernel, auc.to_numpy(), splits, penalty), auc.index, auc.columns)

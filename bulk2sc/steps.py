@@ -178,7 +178,7 @@ def autoencoder(
     seed: int = 0,
 ):
     """Pretrain the shared autoencoder, without labels."""
-    from bulk2sc.models import SharedAutoencoder
+    from bulk2sc.models.autoencoder import SharedAutoencoder
 
     return SharedAutoencoder(
         mask=mask,

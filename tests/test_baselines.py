@@ -11,8 +11,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.models import METHODS, base, learns_from_cells, load_model, make
-from bulk2sc.models.baselines import BASELINES
-from bulk2sc.models.regressions import PENALTIES, calibrate
+from bulk2sc.models.baselines import BASELINES, PENALTIES, calibrate
 
 CONSTANT = ["mean effect", "all sensitive", "all resistant"]
 LEARNERS = [name for name in METHODS if name not in CONSTANT]

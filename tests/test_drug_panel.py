@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from bulk2sc import labels, models, panel
-from bulk2sc.models.regressions import PENALTIES
+from bulk2sc.models.baselines import PENALTIES
 
 DRUGS = ["a", "b", "c"]
 
@@ -62,7 +62,7 @@ def test_the_sweep_of_ridge_chooses_as_grid_search_does(inputs):
 def test_correlations_of_the_sweep_are_those_of_held_out_lines(inputs):
     from sklearn.model_selection import KFold, cross_val_score
 
-    from bulk2sc.models.regressions import _correlation
+    from bulk2sc.models.baselines import _correlation
 
     folds = KFold(5, shuffle=True, random_state=0).split(inputs.bulk)
     folds = [(fitting[fitting >= 17], left_out[left_out >= 17]) for fitting, left_out in folds]  # b's lines

@@ -5,7 +5,7 @@ import planted
 import pytest
 
 from bulk2sc import explain
-from bulk2sc.models import SharedAutoencoder
+from bulk2sc.models.autoencoder import SharedAutoencoder
 
 
 @pytest.fixture(scope="module")
