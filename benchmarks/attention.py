@@ -28,6 +28,7 @@ from scipy import sparse
 
 from bulk2sc import clustering, datasets, pp, train
 from bulk2sc.clustering import attention_ae as module
+from bulk2sc.clustering import parts
 from bulk2sc.datasets.simulate import PLANTED_MARKERS
 
 N_CELLS, N_GENES, DEPTH = 4000, 2500, 600  # UMIs over these genes
@@ -49,8 +50,7 @@ def simulated(seed: int = 0):
 def write_inputs(folder: Path) -> None:
     """Write inputs, counts and graph of simulated cells, drawn again to each number of cells."""
     cells = simulated()
-    genes = module._variable_genes(cells, N_GENES)
-    x, counts = pp.zscore(cells.X[:, genes]), cells.layers["counts"][:, genes]
+    x, counts = parts.inputs(cells, name="benchmark", n_hvg=N_GENES, hidden=0)
     for n in GROWTH:
         rows = np.random.default_rng(0).integers(0, N_CELLS, n)
         joblib.dump((x[rows], counts[rows], random_graph(n)), folder / str(n))

@@ -14,12 +14,11 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import shared
-from anndata import AnnData
 from scipy.stats import norm
 from sklearn.model_selection import GroupKFold, KFold
 
 from bulk2sc import compare, datasets, panel, pp
-from bulk2sc.models.all_drugs import held_out, line_clusters, similarity, solve
+from bulk2sc.models.all_drugs import held_out, solve
 from bulk2sc.pp import pool
 
 OUT = Path(__file__).with_suffix(".csv")
@@ -29,7 +28,7 @@ POOL = 15
 PENALTIES = (1e3, 2e3, 5e3, 1e4)
 REFERENCE = "ridge: AUC, linear, penalty 10000"
 OWN, TISSUE, RANDOM = ", own bulk profiles", "bulk lines, tissue out", "bulk lines, random"
-KINDS, FEW = ("linear", "rbf"), ("AUC", "AUC and IC50")
+KINDS, FEW = {"linear": lambda a, b: a @ b.T, "rbf": shared.rbf}, ("AUC", "AUC and IC50")
 COLUMNS = ["idea", "setting", "features", "on", "pooled", "rho", "n_drugs"]
 TISSUE_LOSS = 0.01  # more than this a candidate may not lose on bulk lines of unseen tissues
 
@@ -127,7 +126,13 @@ class Kernels(SimpleNamespace):
         self, target: np.ndarray, penalty: float, kernel="linear", rank=None
     ) -> dict[str, np.ndarray]:
         """Return the predictions for the samples, by input."""
-        duals, intercept = solve(self.within[kernel], target, penalty, rank)
+        duals, intercept = solve(self.within[kernel], target, penalty)
+        if rank:  # only so many leading components of the drugs' predictions: what drugs share
+            predicted = self.within[kernel] @ duals
+            centre = predicted.mean(axis=0)
+            onto = np.linalg.svd(predicted - centre, full_matrices=False)[2][:rank]
+            onto = onto.T @ onto
+            duals, intercept = duals @ onto, intercept + centre - centre @ onto
         return {name: K @ duals + intercept for name, K in self.across[kernel].items()}
 
     def all_targets(self, penalty: float, kernel: str = "linear", of=tuple(TARGETS)) -> dict[str, dict]:
@@ -146,11 +151,11 @@ def kernels(data: Data, *, weights=1.0, centre=None, only=None, **samples) -> Ke
     if centre is not None:
         genes = genes - means_of(genes, centre)
         responses = {name: values - means_of(values, centre) for name, values in responses.items()}
-    within = {kind: similarity(genes, genes, kind) for kind in KINDS}
+    within = {kind: compared(genes, genes) for kind, compared in KINDS.items()}
     across: dict = {kind: {} for kind in within}  # of a line: the mean of the kernel over its cells
     for name, values in (data.samples | samples).items():
         for kind in within:
-            table = pd.DataFrame(similarity(values * weights, genes, kind)).groupby(data.lines[name]).mean()
+            table = pd.DataFrame(KINDS[kind](values * weights, genes)).groupby(data.lines[name]).mean()
             across[kind][name] = table.loc[list(data.truth.index)].to_numpy()
     return Kernels(responses=responses, within=within, across=across)
 
@@ -197,7 +202,7 @@ def detected(data: Data) -> np.ndarray:
 
 
 def clusters(data: Data, n: int) -> np.ndarray:
-    return line_clusters(AnnData(layers={"scaled": data.genes.astype("float32")}, shape=data.genes.shape), n)
+    return shared.line_clusters(data.genes.astype("float32"), n)
 
 
 def larger(found: np.ndarray) -> np.ndarray:

@@ -10,9 +10,9 @@ Run: python benchmarks/panel.py
 import pandas as pd
 import shared
 
-from bulk2sc import compare, models, panel
+from bulk2sc import compare, models
+from bulk2sc import panel as panels
 from bulk2sc.book import Study
-from bulk2sc.experiments import drug_panel
 
 METHODS = ["ridge", *(name for name in models.SIMPLE if name not in ("ridge", "tuned XGBoost"))]
 METHODS += models.NETWORKS
@@ -24,7 +24,7 @@ TREES = {"RF": 100, "GB": 30, "XGBoost": 50}
 def line_scores(bulk, panel, *, drugs, method):
     """Score the lines with one method."""
     settings = NETWORK | ({"n_estimators": TREES[method]} if method in TREES else {})
-    return drug_panel.line_scores(bulk, *panel, drugs, method=method, **settings).assign(seed=0)
+    return panels.line_scores(bulk, *panel, drugs, method=method, **settings).assign(seed=0)
 
 
 def of_edition(edition: str) -> pd.DataFrame:
@@ -37,11 +37,11 @@ def of_edition(edition: str) -> pd.DataFrame:
         grid = [{"drugs": list(auc), "method": method} for method in METHODS]
         scores = study.each(line_scores, grid).drop(columns="drugs")
         parts |= {(pool, kind): rows for kind, rows in scores.groupby("input")}
-    single, pooled = parts[0, panel.CELLS], parts[POOLED, panel.CELLS]
+    single, pooled = parts[0, panels.CELLS], parts[POOLED, panels.CELLS]
     both = pd.concat([single, pooled.assign(method=pooled["method"] + AVERAGED)])
-    against = {panel.CELLS: METHODS[0], panel.OWN_BULK: METHODS[0]}
+    against = {panels.CELLS: METHODS[0], panels.OWN_BULK: METHODS[0]}
     against["pooled cells"] = [(method + AVERAGED, method) for method in METHODS]
-    rows = {panel.CELLS: single, panel.OWN_BULK: parts[0, panel.OWN_BULK], "pooled cells": both}
+    rows = {panels.CELLS: single, panels.OWN_BULK: parts[0, panels.OWN_BULK], "pooled cells": both}
     found = {kind: judged(rows[kind], auc, against[kind]) for kind in rows}
     table = pd.concat(found, names=["input"]).reset_index("input")
     about = {"edition": edition, "lines": len(auc), "drugs": auc.shape[1]}
@@ -63,4 +63,4 @@ def judged(scores: pd.DataFrame, auc: pd.DataFrame, reference) -> pd.DataFrame:
 if __name__ == "__main__":
     found = pd.concat(map(of_edition, sorted(shared.LIMITS)))
     Study("atlas", panel_hvg=0).keep("panel", found, reads=["panel"])
-    print(found[found["input"] != panel.OWN_BULK].to_string())
+    print(found[found["input"] != panels.OWN_BULK].to_string())

@@ -24,16 +24,16 @@ from anndata import AnnData
 from scipy import sparse
 from sklearn.metrics import roc_auc_score
 
-from bulk2sc import compare, datasets, evaluate, inference, labels, models, panel, pathways, pp
+from bulk2sc import compare, datasets, evaluate, exposure, inference, labels, models, pathways, pp
+from bulk2sc import panel as panels
 from bulk2sc.book import Study
-from bulk2sc.experiments import drug_panel, exposure
-from bulk2sc.models.all_drugs import AllDrugs
+from bulk2sc.models.all_drugs import AllDrugs, responses, solve
+from bulk2sc.models.base import scaled
 
 KS = (5, 10, 15, 30)
 K = 15  # of arms that have one k
 RULE = ("ridge 1e4", 0.01)
 OWN_FITS = {"ridge 1e4": {"penalty": 1e4}, "ridge 2e3": {"penalty": 2e3}}
-OWN_FITS |= {"RBF kernel 1e4": {"penalty": 1e4, "kernel": "rbf"}}
 FAST = ("ridge 1e4", "ridge 2e3", "ridge CV", "RBF kernel 1e4", "signature", "SVM")
 IN_TAIL = {"atlas": 4, "mixology": 2}  # lines of each tail that a drug needs for an AUROC over cells
 METHODS = ("ridge", "ridge CV", "signature", "LR", "SVM", "DT", "RF", "GB", "XGBoost")
@@ -71,7 +71,11 @@ def scores_of(method: str, training: AnnData, samples: AnnData, drugs: list[str]
     """Return scores (n_samples, n_drugs) of a method whose fit does not look at cells."""
     if method in OWN_FITS:
         return -AllDrugs(**OWN_FITS[method]).fit(training, drugs).predict(samples)
-    return drug_panel.score(method, drug_panel.Inputs(training, samples, samples, drugs))
+    if method == "RBF kernel 1e4":
+        lines, rows = (scaled(data).astype(float) for data in (training, samples))
+        duals, intercept = solve(shared.rbf(lines, lines), responses(training, drugs).to_numpy(), 1e4)
+        return -pd.DataFrame(shared.rbf(rows, lines) @ duals + intercept, samples.obs_names, drugs)
+    return panels.score(method, panels.Inputs(training, samples, samples, drugs))
 
 
 def classes(training: AnnData, auc: pd.DataFrame) -> pd.DataFrame:
@@ -169,19 +173,16 @@ def drug_by_drug(panel, *, method, seed, drugs):
     """Return scores of all arms; what learns from cells is fitted for single and for pooled ones."""
     (training, cells), tables, settings = panel, [], {}
     samples = arms(cells, ks=(K,))
-    parts, score = [samples], drug_panel.drug_by_drug
+    parts = [samples]
     method, _, joint = method.partition(", ")
     if models.learns_from_cells(method):
         parts = [samples[samples.obs["arm"] == arm].copy() for arm in ("single", f"pooled {K}")]
         mask = pathways.pathway_mask(datasets.gene_sets("go_cc"), training.var_names)
         settings = SMALL | {"mask": mask}
-        if joint:
-            settings["schedule"] = joint
-        else:
-            score = drug_panel.encoder_scores
+        settings |= {"schedule": joint} if joint else {}
     for part in parts:
-        inputs = drug_panel.Inputs(training, part, part, drugs, settings=settings)
-        tables.append(score(inputs, method, seed=seed).assign(**part.obs[["arm", "line"]]))
+        inputs = panels.Inputs(training, part, part, drugs, settings=settings)
+        tables.append(panels.drug_by_drug(inputs, method, seed=seed).assign(**part.obs[["arm", "line"]]))
     return pd.concat(tables)
 
 
@@ -256,7 +257,7 @@ def simulated_subclones(*, of_drug):
     training = pp.train_lines(bulk, cells.uns["held_out"])
     training = training[:, [gene for gene in cells.var_names if gene in training.var_names]].copy()
     training.layers["scaled"] = pp.zscore(training.X)
-    truth = panel.truth(bulk, sorted(set(cells.obs["cell_line"].astype(str))))[[of_drug]]
+    truth = panels.truth(bulk, sorted(set(cells.obs["cell_line"].astype(str))))[[of_drug]]
     return subclones(cells, training, truth)
 
 

@@ -7,10 +7,11 @@ Run: python benchmarks/predictability.py (a minute)
 from pathlib import Path
 
 import pandas as pd
+import shared
 from sklearn.model_selection import GroupKFold, KFold
 
 from bulk2sc import datasets, pp
-from bulk2sc.models.all_drugs import AllDrugs, line_clusters, responses
+from bulk2sc.models.all_drugs import AllDrugs, responses
 
 OUT = Path(__file__).parents[1] / "data" / "predictability.csv"
 
@@ -19,7 +20,7 @@ def predictability(model: AllDrugs) -> pd.DataFrame:
     """Correlate predictions of lines left out with their AUC: a row a drug."""
     bulk = datasets.load_bulk("gdsc2")
     bulk.layers["scaled"] = pp.zscore(bulk.X)
-    auc, clusters = responses(bulk), line_clusters(bulk)
+    auc, clusters = responses(bulk), shared.line_clusters(bulk.layers["scaled"])
     table = pd.DataFrame({"n_lines": auc.notna().sum(), "sd_auc": auc.std()})
     splitters = {"random": KFold(5, shuffle=True, random_state=0), "tissue_out": GroupKFold(5)}
     for name, splitter in splitters.items():

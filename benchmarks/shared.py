@@ -1,7 +1,11 @@
 """What several scripts share: the drugs that a panel of real cells judges."""
 
+import numpy as np
 import pandas as pd
 from anndata import AnnData
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.metrics.pairwise import euclidean_distances
 
 from bulk2sc import datasets, panel, pp
 
@@ -22,3 +26,15 @@ def real_cells(key: str) -> tuple[AnnData, AnnData, AnnData, pd.DataFrame]:
     cells = pp.hold_out_own_lines(datasets.load_cells(key, bulk=bulk, drug=""), bulk)
     auc = answers(key, bulk, {*cells.uns["held_out"]} - {IMPOSTOR})
     return bulk, pp.train_lines(bulk, cells.uns["held_out"]), cells, auc
+
+
+def rbf(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Compare rows by ``n exp(-|x - y|^2 / 2n)`` of n genes: the linear one where they are alike."""
+    n_genes = a.shape[1]
+    return n_genes * np.exp(-euclidean_distances(a, b, squared=True) / (2 * n_genes))
+
+
+def line_clusters(genes: np.ndarray, n_clusters: int = 24) -> np.ndarray:
+    """Group lines (n_lines, n_genes) of like expression: stand-ins for tissues, which are not named."""
+    components = PCA(30, random_state=0).fit_transform(genes)
+    return KMeans(n_clusters, n_init=10, random_state=0).fit_predict(components)

@@ -34,8 +34,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
 from bulk2sc import train
-from bulk2sc.models import SharedAutoencoder
-from bulk2sc.models.autoencoder import WEIGHTS, Autoencoder
+from bulk2sc.models.autoencoder import WEIGHTS, Autoencoder, SharedAutoencoder
 
 N_BULK, N_GENES, N_PATHWAYS = 900, 2500, 500
 FEATURES = ("cpu_name", "avx2", "avx512_f", "avx512_bf16", "amx_bf16")  # of a processor, that matter here

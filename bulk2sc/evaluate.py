@@ -1,4 +1,4 @@
-"""Judge scores against answers: metrics, what lines can show, and cross-validation on bulk.
+"""Judge scores against answers: metrics, what lines can show, and lines left out of the bulk.
 
 Methods never see the answers of the cells; here they meet the scores. Scores are probabilities of being
 sensitive, answers are 1 (sensitive), 0 (resistant) or NaN (not judged).
@@ -10,7 +10,7 @@ from math import comb
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from sklearn.model_selection import KFold, RepeatedKFold
+from sklearn.model_selection import KFold
 
 from bulk2sc import labels, models, pp
 from bulk2sc.errors import Bulk2scError
@@ -108,23 +108,16 @@ def metrics(answer: np.ndarray, score: np.ndarray) -> dict[str, float]:
     Bulk2scError
         If no cell has an answer, or a score is not a number between 0 and 1.
     """
-    answer, score = _judged(answer, score)
-    values = {name: float(v[0]) for name, v in weighted_metrics(answer, score, np.ones(len(answer))).items()}
-    rate = values["positive_rate"]
-    return values | {"degenerate": float(rate < DEGENERATE or rate > 1 - DEGENERATE), "n_cells": len(answer)}
-
-
-def _judged(answer: np.ndarray, *scores: np.ndarray) -> tuple[np.ndarray, ...]:
-    answer = np.asarray(answer, float)
+    answer, score = np.asarray(answer, float), np.asarray(score, float)
     known = ~np.isnan(answer)
     if not known.any():
         raise Bulk2scError("metrics: no cell has a known response; scores can be written but not judged")
-    for score in scores:
-        if not np.all((np.asarray(score) >= 0) & (np.asarray(score) <= 1)):
-            raise Bulk2scError(
-                "metrics: scores must be probabilities between 0 and 1; found other values or NaN"
-            )
-    return answer[known], *(np.asarray(score, float)[known] for score in scores)
+    if not np.all((score >= 0) & (score <= 1)):
+        raise Bulk2scError("metrics: scores must be probabilities between 0 and 1; found other values or NaN")
+    answer, score = answer[known], score[known]
+    values = {name: float(v[0]) for name, v in weighted_metrics(answer, score, np.ones(len(answer))).items()}
+    rate = values["positive_rate"]
+    return values | {"degenerate": float(rate < DEGENERATE or rate > 1 - DEGENERATE), "n_cells": len(answer)}
 
 
 def evidence(answer: np.ndarray, groups: Iterable[str]) -> Evidence:
@@ -194,61 +187,6 @@ def scored(model: models.Model, domains: Mapping[str, AnnData]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def cross_validate(
-    make: Callable[[int], models.Model],
-    bulk: AnnData,
-    cells: AnnData,
-    *,
-    k: float = 0.3,
-    folds: int = 5,
-    repeats: int = 1,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Judge a method on bulk lines it has not seen; the only ground on which settings are chosen.
-
-    Tail thresholds and the scaling of genes come from the training folds alone.
-
-    Parameters
-    ----------
-    make
-        Function of the seed that returns an unfitted model.
-    bulk, cells
-        The pair made by `pp.pair`, with `bulk.obs["auc"]`; tails are cut from the measure that
-        `labels.label_bulk` noted. The cells take part as unlabelled input only.
-    k
-        Fraction of lines in each tail, 0 < k < 0.5.
-    folds, repeats, seed
-        Repeated K-fold over the lines with a measured AUC; lines without one stay in training.
-
-    Returns
-    -------
-    DataFrame
-        One row a fold: fold, the metrics of `metrics` on the held-out lines in the tails, and `pearson`, the
-        correlation of the score with -AUC over all held-out lines.
-
-    Raises
-    ------
-    Bulk2scError
-        If there are fewer than two folds, or more than lines with a measured AUC.
-    """
-    measured = np.flatnonzero(labels.ranked_response(bulk).notna())
-    if not 2 <= folds <= len(measured):
-        raise Bulk2scError(f"cross-validation: folds is {folds}; give 2 to {len(measured)}, the lines tested")
-    splits = RepeatedKFold(n_splits=folds, n_repeats=repeats, random_state=seed).split(measured)
-    rows = []
-    for fold, (_, held_out) in enumerate(splits):
-        train, test = _refit_fold(bulk, measured[held_out], k)
-        score = make(seed + fold).fit(train, cells).score_cells(test)
-        rows.append({"fold": fold, **of_lines(test.obs["response"], test.obs["auc"], score)})
-    return pd.DataFrame(rows)
-
-
-def of_lines(answer: np.ndarray, auc: np.ndarray, score: np.ndarray) -> dict[str, float]:
-    """Judge the scores of held-out lines (n,): `metrics`, and ``pearson``, the correlation with -AUC."""
-    pearson = np.corrcoef(score, -np.asarray(auc))[0, 1] if np.ptp(score) > 0 else np.nan
-    return {**metrics(answer, score), "pearson": pearson}
-
-
 def leave_out_fold(bulk: AnnData, *, k: float, seed: int, folds: int = 5) -> tuple[AnnData, AnnData]:
     """Return the lines to train on and those left out, fold ``seed % folds`` of the measured lines.
 
@@ -264,12 +202,7 @@ def leave_out_fold(bulk: AnnData, *, k: float, seed: int, folds: int = 5) -> tup
     """
     measured, (turn, fold) = np.flatnonzero(labels.ranked_response(bulk).notna()), divmod(seed, folds)
     splits = list(KFold(folds, shuffle=True, random_state=turn).split(measured))
-    return _refit_fold(bulk, measured[splits[fold][1]], k)
-
-
-def _refit_fold(bulk: AnnData, held_out: np.ndarray, k: float) -> tuple[AnnData, AnnData]:
-    """Split bulk lines, then label and scale both parts by the training part alone."""
-    is_test = np.isin(np.arange(bulk.n_obs), held_out)
+    is_test = np.isin(np.arange(bulk.n_obs), measured[splits[fold][1]])
     train, test = bulk[~is_test].copy(), bulk[is_test].copy()
     low, high = labels.tails(labels.ranked_response(train), k)
     for part in (train, test):

@@ -8,7 +8,7 @@ import torch
 from anndata import AnnData
 from captum.attr import IntegratedGradients
 
-from bulk2sc.models import SharedAutoencoder
+from bulk2sc.models.autoencoder import SharedAutoencoder
 
 
 @dataclass

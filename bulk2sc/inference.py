@@ -71,10 +71,7 @@ class Evidence(NamedTuple):
         return self.floor >= 0.05 or min(self.sizes, default=MIN_LINES) < MIN_LINES
 
 
-MANY_LINES = Evidence()  # as much as one likes
-
-
-def bootstrap_interval(draws: np.ndarray, known: Evidence = MANY_LINES) -> tuple[float, float]:
+def bootstrap_interval(draws: np.ndarray, known: Evidence) -> tuple[float, float]:
     """Return the 95 % interval of a value from its bootstrap draws of whole lines.
 
     Percentiles of few lines are too narrow. They are moved outwards, to where a t interval would end if draws
@@ -86,22 +83,16 @@ def bootstrap_interval(draws: np.ndarray, known: Evidence = MANY_LINES) -> tuple
     draws
         Array (n_draws,).
     known
-        What the lines can show; by default as much as one likes: the 2.5 and 97.5 % points.
+        What the lines can show; as much as one likes gives the 2.5 and 97.5 % points.
 
     Returns
     -------
     tuple
         low, high; NaN where the lines show too little, or more than one draw in twenty is not defined.
     """
-    draws = _defined(draws, known)
-    if not len(draws):
-        return np.nan, np.nan
-    tail = stats.norm.sf(known.widened(stats.norm.isf(0.025)))
-    return tuple(np.quantile(draws, [tail, 1 - tail]))
-
-
-def _defined(draws: np.ndarray, known: Evidence) -> np.ndarray:
-    """Return the draws that are defined; none where the lines, or the draws, say too little."""
     draws = np.asarray(draws, float)
     defined = draws[~np.isnan(draws)]
-    return defined if not known.too_little and len(defined) >= DEFINED * len(draws) else defined[:0]
+    if known.too_little or len(defined) < DEFINED * len(draws):
+        return np.nan, np.nan
+    tail = stats.norm.sf(known.widened(stats.norm.isf(0.025)))
+    return tuple(np.quantile(defined, [tail, 1 - tail]))

@@ -178,7 +178,7 @@ def autoencoder(
     seed: int = 0,
 ):
     """Pretrain the shared autoencoder, without labels."""
-    from bulk2sc.models import SharedAutoencoder
+    from bulk2sc.models.autoencoder import SharedAutoencoder
 
     return SharedAutoencoder(
         mask=mask,
@@ -210,11 +210,40 @@ def attributions(model, pair, *, n_steps: int = 64):
     return found.values.assign(logit=found.logit, completeness=found.completeness).rename_axis("cell")
 
 
-def scores(pair, *, method: str = "ridge CV", seed: int = 0):
-    """Score the cells with one method that learns from lines alone; a table of every cell."""
+def scores(
+    pair,
+    mask,
+    *,
+    method: str = "ridge CV",
+    hidden: int = 512,
+    dropout: float = 0.1,
+    batch_norm: bool = False,
+    weights: str = "text",
+    sparse_relu: bool = False,
+    schedule: str = "pretrain-then-classify",
+    lr: float = 1e-3,
+    batch_size: int = 256,
+    max_epochs: int = 300,
+    patience: int = 20,
+    seed: int = 0,
+):
+    """Fit one method, which takes of the mask and the settings what it has, and score every cell."""
     from bulk2sc import evaluate, models
 
-    return evaluate.score_methods(*pair, methods=models.makers([method]), seeds=[seed])
+    network = dict(
+        mask=mask,
+        hidden=hidden,
+        dropout=dropout,
+        batch_norm=batch_norm,
+        weights=weights,
+        sparse_relu=sparse_relu,
+        schedule=schedule,
+        lr=lr,
+        batch_size=batch_size,
+        max_epochs=max_epochs,
+        patience=patience,
+    )
+    return evaluate.score_methods(*pair, methods=models.makers([method], **network), seeds=[seed])
 
 
 def panel(bulk, cells, *, panel_hvg: int = 0, pool: int = 0):

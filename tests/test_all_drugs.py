@@ -1,16 +1,14 @@
 """All drugs at once: each is fitted exactly as scikit-learn fits it alone; panels of real cells, by drug."""
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 import planted
 import pytest
-from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GroupKFold, KFold
+from sklearn.model_selection import KFold
 
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.models.all_drugs import AllDrugs, line_clusters, similarity
+from bulk2sc.models.all_drugs import AllDrugs
 
 
 @pytest.mark.parametrize("drug", range(4))
@@ -26,22 +24,6 @@ def test_each_drug_is_scikit_learns_ridge_on_its_tested_lines(drug):
     np.testing.assert_allclose(some.predict(cells)["abcd"[drug]], alone.predict(cells.X), atol=1e-6)
 
 
-def test_with_a_kernel_it_is_scikit_learns_kernel_ridge():
-    """Which has no intercept, so it is given responses without it."""
-    bulk, cells = planted.tested_lines(), planted.tested_lines(30, seed=2)
-    tested = ~np.isnan(bulk.obsm["auc"][:, 0])
-    X, auc = bulk.X[tested].astype(float), bulk.obsm["auc"][tested, 0]
-    model = AllDrugs(penalty=2.0, kernel="rbf").fit(bulk)
-    intercept = model.arrays_["intercept"][0]
-    alone = KernelRidge(alpha=2.0 / 25, kernel="rbf", gamma=1 / 50).fit(X, auc - intercept)
-    np.testing.assert_allclose(model.predict(cells)["a"] - intercept, alone.predict(cells.X), atol=1e-6)
-    assert model.arrays_["duals"].sum() == pytest.approx(0, abs=1e-10)
-    near = 1e-3 * X[:5]  # alike: the linear kernel but for what an intercept takes up
-    n = X.shape[1]
-    expected = n + near @ near.T - (near**2).sum(1)[:, None] / 2 - (near**2).sum(1) / 2
-    np.testing.assert_allclose(similarity(near, near, "rbf"), expected, atol=1e-8)
-
-
 def test_cross_validation_leaves_lines_out_of_every_fit():
     bulk = planted.tested_lines()
     model, splits = AllDrugs(penalty=5.0), list(KFold(4, shuffle=True, random_state=3).split(bulk))
@@ -52,10 +34,9 @@ def test_cross_validation_leaves_lines_out_of_every_fit():
     assert (found.corrwith(pd.DataFrame(bulk.obsm["auc"], found.index, found.columns)) > 0.5).all()
 
 
-@pytest.mark.parametrize("kernel", ["linear", "rbf"])
-def test_saved_and_read_it_predicts_the_same(kernel, tmp_path):
+def test_saved_and_read_it_predicts_the_same(tmp_path):
     bulk, cells = planted.tested_lines(), planted.tested_lines(30, seed=2)
-    model = AllDrugs(penalty=5.0, kernel=kernel).fit(bulk)
+    model = AllDrugs(penalty=5.0).fit(bulk)
     model.save(tmp_path / "model")
     again = AllDrugs.load(tmp_path / "model")
     pd.testing.assert_frame_equal(again.predict(cells), model.predict(cells), atol=1e-6)
@@ -81,19 +62,6 @@ def test_of_two_measures_the_mean_of_both_regressions_is_predicted():
     np.testing.assert_allclose(found["a"], np.mean(fits, axis=0), atol=1e-6)
 
 
-def test_lines_of_a_tissue_are_left_out_together():
-    """Three planted tissues are found, and none is on both sides of a fold."""
-    rng = np.random.default_rng(0)
-    tissue = np.repeat([0, 1, 2], 40)
-    centres = 3 * rng.normal(size=(3, 50))
-    bulk = ad.AnnData(np.zeros((120, 50)))
-    bulk.layers["scaled"] = (centres[tissue] + rng.normal(size=(120, 50))).astype("float32")
-    found = line_clusters(bulk, 3)
-    assert len(set(zip(tissue, found, strict=True))) == 3
-    for fitting, left_out in GroupKFold(3).split(bulk.X, groups=found):
-        assert not set(tissue[fitting]) & set(tissue[left_out])
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -110,5 +78,3 @@ def test_what_is_missing_is_named(change, message):
     change(bulk)
     with pytest.raises(Bulk2scError, match=message):
         AllDrugs().fit(bulk)
-    with pytest.raises(Bulk2scError, match="neither linear nor rbf"):
-        AllDrugs(kernel="cubic").fit(planted.tested_lines())

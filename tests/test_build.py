@@ -197,7 +197,7 @@ def test_a_chapter_hangs_on_what_it_reads_and_on_modules_it_imports(root):
     [
         ('study.read("mask")', {("mask", True)}),
         ('study.read("pair", drug=drug)', {("pair", False)}),
-        ('study.each("scores", {"method": ["LR"]})', {("scores", False), ("pair", True)}),
+        ('study.each("scores", {"method": ["LR"]})', {("scores", False), ("pair", True), ("mask", True)}),
         ("def f(pair, mask, *, seed): pass\nstudy.each(f, {'seed': [1]})", {("pair", True), ("mask", True)}),
         ("def f(pair, *, seed): pass\nstudy.each(f, {'seed': [1], 'drug': []})", {("pair", False)}),
         ("def f(pair, *, seed): pass\nstudy.each(f, points)", {("pair", False)}),

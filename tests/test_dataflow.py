@@ -12,7 +12,7 @@ PACKAGE = Path(bulk2sc.__file__).parent
 ORDER = [
     *({module} for module in ("errors", "settings", "inference", "datasets", "pp", "labels")),
     *({module} for module in ("pathways", "train", "clustering", "models", "evaluate", "compare", "panel")),
-    *({module} for module in ("explain", "latent", "experiments")),
+    *({module} for module in ("explain", "latent", "exposure")),
     {"drugs", "published"},
     {"say"},
     {"pl"},

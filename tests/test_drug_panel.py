@@ -7,8 +7,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from bulk2sc import labels, models, panel
-from bulk2sc.experiments import drug_panel
-from bulk2sc.models.regressions import PENALTIES
+from bulk2sc.models.baselines import PENALTIES
 
 DRUGS = ["a", "b", "c"]
 
@@ -37,7 +36,7 @@ def inputs():
     samples = panel.samples(cells, domain(3, "P", 3))
     mask = pd.DataFrame(1.0, index=[f"P{i}" for i in range(6)], columns=bulk.var_names)
     network = {"mask": mask, "hidden": 16, "max_epochs": 15, "dropout": 0.0}
-    return drug_panel.Inputs(bulk, cells, samples, DRUGS, settings=network)
+    return panel.Inputs(bulk, cells, samples, DRUGS, settings=network)
 
 
 def plain(inputs, method, drug, **settings):
@@ -47,8 +46,8 @@ def plain(inputs, method, drug, **settings):
 
 
 def test_the_sweep_of_ridge_chooses_as_grid_search_does(inputs):
-    sweep = drug_panel.penalty_sweep(inputs.bulk, DRUGS, seed=4)
-    found = drug_panel.score("ridge CV", inputs, seed=4)
+    sweep = panel.penalty_sweep(inputs.bulk, DRUGS, seed=4)
+    found = panel.score("ridge CV", inputs, seed=4)
     for drug in DRUGS:
         score, model = plain(inputs, "ridge CV", drug, seed=4)
         assert sweep.loc[drug].idxmax() == model.alpha_
@@ -63,7 +62,7 @@ def test_the_sweep_of_ridge_chooses_as_grid_search_does(inputs):
 def test_correlations_of_the_sweep_are_those_of_held_out_lines(inputs):
     from sklearn.model_selection import KFold, cross_val_score
 
-    from bulk2sc.models.regressions import _correlation
+    from bulk2sc.models.baselines import _correlation
 
     folds = KFold(5, shuffle=True, random_state=0).split(inputs.bulk)
     folds = [(fitting[fitting >= 17], left_out[left_out >= 17]) for fitting, left_out in folds]  # b's lines
@@ -71,12 +70,12 @@ def test_correlations_of_the_sweep_are_those_of_held_out_lines(inputs):
     expected = [
         cross_val_score(Ridge(alpha=a), *data, scoring=_correlation, cv=folds).mean() for a in PENALTIES
     ]
-    sweep = drug_panel.penalty_sweep(inputs.bulk, ["c", "b"])
+    sweep = panel.penalty_sweep(inputs.bulk, ["c", "b"])
     np.testing.assert_allclose(sweep.loc["b"], expected, atol=1e-6)
 
 
 def test_signature_weights_are_correlations(inputs):
-    weights = drug_panel.signature_weights(inputs.bulk, DRUGS)
+    weights = panel.signature_weights(inputs.bulk, DRUGS)
     genes, auc = inputs.bulk.to_df(layer="scaled"), labels.response_of(inputs.bulk, "b").to_numpy()
     expected = [np.corrcoef(genes.iloc[17:, j], auc[17:])[0, 1] for j in range(5)]
     np.testing.assert_allclose(weights["b"].iloc[:5], expected, atol=1e-5)
@@ -84,7 +83,7 @@ def test_signature_weights_are_correlations(inputs):
 
 @pytest.mark.parametrize("method", ["shared AE", "base AE"])
 def test_one_encoder_has_the_classifiers_of_one_drug_at_a_time(inputs, method):
-    scored = drug_panel.score(method, inputs, seed=1)
+    scored = panel.score(method, inputs, seed=1)
     model = models.make(method, **inputs.settings, seed=1).pretrain(inputs.bulk, inputs.cells)
     for drug in DRUGS:
         alone = model.fit_classifier(inputs.labelled(drug)).score_cells(inputs.samples)

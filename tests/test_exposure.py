@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bulk2sc import datasets, labels
-from bulk2sc.experiments import exposure
+from bulk2sc import datasets, exposure, labels
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from sklearn.metrics import roc_auc_score
 
 from bulk2sc import book, evaluate, models, panel
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.experiments import drug_panel
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "book" / "how-to" / "your-own-method.md"
@@ -42,7 +41,7 @@ def test_the_example_of_the_page_is_a_row_of_the_comparison_and_of_the_panel(dat
     mine = table[(table["method"] == name) & (table["seed"] == 1)]
     assert roc_auc_score(cells.obs["truth"], mine["score"]) > 0.9
     samples = panel.samples(cells, bulk[:3].copy())
-    scored = drug_panel.score(name, drug_panel.Inputs(bulk, cells, samples, ["a"]))
+    scored = panel.score(name, panel.Inputs(bulk, cells, samples, ["a"]))
     assert set(panel.line_means(scored, samples)["line"]) >= {"X", "Y"}
     row = models.described([name]).loc[name]
     assert row["what it is"].startswith("A cell is sensitive where") and models.takes(name, "seed")

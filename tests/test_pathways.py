@@ -51,11 +51,3 @@ def test_random_mask_keeps_sizes_and_free_rows_only():
     assert overlap.sum() < 2 * (sizes**2 / len(genes)).sum()
     pd.testing.assert_frame_equal(control, pathways.random_mask(mask, seed=1))
     assert not control.equals(pathways.random_mask(mask, seed=2))
-
-
-def test_hallmark_sets_come_through_whole():
-    sets = gene_sets("hallmark")
-    genes = sorted({gene for genes in sets.values() for gene in genes})
-    mask = pathways.pathway_mask(sets, genes)
-    assert mask.shape == (55, len(genes))
-    assert mask.loc["HALLMARK_APOPTOSIS"].sum() == len(set(sets["HALLMARK_APOPTOSIS"]))

@@ -51,9 +51,13 @@ def test_verdicts_come_in_order_whatever_the_order_of_the_rows():
     assert [word for word in found.split() if word in "HLEUT"] == list("HLEUT")
 
 
-def test_methods_with_one_verdict_share_a_sentence():
+def test_methods_with_one_verdict_share_a_sentence_and_groups_can_be_named():
     found = table(("a", 0.3, 0.1, 0.5), ("b", 0.2, 0.1, 0.3), ("c", 0.25, 0.05, 0.4))
     assert say.effects(found, **WORDINGS) == "H a, b and c are 0.20 to 0.30."
+    grouped = found.assign(group=["x", "y", "x"])
+    assert (
+        say.effects(grouped, **WORDINGS | {"higher": "{n} {n:wins|win} for {group}"}) == "3 win for x and y"
+    )
     pair = table(("a", 0.301, 0.1, 0.5), ("b", 0.299, 0.1, 0.3))
     assert say.effects(pair, **WORDINGS) == "H a and b are 0.30."
 
@@ -62,13 +66,6 @@ def test_an_empty_wording_says_nothing_and_an_unknown_place_is_named():
     assert say.effects(table(ROWS["not clear"]), **WORDINGS | {"unclear": ""}) == ""
     with pytest.raises(Bulk2scError, match="say: 'effect' in"):
         say.effects(table(ROWS["higher"]), **WORDINGS | {"higher": "{effect}"})
-
-
-def test_groups_can_be_named():
-    found = table(ROWS["higher"], ROWS["higher"]).assign(group=["Cisplatin", "Lapatinib"])
-    assert say.effects(found, **WORDINGS | {"higher": "{methods} {n:wins|win} for {group}"}) == (
-        "a wins for Cisplatin and Lapatinib"
-    )
 
 
 def test_numbers_lists_and_shares():

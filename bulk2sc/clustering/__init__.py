@@ -1,17 +1,17 @@
 """Group cells by expression, and measure what the groups are worth.
 
-The networks (`attention_ae`, `deep_cluster`, `graph_ae`) and `compare`, which runs them, are imported by the
-names of their modules: they need torch.
+The networks (`attention_ae`, `deep`) and `compare`, which runs them, are imported by the names of their
+modules: they need torch.
 """
 
-from bulk2sc.clustering.communities import (
+from bulk2sc.clustering.classic import (
+    agreement,
+    by_sample,
     communities,
-    community_labels,
-    group,
     kmeans,
     leiden,
     neighbours,
-    principal_components,
+    permute_genes,
+    silhouette,
     umap,
 )
-from bulk2sc.clustering.measures import agreement, permute_genes, silhouette

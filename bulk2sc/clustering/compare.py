@@ -8,10 +8,8 @@ import pandas as pd
 from anndata import AnnData
 
 from bulk2sc.clustering.attention_ae import attention_ae
-from bulk2sc.clustering.communities import communities, kmeans, principal_components
-from bulk2sc.clustering.deep_cluster import deep_cluster
-from bulk2sc.clustering.graph_ae import graph_ae
-from bulk2sc.clustering.measures import agreement, silhouette
+from bulk2sc.clustering.classic import agreement, communities, kmeans, principal_components, silhouette
+from bulk2sc.clustering.deep import deep_cluster, graph_ae
 
 # What may be known of a cell, by column of obs.
 KNOWN = {

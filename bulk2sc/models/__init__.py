@@ -10,9 +10,8 @@ from anndata import AnnData
 
 from bulk2sc.errors import Bulk2scError, did_you_mean
 from bulk2sc.models.base import Model, read_about
-from bulk2sc.models.baselines import BASELINES
+from bulk2sc.models.baselines import BASELINES, Ridge, RidgeCV, Signature
 from bulk2sc.models.own import own_method
-from bulk2sc.models.regressions import Ridge, RidgeCV, Signature
 
 NETWORKS = (
     "shared AE",
@@ -52,12 +51,6 @@ class _Methods(Mapping):
 
 METHODS = _Methods()
 ALIASES = {"share AE + pathways": NETWORKS[0]}  # the full model, as Table 3 names it
-
-
-def __getattr__(name: str) -> type[Model]:
-    if name != "SharedAutoencoder":
-        raise AttributeError(f"module {__name__} has no attribute {name}")
-    return networks()["shared AE"]
 
 
 def make(name: str, **settings) -> Model:

@@ -6,7 +6,8 @@ adversary *and* go on reconstructing.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import chain
 
 import pandas as pd
 import torch
@@ -52,20 +53,6 @@ def critic_loss(critic: nn.Module, bulk: Tensor, cells: Tensor) -> dict[str, Ten
     return {"critic": total, "distance": distance, "gradient penalty": penalty}
 
 
-class ReverseGradient(torch.autograd.Function):
-    """Pass values on as they are, and gradients with their sign changed (Ganin et al. 2016)."""
-
-    @staticmethod
-    def forward(ctx, z: Tensor) -> Tensor:
-        """Return `z`."""
-        return z.view_as(z)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        """Return minus `gradient`."""
-        return -gradient
-
-
 def against_critic(task: Task, n_latent: int, lr: float) -> Callable[[Pair], dict[str, Tensor]]:
     """Return one round of the WGAN with gradient penalty of CODE-AE-ADV: 5 critic steps, an encoder step.
 
@@ -75,7 +62,8 @@ def against_critic(task: Task, n_latent: int, lr: float) -> Callable[[Pair], dic
     critic = new_critic(n_latent).to(task.x.device)
     of_critic = torch.optim.RMSprop(critic.parameters(), lr=lr)
     of_encoder = torch.optim.RMSprop(task.module.parameters(), lr=lr)
-    others, loss, codes_of = endless(task.batches), *fast_parts(task)
+    others = chain.from_iterable(iter(task.batches, None))  # the batches of epoch after epoch
+    loss, codes_of = fast_parts(task)
 
     def wgan_gp_step(pair: Pair) -> dict[str, Tensor]:
         for _ in range(CRITIC_STEPS):
@@ -93,7 +81,7 @@ def against_critic(task: Task, n_latent: int, lr: float) -> Callable[[Pair], dic
 
 
 def against_domain_classifier(task: Task, n_latent: int, lr: float) -> Callable[[Pair], dict[str, Tensor]]:
-    """Return one round against a classifier that tells lines from cells, by gradient reversal.
+    """Return one round against a classifier that tells lines from cells (Ganin et al. 2016).
 
     One step trains both: the classifier lowers its cross-entropy ``domain``, the encoder raises it.
     """
@@ -103,7 +91,8 @@ def against_domain_classifier(task: Task, n_latent: int, lr: float) -> Callable[
 
     def reversal_step(pair: Pair) -> dict[str, Tensor]:
         terms, (bulk, cells) = loss(pair), codes_of(pair)
-        logit = classifier(ReverseGradient.apply(torch.cat([bulk, cells])))
+        codes = torch.cat([bulk, cells])
+        logit = classifier(2 * codes.detach() - codes)  # the codes, and their gradients with the sign changed
         is_bulk = (torch.arange(len(logit), device=logit.device) < len(bulk)).float()
         domain = F.binary_cross_entropy_with_logits(logit, is_bulk)
         total = terms.pop("total") + domain
@@ -127,12 +116,6 @@ def fast_parts(task: Task) -> tuple[Callable[[Pair], dict[str, Tensor]], Callabl
         return task.loss, codes_of
     autocast = torch.autocast("cpu", torch.bfloat16)
     return autocast(task.loss), autocast(codes_of)
-
-
-def endless(batches: Callable[[], Iterator[Pair]]) -> Iterator[Pair]:
-    """Yield the batches of epoch after epoch."""
-    while True:
-        yield from batches()
 
 
 def step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:

@@ -10,15 +10,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
-from sklearn.metrics.pairwise import euclidean_distances
 
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.models.base import ArrayModel, scaled
 
 MIN_LINES = 5  # of a drug
-KERNELS = ("linear", "rbf")
 CHOSEN = {"penalty": 2e3, "ic50_penalty": 5e3}  # on real cells, by the rule of benchmarks/bulk_models.py
 
 
@@ -29,9 +25,6 @@ class AllDrugs(ArrayModel):
     ----------
     penalty
         On the squared weights of the genes, as `alpha` of scikit-learn's `Ridge`.
-    kernel
-        ``linear``; or ``rbf``, ``n exp(-|x - y|^2 / 2n)`` for n genes, which is the linear one where samples
-        are alike, so that a penalty means the same for both.
     ic50_penalty
         Of a second regression, on ln IC50: predictions are then the mean of both, IC50 on the scale of AUC
         (with its mean and standard deviation, drug by drug). Only AUC is learnt if None.
@@ -39,16 +32,9 @@ class AllDrugs(ArrayModel):
 
     name = "all drugs"
 
-    def __init__(
-        self,
-        *,
-        penalty: float = 1e4,
-        ic50_penalty: float | None = None,
-        kernel: str = "linear",
-    ):
+    def __init__(self, *, penalty: float = 1e4, ic50_penalty: float | None = None):
         self.penalty = penalty
         self.ic50_penalty = ic50_penalty
-        self.kernel = kernel
 
     def fit(self, bulk: AnnData, drugs: Sequence[str] | None = None) -> "AllDrugs":
         """Learn the response to all drugs, or to some.
@@ -67,12 +53,11 @@ class AllDrugs(ArrayModel):
         learnt = self._responses(bulk, drugs)
         tested = learnt[0][0].notna().any(axis=1)
         genes = scaled(bulk, "bulk")[tested].astype(float)
-        kernel = similarity(genes, genes, self.kernel)
+        kernel = genes @ genes.T
         fits = [solve(kernel, table[tested].to_numpy(), penalty) for table, penalty in learnt]
         duals, intercept = (sum(parts) / len(fits) for parts in zip(*fits, strict=True))
-        linear = self.kernel == "linear"
-        found = {"coef": genes.T @ duals} if linear else {"lines": genes.astype("float32"), "duals": duals}
-        self.arrays_ = found | {"intercept": intercept, "drugs": np.array(learnt[0][0].columns, dtype=str)}
+        drugs = np.array(learnt[0][0].columns, dtype=str)
+        self.arrays_ = {"coef": genes.T @ duals, "intercept": intercept, "drugs": drugs}
         self.genes_ = bulk.var_names.to_numpy(dtype=str)
         return self
 
@@ -90,11 +75,8 @@ class AllDrugs(ArrayModel):
             If the model is not fitted, or genes of it are missing.
         """
         genes = scaled(self._align(cells)).astype(float)
-        if self.kernel == "linear":
-            predicted = genes @ self.arrays_["coef"]
-        else:
-            predicted = similarity(genes, self.arrays_["lines"], self.kernel) @ self.arrays_["duals"]
-        return pd.DataFrame(predicted + self.arrays_["intercept"], cells.obs_names, self.arrays_["drugs"])
+        predicted = genes @ self.arrays_["coef"] + self.arrays_["intercept"]
+        return pd.DataFrame(predicted, cells.obs_names, self.arrays_["drugs"])
 
     def cross_validate(self, bulk: AnnData, splits: Iterable[tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
         """Predict the AUC of lines that are left out of the fit, (n_lines, n_drugs).
@@ -103,11 +85,10 @@ class AllDrugs(ArrayModel):
         ----------
         splits
             Numbers of the lines to learn from and of those to predict, from any splitter of scikit-learn:
-            ``KFold(5, shuffle=True).split(bulk)``, or with whole tissues left out
-            ``GroupKFold(5).split(bulk, groups=line_clusters(bulk))``.
+            ``KFold(5, shuffle=True).split(bulk)``, or with whole groups of lines left out.
         """
         learnt, genes, splits = self._responses(bulk), scaled(bulk, "bulk").astype(float), list(splits)
-        kernel = similarity(genes, genes, self.kernel)
+        kernel = genes @ genes.T
         fits = [held_out(kernel, table.to_numpy(), splits, penalty) for table, penalty in learnt]
         return pd.DataFrame(sum(fits) / len(fits), bulk.obs_names, learnt[0][0].columns)
 
@@ -124,7 +105,7 @@ class AllDrugs(ArrayModel):
 
     @property
     def weights_(self) -> pd.DataFrame:
-        """Weights of a linear model, (n_genes, n_drugs)."""
+        """Weights, (n_genes, n_drugs)."""
         return pd.DataFrame(self.arrays_["coef"], self.genes_, self.arrays_["drugs"])
 
 
@@ -148,19 +129,7 @@ def responses(bulk: AnnData, drugs: Sequence[str] | None = None, measure: str = 
     return table
 
 
-def similarity(a: np.ndarray, b: np.ndarray, kernel: str) -> np.ndarray:
-    """Compare the rows of `a` with those of `b`: (n_a, n_genes), (n_b, n_genes) -> (n_a, n_b)."""
-    if kernel not in KERNELS:
-        raise Bulk2scError(f"kernel: '{kernel}' is neither {' nor '.join(KERNELS)}")
-    if kernel == "linear":
-        return a @ b.T
-    n_genes = a.shape[1]
-    return n_genes * np.exp(-euclidean_distances(a, b, squared=True) / (2 * n_genes))
-
-
-def solve(
-    kernel: np.ndarray, auc: np.ndarray, penalty: float, rank: int | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def solve(kernel: np.ndarray, auc: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
     """Fit a kernel ridge regression with an intercept to each drug, on the lines where it is not NaN.
 
     Parameters
@@ -169,14 +138,12 @@ def solve(
         Of the lines, (n_lines, n_lines).
     auc
         (n_lines, n_drugs).
-    rank
-        Keep only so many leading components of the drugs' predictions (reduced-rank regression); all if None.
 
     Returns
     -------
     tuple
-        Dual coefficients (n_lines, n_drugs), 0 for a line that is not tested unless `rank` mixes drugs, and
-        intercepts (n_drugs,). Predictions are ``similarity(samples, lines) @ duals + intercept``.
+        Dual coefficients (n_lines, n_drugs), 0 for a line that is not tested, and intercepts (n_drugs,).
+        Predictions are ``kernel of samples and lines @ duals + intercept``.
     """
     inverse = np.linalg.inv(kernel + penalty * np.eye(len(kernel)))
     tested = ~np.isnan(auc)
@@ -193,18 +160,7 @@ def solve(
         ones, of_auc = solution[:, :1], solution[:, 1:]
         intercept[drugs] = of_auc.sum(axis=0) / ones.sum()
         duals[:, drugs] = of_auc - ones * intercept[drugs]
-    return (duals, intercept) if rank is None else _reduced(kernel, duals, intercept, rank)
-
-
-def _reduced(
-    kernel: np.ndarray, duals: np.ndarray, intercept: np.ndarray, rank: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Project predictions on their leading components over drugs: what drugs share is kept, the rest is 0."""
-    predicted = kernel @ duals
-    centre = predicted.mean(axis=0)
-    shared = np.linalg.svd(predicted - centre, full_matrices=False)[2][:rank]
-    onto = shared.T @ shared
-    return duals @ onto, intercept + centre - centre @ onto
+    return duals, intercept
 
 
 def held_out(
@@ -220,12 +176,3 @@ def held_out(
         duals, intercept = solve(kernel[np.ix_(fitting, fitting)], auc[fitting], penalty)
         found[left_out] = kernel[np.ix_(left_out, fitting)] @ duals + intercept
     return found
-
-
-def line_clusters(bulk: AnnData, n_clusters: int = 24, *, seed: int = 0) -> np.ndarray:
-    """Group lines of like expression, (n_lines,): stand-ins for tissues, which these data do not name.
-
-    k-means on 30 principal components of ``layers["scaled"]``.
-    """
-    components = PCA(30, random_state=seed).fit_transform(scaled(bulk, "bulk"))
-    return KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(components)

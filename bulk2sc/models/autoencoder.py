@@ -27,6 +27,7 @@ WEIGHTS = {
     "text": {"reconstruction": 1.0, "difference": 0.1, "sparse": 0.1},
     "code": {"reconstruction": 0.1, "difference": 0.1, "sparse": 1.0},
 }
+HELD_OUT = 0.1  # share of the rows that tell when to stop
 JOINT_AUTOENCODER_WEIGHT = 0.1  # of the autoencoder's loss beside the cross-entropy in the joint schedule
 
 
@@ -173,10 +174,9 @@ class SharedAutoencoder(Model):
         ``"pretrain-then-classify"``: autoencoder first, then the classifier on fixed codes (the text).
         ``"joint"``: cross-entropy + 0.1 x autoencoder loss, all weights together (the authors' code).
     lr, batch_size, max_epochs, patience
-        Adam's learning rate, rows per domain in a batch, and early stopping, in either stage.
-    validation
-        Share held out for early stopping, in (0, 1): of each domain in pretraining (watched: reconstruction),
-        of the labelled lines, stratified, for the classifier and the joint schedule (watched: cross-entropy).
+        Adam's learning rate, rows per domain in a batch, and early stopping, in either stage, on a tenth held
+        out: of each domain in pretraining (watched: reconstruction), of the labelled lines, stratified, for
+        the classifier and the joint schedule (watched: cross-entropy).
     seed
         Seed of splits, initial weights, batches and dropout.
 
@@ -206,7 +206,6 @@ class SharedAutoencoder(Model):
         batch_size: int = 256,
         max_epochs: int = 300,
         patience: int = 20,
-        validation: float = 0.1,
         seed: int = 0,
     ):
         vars(self).update({name: value for name, value in locals().items() if name != "self"})
@@ -216,13 +215,12 @@ class SharedAutoencoder(Model):
         self._pretrain(*self._prepare(bulk, cells))
         return self
 
-    def fit_classifier(self, bulk: AnnData, code: np.ndarray | None = None) -> "SharedAutoencoder":
+    def fit_classifier(self, bulk: AnnData) -> "SharedAutoencoder":
         """Train a new classifier on the fixed shared code of labelled lines (Eq. 12-15).
 
-        The encoder is not changed, so one pretrained model serves any number of drugs. With many, give the
-        `code` that `encode` returns for the lines, so that it is computed once.
+        The encoder is not changed, so one pretrained model serves any number of drugs.
         """
-        code, y = self.encode(bulk) if code is None else code, labels(bulk)
+        code, y = self.encode(bulk), labels(bulk)
         labelled = np.flatnonzero(~np.isnan(y))
         with train.seeded(self.seed):
             classifier = new_classifier(len(self.mask)).to(train.device())
@@ -354,11 +352,9 @@ class SharedAutoencoder(Model):
 
     def _split(self, rows: np.ndarray, stratify=None) -> tuple[Tensor, Tensor]:
         """Split `rows` into those to fit on and those held out, at least two."""
-        if not 0 < self.validation < 1:
-            raise Bulk2scError(f"{self.name}: validation={self.validation} must lie in (0, 1), such as 0.1")
         if len(rows) < 4:
             raise Bulk2scError(f"{self.name}: {len(rows)} rows of a domain are too few; give at least 4")
-        n = max(2, round(self.validation * len(rows)))
+        n = max(2, round(HELD_OUT * len(rows)))
         parts = train_test_split(rows, test_size=n, stratify=stratify, random_state=self.seed)
         return tuple(torch.from_numpy(part).to(train.device()) for part in parts)
 

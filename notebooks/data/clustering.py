@@ -54,7 +54,6 @@ from IPython.display import Markdown
 from bulk2sc import clustering, pl, pp, say
 from bulk2sc.book import Study
 from bulk2sc.clustering import compare
-from bulk2sc.clustering.samples import by_sample
 
 # %% tags=["remove-input"]
 pl.style()
@@ -86,7 +85,7 @@ def cluster(cells, *, method, data, seed, most, n_hvg, attention, epochs, stage_
     trained = {"max_epochs": epochs, "max_cluster_epochs": stage_epochs}
     how, truth = compare.methods(n_hvg=n_hvg, attention=attention, **trained)[method], compare.known(cells)
     if data == "sample by sample":
-        found = by_sample(cells, run=how.run, seed=seed).obs["cluster"]
+        found = clustering.by_sample(cells, run=how.run, seed=seed).obs["cluster"]
         return {"ARI, cell line": clustering.agreement(found, truth["cell line"])["ARI"]}
     return compare.measure(how.run(cells, seed=seed), how, truth)
 

@@ -86,21 +86,9 @@ score = models.make("ridge").fit(lines, cells).score_cells(cells)
 print(f"{(score >= 0.5).mean():.0%} of {len(score)} cells are called sensitive")
 
 # %% [markdown]
-# The same two verbs serve all methods, drugs and seeds.
+# The same two verbs serve all methods, drugs and seeds, in the step `scores`.
 # The shared autoencoder is the one of {doc}`/notebooks/model/classifier`, trained anew with each seed.
 # Its AUROC therefore differs from page to page: there one model is shown, here the mean of several seeds, and {doc}`/notebooks/evaluation/controls` and its neighbours train without a fifth of the lines.
-
-
-# %%
-def simple_scores(pair, mask, *, method: str, seed: int, hidden: int = 512, max_epochs: int = 300):
-    lines, cells = pair
-    model = models.make(method, mask=mask, seed=seed, hidden=hidden, max_epochs=max_epochs)
-    return pd.DataFrame({"cell": cells.obs_names, "score": model.fit(lines, cells).score_cells(cells)})
-
-
-def model_scores(pair, model, *, method: str, seed: int):
-    return pd.DataFrame({"cell": pair[1].obs_names, "score": model.score_cells(pair[1])})
-
 
 # %% [markdown]
 # Which drugs, on which cells? A method without randomness is fitted once.
@@ -117,11 +105,7 @@ grid = [
 ]
 
 # %%
-deep = [point for point in grid if point["method"] == "shared AE"]
-rest = [point for point in grid if point["method"] != "shared AE"]
-parts = [study.each(model_scores, deep)] if deep else []
-parts += [study.each(simple_scores, rest)] if rest else []
-scores = pd.concat(parts, ignore_index=True)
+scores = study.each("scores", grid)
 
 # %% [markdown]
 # The label of a cell is the response of its line: sensitive if the line's AUC is among the lowest of the training lines, resistant if among the highest, not judged in between.

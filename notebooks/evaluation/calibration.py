@@ -73,28 +73,13 @@ methods = [m for m in methods if m != reference and not m.startswith("all ")]
 #
 # The scores are those of {doc}`/notebooks/evaluation/baselines`.
 
-
-# %%
-def simple_scores(pair, mask, *, method: str, seed: int, hidden: int = 512, max_epochs: int = 300):
-    lines, cells = pair
-    model = models.make(method, mask=mask, seed=seed, hidden=hidden, max_epochs=max_epochs)
-    return pd.DataFrame({"cell": cells.obs_names, "score": model.fit(lines, cells).score_cells(cells)})
-
-
-def model_scores(pair, model, *, method: str, seed: int):
-    return pd.DataFrame({"cell": pair[1].obs_names, "score": model.score_cells(pair[1])})
-
-
 # %% tags=["hide-input"]
 grid = [
     {"method": m, "seed": s}
     for m in [*methods, reference]
     for s in range(n_seeds if models.takes(m, "seed") else 1)
 ]
-deep = [point for point in grid if point["method"] == "shared AE"]
-parts = [study.each(model_scores, deep)] if deep else []
-parts += [study.each(simple_scores, [point for point in grid if point not in deep])]
-scores = pd.concat(parts, ignore_index=True)
+scores = study.each("scores", grid)
 judged = cells.obs[cells.obs["truth"].notna()]
 answer, line = judged["truth"].to_numpy(), judged["cell_line"].astype(str).to_numpy()
 of_cells = scores.pivot_table("score", "cell", ["method", "seed"], sort=False).loc[judged.index]

@@ -50,9 +50,8 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from bulk2sc import compare, evaluate, labels, models, pathways, pl, pp, say
+from bulk2sc import compare, evaluate, exposure, labels, models, pathways, pl, pp, say
 from bulk2sc.book import Study
-from bulk2sc.experiments import exposure
 
 # %% tags=["hide-input"]
 pl.style()

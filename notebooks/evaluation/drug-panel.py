@@ -45,10 +45,9 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from bulk2sc import compare, pl, say
+from bulk2sc import compare, models, pl, say
 from bulk2sc import panel as panels
 from bulk2sc.book import Study
-from bulk2sc.experiments import drug_panel
 
 # %% tags=["remove-input"]
 pl.style()
@@ -97,10 +96,10 @@ def line_scores(bulk, panel, *, method: str, seed: int, hidden: int = 512, max_e
                 resource: str = "go_cc", min_pathway_genes: int = 10):  # fmt: skip
     mask = {"resource": resource, "min_genes": min_pathway_genes}
     network = {"hidden": hidden, "max_epochs": max_epochs}
-    return drug_panel.line_scores(bulk, *panel, drugs, method=method, seed=seed, **mask, **network)
+    return panels.line_scores(bulk, *panel, drugs, method=method, seed=seed, **mask, **network)
 
 
-seeds = {m: range(panel_seeds if drug_panel.is_network(m) else 1) for m in panel_methods}
+seeds = {m: range(panel_seeds if m in models.NETWORKS else 1) for m in panel_methods}
 scores = study.each(line_scores, [{"method": m, "seed": s} for m in panel_methods for s in seeds[m]])
 
 # %% [markdown]

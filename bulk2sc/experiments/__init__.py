@@ -1,1 +1,0 @@
-"""Experiments: models that differ in one thing, trained and judged alike."""
