@@ -31,7 +31,7 @@ def register(monkeypatch):
     """Make a registry of one source, `mine`."""
 
     def make(*files):
-        mine = {"mine": Source(key="mine", title="t", licence="l", citation={}, loader="f", files=[*files])}
+        mine = {"mine": Source(key="mine", title="t", licence="l", citation={}, files=[*files])}
         monkeypatch.setattr(registry, "sources", lambda: mine)
 
     return make

@@ -49,7 +49,7 @@ def register(monkeypatch, geo):
     def make(*alternatives):
         choices = [("figshare:7", FIRST), (geo, SECOND)]
         given = [Alternative(place=place, files=files) for place, files in alternatives or choices]
-        about = {"title": "t", "licence": "l", "citation": {}, "loader": "f"}
+        about = {"title": "t", "licence": "l", "citation": {}}
         source = {"S1": Source(key="S1", alternatives=given, **about)}
         monkeypatch.setattr(registry, "sources", lambda: source)
 

@@ -15,12 +15,11 @@ from pathlib import Path
 
 import anndata as ad
 import h5py
-import numpy as np
 import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from bulk2sc.datasets.matrices import MATRIX, read_10x, read_table
+from bulk2sc.datasets.matrices import MATRIX, named_once, read_10x, read_table
 from bulk2sc.datasets.safe import check_hdf5
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.settings import UNFINISHED, atomic
@@ -100,7 +99,9 @@ def _read_hdf5(file: Path, path: Path) -> AnnData:
         if keys & {"obs", "X"}:
             return _sound(ad.read_h5ad(file))
         if "matrix" in keys or barcodes:
-            return _sound(_named_once(_read_10x_h5(file)))
+            import scanpy as sc  # takes two seconds
+
+            return _sound(named_once(sc.read_10x_h5(file, gex_only=False)))
     found = ", ".join(f"'{key}'" for key in sorted(keys)[:5]) or "nothing"
     raise Bulk2scError(f"{path}: is HDF5, but holds neither an AnnData nor a 10x matrix ({found}).")
 
@@ -111,12 +112,6 @@ def _sound(cells: AnnData) -> AnnData:
         if sparse.issparse(matrix):
             matrix.check_format(full_check=True)
     return cells
-
-
-def _read_10x_h5(path: Path) -> AnnData:
-    import scanpy as sc
-
-    return sc.read_10x_h5(path, gex_only=False)
 
 
 def _unreadable(path: Path, error: Exception) -> Bulk2scError:
@@ -165,17 +160,7 @@ def _read_folder(path: Path) -> AnnData:
         raise Bulk2scError(
             f"{folder}: a folder must hold one {MATRIX}, found {what}. Give the path of {FORMATS}."
         )
-    counts, features, barcodes = read_10x(found[0])
-    return _named_once(AnnData(counts.T.tocsr(), obs=pd.DataFrame(index=barcodes), var=features))
-
-
-def _named_once(cells: AnnData) -> AnnData:
-    """Name the genes of a 10x file by symbol; by id where several have one symbol."""
-    names = cells.var_names.to_series()
-    ids = next((cells.var[column] for column in ("gene_ids", "gene_id", "id") if column in cells.var), names)
-    repeated = names.duplicated(keep=False).to_numpy()
-    cells.var_names = np.where(repeated, ids.astype(str), names)
-    return cells
+    return read_10x(found[0])
 
 
 # --- What can be written -----------------------------------------------------------------------------------

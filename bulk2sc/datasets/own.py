@@ -9,7 +9,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from bulk2sc.datasets.genes import adder_of, to_symbols
+from bulk2sc.datasets.genes import share_known, to_symbols
 from bulk2sc.datasets.values import scale_of, stored, to_known_scale
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
@@ -132,7 +132,9 @@ def resolve_symbols(cells: AnnData) -> AnnData:
     symbols = pd.Series(to_symbols(names).to_numpy(), index=names.index)
     unknown = symbols.isna()
     symbols = symbols.where(~unknown, names)
-    gather, unique = adder_of(symbols)
+    codes, unique = pd.factorize(symbols.to_numpy())
+    place = (np.ones(len(codes), np.float32), (np.arange(len(codes)), codes))
+    gather = sparse.csr_matrix(place, (len(codes), len(unique)))  # adds up columns of one symbol
     first = np.flatnonzero(~symbols.duplicated())
     source, scale = cells.layers.get("counts", cells.X), detect_scale(cells)
     if scale == "z-scores":
@@ -145,7 +147,13 @@ def resolve_symbols(cells: AnnData) -> AnnData:
 
     layers = {"counts": merged.copy()} if "counts" in cells.layers else None
     named = cells[:, first]
-    named = AnnData(merged, named.obs.copy(), named.var.set_axis(unique), uns=cells.uns.copy(), layers=layers)
+    named = AnnData(
+        merged,
+        named.obs.copy(),
+        named.var.set_axis(pd.Index(unique, dtype=object)),
+        uns=cells.uns.copy(),
+        layers=layers,
+    )
     named.obsm.update(cells.obsm)
     named.uns["genes"] = {
         **cells.uns.get("genes", {}),
@@ -242,27 +250,21 @@ def _named_genes(cells: AnnData, var: pd.DataFrame, name: str, column: str) -> p
         names = var[column].astype(object).where(var[column].notna(), "unnamed")
         return var.set_axis(pd.Index(names.astype(str), dtype=object))
     names = var.index.astype(str).astype(object)
-    share, number = _known(names), names.str.fullmatch(r"\d+").all()
+    share, number = share_known(names), names.str.fullmatch(r"\d+").all()
     # Entrez ids of a few hundred genes reach a hundred thousand, which no number of a row does.
     rows = number and (names.astype("int64").max() < 100_000 or share < 0.5)
-    columns = {f"--gene-column {one}": _known(var[one]) for one in var.columns}
+    columns = {f"--gene-column {one}": share_known(var[one]) for one in var.columns}
     if cells.raw is not None and cells.raw.n_vars != len(var):
-        columns |= {f"--raw --gene-column {one}": _known(cells.raw.var[one]) for one in cells.raw.var.columns}
-        columns["--raw"] = _known(cells.raw.var_names)
+        columns |= {
+            f"--raw --gene-column {one}": share_known(cells.raw.var[one]) for one in cells.raw.var.columns
+        }
+        columns["--raw"] = share_known(cells.raw.var_names)
     better = sorted((one for one, known in columns.items() if known > 0.5), key=columns.get, reverse=True)
     if rows or (share < 0.2 and better):
         what = "row numbers" if rows else "no names of human genes"
         remedy = f"known genes are in {' or '.join(better)}" if better else "name the column by --gene-column"
         raise Bulk2scError(f"{name}: var_names ('{names[0]}', '{names[-1]}') are {what}; {remedy}.")
     return var.set_axis(names)
-
-
-def _known(names) -> float:
-    """Return the share of names that are genes, of a thousand drawn evenly; 0 for what cannot be names."""
-    names = pd.Series(np.asarray(names, dtype=object)).dropna()
-    some = names.iloc[np.unique(np.linspace(0, len(names) - 1, 1000).astype(int))] if len(names) else names
-    text = some.map(lambda one: isinstance(one, str))
-    return float(to_symbols(some[text]).notna().sum() / max(len(some), 1))
 
 
 def _human_genes(var: pd.DataFrame, name: str) -> tuple[np.ndarray, pd.DataFrame, list[str]]:

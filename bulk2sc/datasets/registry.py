@@ -65,14 +65,13 @@ class Source(Strict):
     One source of data.
 
     It has either `files`, all of them needed and known by their sha256, or `alternatives`, of which the first
-    that can be had is enough. `citation` says whom to cite, `loader` names the function that reads the files.
+    that can be had is enough. `citation` says whom to cite.
     """
 
     key: Name = Field(exclude=True)
     title: str
     licence: str
     citation: dict[str, Any]
-    loader: str
     files: list[File] = Field(default=[])
     alternatives: list[Alternative] = Field(default=[])
     note: str = ""
