@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from bulk2sc.datasets import registry, transfer
-from bulk2sc.datasets.fetch import cache_dir, fetch, noted, status
+from bulk2sc.datasets.cache import cache_dir
+from bulk2sc.datasets.fetch import fetch, noted, status
 from bulk2sc.datasets.registry import File, Source
 from bulk2sc.errors import Bulk2scError
 

@@ -11,8 +11,8 @@ from urllib.parse import quote
 import pytest
 
 from bulk2sc.datasets import places, registry, transfer
-from bulk2sc.datasets.fetch import cache_dir, fetch, noted, status
-from bulk2sc.datasets.intact import damage
+from bulk2sc.datasets.cache import cache_dir, damage
+from bulk2sc.datasets.fetch import fetch, noted, status
 from bulk2sc.datasets.registry import Alternative, Source
 from bulk2sc.errors import Bulk2scError
 

@@ -6,17 +6,17 @@ from types import MappingProxyType
 
 from anndata import AnnData
 
+from bulk2sc.datasets.cache import cache_dir
 from bulk2sc.datasets.cells import breast_atlas, mixology
 from bulk2sc.datasets.deposits import DEPOSITS, deposit
-from bulk2sc.datasets.fetch import cache_dir, fetch, noted, size, status
+from bulk2sc.datasets.fetch import fetch, noted, size, status
 from bulk2sc.datasets.files import mend, read_cells, write_cells
 from bulk2sc.datasets.gdsc import gdsc, line_key
 from bulk2sc.datasets.genes import gene_ids, gene_sets, to_symbols
 from bulk2sc.datasets.made_up import made_up_bulk
-from bulk2sc.datasets.needed import needed
 from bulk2sc.datasets.official import official_bulk
 from bulk2sc.datasets.own import check_cells, resolve_symbols, study_columns
-from bulk2sc.datasets.registry import sources
+from bulk2sc.datasets.registry import needed, sources
 from bulk2sc.datasets.simulate import simulate
 from bulk2sc.errors import refuse_unknown
 from bulk2sc.settings import is_own
