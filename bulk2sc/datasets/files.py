@@ -108,8 +108,6 @@ def _sound(cells: AnnData) -> AnnData:
 def _unreadable(path: Path, error: Exception) -> Bulk2scError:
     """Name the cause that was found, and what to do about it."""
     said = " ".join(f"{error}".split())
-    place = re.search(r"key '([^']*)' of .* (?:from|to) (\S*)", " ".join(getattr(error, "__notes__", [])))
-    where = f", at '{place[2].rstrip('/')}/{place[1]}'" if place else ""
     denied = isinstance(error, PermissionError) or getattr(error, "errno", 0) == errno.EACCES
     slash, half = "the name of a layer or array holds a slash", "adata.X = adata.X.astype('float32')"
     other = "it is damaged or of another format: copy it again or write it with anndata's write_h5ad"
@@ -122,7 +120,13 @@ def _unreadable(path: Path, error: Exception) -> Bulk2scError:
         (True, said, other),
     ]
     said, remedy = next((what, remedy) for found, what, remedy in causes if found)
-    return Bulk2scError(f"{path}: cannot be read ({said}{where}); {remedy}.")
+    return Bulk2scError(f"{path}: cannot be read ({said}{_place(error)}); {remedy}.")
+
+
+def _place(error: Exception) -> str:
+    """Say at which key of a file anndata failed."""
+    place = re.search(r"key '([^']*)' of .* (?:from|to) (\S*)", " ".join(getattr(error, "__notes__", [])))
+    return f", at '{place[2].rstrip('/')}/{place[1]}'" if place else ""
 
 
 def _refuse_too_large(opened: h5py.File, path: Path) -> None:
@@ -204,4 +208,4 @@ def write_cells(cells: AnnData, out: Path, *, trial: bool = False) -> None:
     except Exception as error:  # h5py and anndata raise many kinds
         reason = getattr(error, "strerror", None) or " ".join(f"{error}".split())
         remedy = "free space or name another place" if isinstance(error, OSError) else "remove what it names"
-        raise Bulk2scError(f"{out}: cannot be written ({reason}); {remedy}") from error
+        raise Bulk2scError(f"{out}: cannot be written ({reason}{_place(error)}); {remedy}") from error

@@ -269,25 +269,25 @@ def _named_genes(cells: AnnData, var: pd.DataFrame, name: str, column: str) -> p
 
 def _human_genes(var: pd.DataFrame, name: str) -> tuple[np.ndarray, pd.DataFrame, list[str]]:
     """Tell the genes of human cells from all else; return which they are, var with plain names, and notes."""
-    what = pd.Series("", index=range(len(var)), dtype=object)
     names = var.index.to_series().reset_index(drop=True)
+    kinds = pd.Series("", index=names.index)
     for column in [one for one in TYPES if one in var][:1]:
-        kinds = var[column].astype(str).reset_index(drop=True)
-        if kinds.str.lower().isin(GENES).any():
-            what = kinds.mask(kinds.str.lower().isin(GENES), "")
+        given = var[column].astype(str).reset_index(drop=True)
+        if given.str.lower().isin(GENES).any():
+            kinds = given.mask(given.str.lower().isin(GENES), "")
     plain = names.str.replace(HUMAN, "", regex=True)
-    known, upper = to_symbols(plain).notna().to_numpy(), plain.str.upper()
+    known = to_symbols(plain).notna().to_numpy()
     foreign = names.str.match(FOREIGN) & ~known
     if "genome" in var:
         foreign |= (var["genome"].astype(str).reset_index(drop=True) + "_").str.match(GENOME)
     mouse = names.str.match(MOUSE) & ~known
-    if (mouse & upper.isin(plain[known])).mean() > 0.05:  # genes of both species, by the same names
+    if (mouse & plain.str.upper().isin(plain[known])).mean() > 0.05:  # genes of both species, by one name
         foreign |= mouse
-    what = what.mask((what == "") & foreign, "genes of another species")
     other = names.str.match(NO_GENE) & ~known
-    what = what.mask((what == "") & other, "antibodies, guides, peaks or spike-ins")
-    human, left_out = (what == "").to_numpy(), what[what != ""].value_counts()
-    told = ", ".join(f"{n} {kind}" for kind, n in left_out.items())
+    said = ["genes of another species", "antibodies, guides, peaks or spike-ins"]
+    what = pd.Series(np.select([kinds != "", foreign, other], [kinds, *said], ""))
+    human = (what == "").to_numpy()
+    told = ", ".join(f"{n} {kind}" for kind, n in what[~human].value_counts().items())
     if not human.any():
         raise Bulk2scError(f"{name}: holds no human genes: of {len(names)} features {told}.")
     notes = [f"features left out, before library sizes are taken: {told}"] if told else []
