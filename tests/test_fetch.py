@@ -77,13 +77,6 @@ def test_trouble_that_passes(mine, server, trouble):
     assert fetch("mine")[0].read_bytes() == CONTENT
 
 
-def test_not_found_is_not_tried_again(mine, server):
-    server.files.clear()
-    with pytest.raises(Bulk2scError, match="HTTP 404"):
-        fetch("mine")
-    assert len(server.asked) == 1
-
-
 def test_a_transfer_that_brings_nothing_new_is_given_up_and_its_beginning_kept(mine, server):
     server.cuts = [1000, *[0] * transfer.TRIES]
     with pytest.raises(Bulk2scError, match="broke off after 1000 bytes"):

@@ -183,14 +183,6 @@ def test_a_wrong_md5_is_passed_over_and_nothing_of_it_kept(register, server, cap
     assert kept() == {*NAMES, "SHA256SUMS"}
 
 
-def test_a_transfer_of_unknown_size_resumes(register, server):
-    server.cuts = [10_000, 10_000, 1000]  # the first is the listing, whole
-    server.files["/geo/S1/suppl/" + NAMES[0]] = content = gzip.compress(bytes(range(256)) * 3000, 0, mtime=0)
-    assert fetch("S1")[0].read_bytes() == content
-    asked = [span for path, span in server.asked if path.endswith(NAMES[0])]
-    assert asked == [None, "bytes=10000-", "bytes=11000-"]
-
-
 def test_a_part_of_an_older_file_is_not_appended_to(register, server, monkeypatch):
     (folder()).mkdir(parents=True)
     (folder() / f"{NAMES[0]}.part").write_bytes(b"older")

@@ -49,9 +49,9 @@ def read_cells(path: str | Path) -> AnnData:
         return _read_folder(path)
     if not path.is_file():
         raise Bulk2scError(f"{path}: there is no such file. Give the path of {FORMATS}.")
-    with path.open("rb") as file:
-        start = file.read(8)
     try:
+        with path.open("rb") as file:
+            start = file.read(8)
         if path.name.endswith((".h5ad.gz", ".h5.gz")):
             with tempfile.NamedTemporaryFile() as plain, gzip.open(path) as packed:
                 shutil.copyfileobj(packed, plain)
