@@ -5,7 +5,7 @@ beyond them it imports itself, so that its address hangs on that code alone.
 """
 
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.settings import in_project, is_own
+from bulk2sc.settings import in_project
 
 
 def bulk(
@@ -59,9 +59,6 @@ def raw_cells(
         reading=cells_reading,
     )
     cells = datasets.load_cells(in_project(cells_source), bulk=bulk, drug=drug, k=k, **simulation)
-    if not is_own(cells_source):
-        cells = pp.check_cells(cells, cells_source)
-    cells = pp.resolve_symbols(cells)
     cells = pp.hold_out_own_lines(cells, bulk)
     if "truth" in cells.obs or "cell_line" not in cells.obs:
         return cells

@@ -6,8 +6,9 @@ BULK2SC_MIRROR set to that folder; the traps of the real files are in them.
 
 import gzip
 import io
+import itertools
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -31,13 +32,13 @@ def genes() -> list[str]:
     return sorted(set().union(*gene_sets("hallmark").values()))[:N_GENES] + list(MITOCHONDRIAL)
 
 
-def made_up_counts(groups: Mapping[str, int], seed: int = 0) -> dict[str, pd.DataFrame]:
+def made_up_counts(groups: Mapping[str, int]) -> dict[str, pd.DataFrame]:
     """
     Return counts (genes x cells) by group; `groups` gives the numbers of cells.
 
     Negative binomial, about 1,500 a cell, 5 % mitochondrial; each group shifts other genes, about twofold.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     level = np.append(rng.lognormal(sigma=1.0, size=N_GENES), np.zeros(len(MITOCHONDRIAL)))
     level[N_GENES:] = MITO / (1 - MITO) * level.sum() / len(MITOCHONDRIAL)
     made = {}
@@ -51,47 +52,38 @@ def made_up_counts(groups: Mapping[str, int], seed: int = 0) -> dict[str, pd.Dat
     return made
 
 
+def side_by_side(groups: Mapping[str, int], name: Callable[[str, int], str]) -> tuple[pd.DataFrame, list]:
+    """Return the counts of all groups as one table, cells named by group and number, and their groups."""
+    every = pd.concat(made_up_counts(groups).values(), axis=1)
+    of = [(group, i) for group, n in groups.items() for i in range(n)]
+    return every.set_axis([name(*one) for one in of], axis=1), [group for group, _ in of]
+
+
 def barcodes(n: int) -> list[str]:
     """Return n different barcodes, the same ones for every sample."""
     return ["".join("ACGT"[i // 4**k % 4] for k in range(8)) for i in range(n)]
 
 
-def write_gse117872(folder: Path, seed: int = 0) -> list[Path]:
+def write_gse117872(folder: Path) -> list[Path]:
     """TPM and cellinfo; R has turned the dashes of the cells' names into dots in the matrix."""
-    clusters = {
-        "HN120_Sensitive": ("HN120", 35),
-        "HN120_Resistant": ("HN120", 20),
-        "HN137_Sensitive": ("HN137", 35),
-        "HN137_Resistant": ("HN137", 20),
-        "HN148_Holiday": ("HN148", 15),
-    }
-    counts = made_up_counts({name: n for name, (_, n) in clusters.items()}, seed)
-    tables, about = [], []
-    for cluster, table in counts.items():
-        origin, kind = cluster.split("_")
-        names = [f"{origin}-{kind[0]}-{i + 1}" for i in range(table.shape[1])]
-        tables.append(table.set_axis(names, axis=1))
-        status = "Sensitive" if kind == "Sensitive" else "Cisplatin"
-        about += [(name, f"{origin}-{kind[0]}", "red", origin, status, cluster) for name in names]
-    tpm = pd.concat(tables, axis=1)
-    tpm = (tpm / tpm.sum() * 1e6).round(2)
-    matrix = folder / "GSE117872_good_Data_TPM.txt.gz"
+    groups = {"HN120_Sensitive": 35, "HN120_Resistant": 20, "HN137_Sensitive": 35, "HN137_Resistant": 20}
+    groups["HN148_Holiday"] = 15
+    counts, clusters = side_by_side(groups, lambda name, i: f"{name[:5]}-{name[6]}-{i + 1}")
+    tpm = (counts / counts.sum() * 1e6).round(2)
+    about = pd.DataFrame({"groups": tpm.columns, "cluster": clusters, "patient_id": "red"})
+    about["cell_color"], about["origin"] = about["groups"].str[:7], about["groups"].str[:5]
+    about["drug_status"] = np.where(about["cluster"].str.contains("Sensitive"), "Sensitive", "Cisplatin")
+    matrix, info = (folder / f"GSE117872_good_Data_{kind}.txt.gz" for kind in ("TPM", "cellinfo"))
     matrix.write_bytes(as_r_writes(tpm.rename(columns=lambda name: name.replace("-", "."))))
-    columns = ["groups", "cell_color", "patient_id", "origin", "drug_status", "cluster"]
-    info = folder / "GSE117872_good_Data_cellinfo.txt.gz"
-    pd.DataFrame(about, columns=columns)[::-1].to_csv(info, sep="\t", index=False)  # in another order
+    about[::-1].to_csv(info, sep="\t", index=False)  # in another order
     return [matrix, info]
 
 
-def write_gse131984(folder: Path, seed: int = 0) -> list[Path]:
+def write_gse131984(folder: Path) -> list[Path]:
     """Counts and metadata; the barcodes have dots in one and dashes in the other."""
-    counts = made_up_counts({"Pre": 60, "Paclitaxel": 50, "JQ1": 20}, seed)
-    tables = [
-        table.set_axis([f"{barcode}-{i}" for barcode in barcodes(table.shape[1])], axis=1)
-        for i, table in enumerate(counts.values(), 1)
-    ]
-    every = pd.concat(tables, axis=1)
-    idents = [sample for sample, table in counts.items() for _ in range(table.shape[1])]
+    groups = {"Pre": 60, "Paclitaxel": 50, "JQ1": 20}
+    number = {name: i for i, name in enumerate(groups, 1)}
+    every, idents = side_by_side(groups, lambda name, i: f"{barcodes(60)[i]}-{number[name]}")
     about = pd.DataFrame({"orig.ident": idents, "nCount_RNA": every.sum().to_numpy()}, index=every.columns)
     matrix, info = (folder / f"GSE131984_scRNA_{kind}.txt.gz" for kind in ("counts", "metadata"))
     matrix.write_bytes(as_r_writes(every.rename(columns=lambda name: name.replace("-", "."))))
@@ -99,106 +91,88 @@ def write_gse131984(folder: Path, seed: int = 0) -> list[Path]:
     return [matrix, info]
 
 
-def write_gse108394(folder: Path, seed: int = 0) -> list[Path]:
+def write_gse108394(folder: Path) -> list[Path]:
     """One archive of two 10x triplets of the older kind."""
-    counts = made_up_counts({"GSM2897333_451LU": 60, "GSM2897334_451LUBR3": 60}, seed)
-    members = {}
-    for sample, table in counts.items():
-        members |= triplet(f"{sample}_", table, "genes")
-    return [write_tar(folder / "GSE108394_RAW.tar", members)]
+    counts = made_up_counts({"GSM2897333_451LU": 60, "GSM2897334_451LUBR3": 60})
+    members = [triplet(f"{sample}_", table, "genes") for sample, table in counts.items()]
+    return [
+        write_tar(
+            folder / "GSE108394_RAW.tar", {name: file for files in members for name, file in files.items()}
+        )
+    ]
 
 
-def write_gse156246(folder: Path, seed: int = 0) -> list[Path]:
+def write_gse156246(folder: Path) -> list[Path]:
     """One archive of 10x triplets of the newer kind, of both lines and three times."""
     numbers = {"UT": 50, "6h": 20, "14d_lapatinib": 50}
-    counts = made_up_counts(
-        {f"{line}_{time}": n for line in ("BT474", "HCC1419") for time, n in numbers.items()}, seed
-    )
-    members = {}
-    for i, (sample, table) in enumerate(counts.items()):
-        members |= triplet(f"GSM47{i:05d}_{sample}_", table, "features")
-    return [write_tar(folder / "GSE156246_RAW.tar", members)]
-
-
-def write_gse108383(folder: Path, seed: int = 0) -> list[Path]:
-    """One table of two lines."""
-    arms = {"A375_sc_par": 30, "A375_sc_br": 30, "451Lu_sc_par": 30, "451Lu_sc_br": 30}
-    tables = [
-        table.set_axis([f"{arm}_cell_{i + 1}" for i in range(table.shape[1])], axis=1)
-        for arm, table in made_up_counts(arms, seed).items()
+    groups = {f"{line}_{time}": n for line in ("BT474", "HCC1419") for time, n in numbers.items()}
+    counts = enumerate(made_up_counts(groups).items())
+    members = [triplet(f"GSM47{i:05d}_{sample}_", table, "features") for i, (sample, table) in counts]
+    return [
+        write_tar(
+            folder / "GSE156246_RAW.tar", {name: file for files in members for name, file in files.items()}
+        )
     ]
+
+
+def write_gse108383(folder: Path) -> list[Path]:
+    """One table of two lines."""
+    groups = {"A375_sc_par": 30, "A375_sc_br": 30, "451Lu_sc_par": 30, "451Lu_sc_br": 30}
     path = folder / "GSE108383_Melanoma_fluidigm.txt"
-    pd.concat(tables, axis=1).to_csv(path, sep="\t")
+    side_by_side(groups, lambda arm, i: f"{arm}_cell_{i + 1}")[0].to_csv(path, sep="\t")
     return [path]
 
 
-def write_gse149383_days(folder: Path, seed: int = 0) -> list[Path]:
+def write_gse149383_days(folder: Path) -> list[Path]:
     """One Drop-seq table for each day; the barcodes repeat."""
     numbers = {"D0": 40, "D1": 10, "D2": 10, "D4": 10, "D9": 25, "D11": 25}
-    paths = []
-    for i, (day, table) in enumerate(made_up_counts(numbers, seed).items()):
-        paths.append(folder / f"GSM{3972657 + i}_{day}.dge.txt.gz")
-        table = table.set_axis(barcodes(table.shape[1]), axis=1).rename_axis("GENE")
-        table.to_csv(paths[-1], sep="\t")
+    paths = [folder / f"GSM{3972657 + i}_{day}.dge.txt.gz" for i, day in enumerate(numbers)]
+    for path, table in zip(paths, made_up_counts(numbers).values(), strict=True):
+        table.set_axis(barcodes(table.shape[1]), axis=1).rename_axis("GENE").to_csv(path, sep="\t")
     return paths
 
 
-def write_gse140440(folder: Path, seed: int = 0) -> list[Path]:
+def write_gse140440(folder: Path) -> list[Path]:
     """One table for each cell, named by GSM, in an archive; and what each GSM is."""
-    labels = {"DU145": 30, "DU145-DocetaxelRes": 30, "PC3": 30, "PC3-DocetaxelRes": 30}
-    every = pd.concat(made_up_counts(labels, seed).values(), axis=1)
-    every.columns = [f"GSM{4172000 + i}" for i in range(every.shape[1])]
-    about = pd.Series([label for label, n in labels.items() for _ in range(n)], index=every.columns)
-    members = {
-        f"{gsm}_counts.txt.gz": gzip.compress(counts.to_csv(sep="\t").encode(), 1, mtime=0)
-        for gsm, counts in every.items()
-    }
+    groups = {"DU145": 30, "DU145-DocetaxelRes": 30, "PC3": 30, "PC3-DocetaxelRes": 30}
+    number = itertools.count(4172000)
+    every, labels = side_by_side(groups, lambda name, i: f"GSM{next(number)}")
+    members = {f"{gsm}_counts.txt.gz": as_gzip(table.to_csv(sep="\t")) for gsm, table in every.items()}
     info = folder / "GSE140440_annotation.txt"
-    about.to_csv(info, sep="\t", header=False)
+    pd.Series(labels, index=every.columns).to_csv(info, sep="\t", header=False)
     return [write_tar(folder / "GSE140440_RAW.tar", members), info]
 
 
-def write_gse112274(folder: Path, seed: int = 0) -> list[Path]:
+def write_gse112274(folder: Path) -> list[Path]:
     """FPKM, cells in rows."""
-    tables = made_up_counts({"parental": 50, "gefitinib": 40, "holiday": 20}, seed)
-    every = pd.concat(
-        [
-            table.set_axis([f"PC9_{name}_{i}_a" for i in range(table.shape[1])], axis=1)
-            for name, table in tables.items()
-        ],
-        axis=1,
-    )
+    groups = {"parental": 50, "gefitinib": 40, "holiday": 20}
+    every, _ = side_by_side(groups, lambda name, i: f"PC9_{name}_{i}_a")
     path = folder / "GSE112274_cell_gene_FPKM.csv.gz"
     (every / every.sum() * 4e5).round(3).T.to_csv(path)
     return [path]
 
 
-def write_gse110894(folder: Path, seed: int = 0) -> list[Path]:
+def write_gse110894(folder: Path) -> list[Path]:
     """Counts of mouse genes and a sheet about the wells, in which an empty cell means that above it."""
-    tables = made_up_counts({"DMSO": 60, "RESISTANT (1000nM)": 60}, seed)
     wells = [f"{letter}{i + 1}" for letter in "ABCDE" for i in range(12)]
-    cells, rows = [], []
-    for plate, (sample, table) in zip(("P1", "P2"), tables.items(), strict=True):
-        cells.append(table.set_axis([f"{plate}_{well}" for well in wells], axis=1))
-        rows += [
-            (plate if i == 0 else None, f"{well}=ACGT", None if i else sample) for i, well in enumerate(wells)
-        ]
+    plates = {"DMSO": "P1", "RESISTANT (1000nM)": "P2"}
+    every, samples = side_by_side(dict.fromkeys(plates, 60), lambda name, i: f"{plates[name]}_{wells[i]}")
+    about = pd.DataFrame({"Plate#": every.columns.str[:2], "Well position": every.columns.str[3:] + "=ACGT"})
+    about["Sample name"] = samples
+    about.loc[np.arange(120) % 60 > 0, ["Plate#", "Sample name"]] = None
     matrix, sheet = folder / "GSE110894.csv.gz", folder / "GSE110894_CellInfo.xlsx"
-    pd.concat(cells, axis=1).rename(index=str.capitalize).to_csv(matrix)
-    about = pd.DataFrame(rows, columns=["Plate#", "Well position", "Sample name"])
+    every.rename(index=str.capitalize).to_csv(matrix)
     about.to_excel(sheet, startrow=3, index=False)
     return [matrix, sheet]
 
 
-def write_study(folder: Path, seed: int = 0, name: str = "made_up_preprocessed.h5ad") -> list[Path]:
+def write_study(folder: Path, name: str) -> None:
     """Write a file as the published study has it: log values, and the label in obs["sensitive"]."""
-    tables = made_up_counts({"sensitive": 70, "resistant": 50}, seed)
-    counts = np.concatenate([table.to_numpy().T for table in tables.values()]).astype(np.float32)
+    every, groups = side_by_side({"sensitive": 70, "resistant": 50}, lambda group, i: f"{group}{i}")
+    counts = every.to_numpy(np.float32).T
     log = np.log1p(1e4 * counts / counts.sum(1, keepdims=True))
-    obs = pd.DataFrame({"sensitive": [1] * 70 + [0] * 50}, index=[f"{name}-1" for name in barcodes(120)])
-    cells = ad.AnnData(sparse.csr_matrix(log), obs=obs, var=pd.DataFrame(index=genes()))
-    cells.write_h5ad(folder / name)
-    return [folder / name]
+    obs = pd.DataFrame({"sensitive": [int(group == "sensitive") for group in groups]}, index=every.columns)
+    ad.AnnData(sparse.csr_matrix(log), obs=obs, var=pd.DataFrame(index=genes())).write_h5ad(folder / name)
 
 
 WRITERS = {
@@ -245,18 +219,21 @@ STUDY_FILES = {  # the names that are known, and one that is not
 }
 
 
-def write_study_cells(mirror: Path, seed: int = 0) -> Path:
+def write_study_cells(mirror: Path) -> Path:
     """Write the study's own file of each of its five sets as ``<key>/<name>`` and return the folder."""
     for key, name in STUDY_FILES.items():
         (mirror / key).mkdir(parents=True, exist_ok=True)
-        write_study(mirror / key, seed, name)
+        write_study(mirror / key, name)
     return mirror
+
+
+def as_gzip(text: str) -> bytes:
+    return gzip.compress(text.encode(), 1, mtime=0)
 
 
 def as_r_writes(table: pd.DataFrame) -> bytes:
     """Return a table as R's write.table does, without a cell above the names of the rows; .gz."""
-    text = table.to_csv(sep="\t", index_label=False)
-    return gzip.compress(text.encode(), 1, mtime=0)
+    return as_gzip(table.to_csv(sep="\t", index_label=False))
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,7 @@ import pytest
 from conftest import at_hand
 
 from bulk2sc import datasets, labels, pp
-from bulk2sc.datasets import atlas as module
+from bulk2sc.datasets import cells as module
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.settings import load_edition
 

@@ -91,34 +91,13 @@ def test_doublets_on_demand(small_mixology):
     assert (every[singlets.obs_names].X != singlets.X).nnz == 0
 
 
-def test_pc9_by_hand(tmp_path, monkeypatch):
-    files = {
-        "Day11_Erlotinib": "GENE\tAC\tGT\nTP53\t0\t12\nP53\t1\t0\nFOO\t0\t0\n",
-        "Day11_control": "GENE\tAC\nFOO\t305\n",
-    }
-    for name, text in files.items():
-        (tmp_path / f"{name}.txt.gz").write_bytes(gzip.compress(text.encode()))
-    monkeypatch.setattr(module, "fetch", lambda key: [tmp_path / f"{name}.txt.gz" for name in files])
-    cells = datasets.pc9_day11()
-    assert cells.obs_names.tolist() == ["Day11_Erlotinib_AC", "Day11_Erlotinib_GT", "Day11_control_AC"]
-    np.testing.assert_array_equal(
-        cells[:, ["TP53", "FOO"]].layers["counts"].toarray(), [[1, 0], [12, 0], [0, 305]]
-    )
-    assert (cells.obs["truth"] == 0).all() and (cells.obs["cell_line"] == "PC9").all()
-    assert (
-        list(cells.uns["held_out"]) == []
-        and "One class only" in cells.uns["note"]
-        and "wrong" in cells.uns["note"]
-    )
-
-
 @pytest.mark.verify
 @pytest.mark.skipif(not at_hand("GSE149383"), reason="GSE149383 is not here: set BULK2SC_MIRROR or fetch it")
 def test_pc9():
-    cells = datasets.pc9_day11()
+    cells = datasets.deposit("GSE149383")
     assert cells.obs["sample"].value_counts().to_dict() == {"Day11_Erlotinib": 8600, "Day11_control": 6000}
-    assert sparse.isspmatrix_csr(cells.layers["counts"]) and cells.var_names.is_unique
-    assert cells.layers["counts"].sum(dtype=np.float64) == 3_494_238 + 2_105_600
+    assert sparse.isspmatrix_csr(cells.X) and cells.var_names.is_unique
+    assert cells.X.sum(dtype=np.float64) == 3_494_238 + 2_105_600
 
 
 def an_h5ad(path):

@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from bulk2sc.datasets import registry, transfer
-from bulk2sc.datasets.fetch import cache_dir, fetch, noted, status
+from bulk2sc.datasets.cache import cache_dir
+from bulk2sc.datasets.fetch import fetch, noted, status
 from bulk2sc.datasets.registry import File, Source
 from bulk2sc.errors import Bulk2scError
 
@@ -31,7 +32,7 @@ def register(monkeypatch):
     """Make a registry of one source, `mine`."""
 
     def make(*files):
-        mine = {"mine": Source(key="mine", title="t", licence="l", citation={}, loader="f", files=[*files])}
+        mine = {"mine": Source(key="mine", title="t", licence="l", citation={}, files=[*files])}
         monkeypatch.setattr(registry, "sources", lambda: mine)
 
     return make
@@ -74,13 +75,6 @@ def test_trouble_that_passes(mine, server, trouble):
     """A server that cannot resume sends all again; errors that pass are tried again."""
     vars(server).update(trouble)
     assert fetch("mine")[0].read_bytes() == CONTENT
-
-
-def test_not_found_is_not_tried_again(mine, server):
-    server.files.clear()
-    with pytest.raises(Bulk2scError, match="HTTP 404"):
-        fetch("mine")
-    assert len(server.asked) == 1
 
 
 def test_a_transfer_that_brings_nothing_new_is_given_up_and_its_beginning_kept(mine, server):

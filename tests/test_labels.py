@@ -149,12 +149,6 @@ def treated_cells():
     return AnnData(X, obs=obs, var=pd.DataFrame(index=genes))
 
 
-def test_clusters_with_markers_are_normal(treated_cells):
-    normal = labels.mark_normal_cells(treated_cells)
-    assert normal.tolist() == [""] * 75 + ["T cell"] * 15
-    assert treated_cells.obs.shape == (90, 2), "scores stay out of the data"
-
-
 def test_labels_in_three_steps(treated_cells):
     labelled = labels.label_cells(treated_cells)
     obs = labelled.obs
@@ -260,9 +254,6 @@ def test_a_class_that_exclusion_uses_up_is_an_error(treated_cells):
     treated_cells.X[:, :3] = 3
     with pytest.raises(Bulk2scError, match=r"every cell is excluded \(90 normal: T cell\)"):
         labels.label_cells(treated_cells)
-
-
-# --- where step 1 is blind ---------------------------------------------------------------------------------
 
 
 def test_a_study_labels_as_this_module_does():

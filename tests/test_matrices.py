@@ -7,7 +7,7 @@ import pytest
 from formats import genes, made_up_counts, triplet, write_tar
 
 from bulk2sc.datasets import matrices
-from bulk2sc.datasets.matrices import Unlike
+from bulk2sc.datasets.documented import Unlike
 from bulk2sc.errors import Bulk2scError
 
 HAND = {  # three forms of one table
@@ -111,12 +111,10 @@ FORMS = {
 @pytest.mark.parametrize("stem", FORMS)
 def test_triplets_in_an_archive(tmp_path, counts, stem, kind):
     archive = write_tar(tmp_path / "GSE1_RAW.tar", triplet(stem, counts, kind))
-    samples = matrices.read_samples([archive])
-    assert list(samples) == [FORMS[stem]]
-    cells = samples[FORMS[stem]]
+    cells = matrices.read_files([archive])
     np.testing.assert_array_equal(cells.X.toarray(), counts.T)
-    assert cells.var_names.tolist() == genes() and (cells.obs["sample"] == FORMS[stem]).all()
-    assert cells.obs_names[1] == f"{FORMS[stem]}_CAAAAAAA-1"
+    assert cells.var_names.tolist() == genes() and (cells.obs["file"] == FORMS[stem]).all()
+    assert cells.obs["cell"].iloc[1] == "CAAAAAAA-1" and cells.obs_names[1] == f"{FORMS[stem]}_CAAAAAAA-1"
     assert [path.name for path in tmp_path.iterdir()] == ["GSE1_RAW.tar"]  # nothing is left beside it
 
 
@@ -127,8 +125,8 @@ def test_an_archive_for_each_sample_within_one(tmp_path, counts):
                 inner.add(path, f"{name}/filtered_feature_bc_matrix/{path.name}")
                 inner.add(path, f"{name}/raw_feature_bc_matrix/{path.name}")  # empty droplets too
     inside = {f"{name}.tar.gz": (tmp_path / f"{name}.tar.gz").read_bytes() for name in ("GSM1_a", "GSM2_b")}
-    samples = matrices.read_samples([write_tar(tmp_path / "GSE1_RAW.tar", inside)])
-    assert {name: cells.n_obs for name, cells in samples.items()} == {"GSM1_a": 5, "GSM2_b": 5}
+    cells = matrices.read_files([write_tar(tmp_path / "GSE1_RAW.tar", inside)])
+    assert cells.obs["file"].value_counts().to_dict() == {"GSM1_a": 5, "GSM2_b": 5}
 
 
 def without(files, part):
@@ -164,10 +162,10 @@ def without(files, part):
 def test_an_archive_of_another_form_is_refused(tmp_path, counts, change, expected):
     files, other = triplet("a_", counts, "genes"), triplet("a_", counts.iloc[:, 1:], "genes")
     with pytest.raises(Unlike, match=expected) as error:
-        matrices.read_samples([write_tar(tmp_path / "GSE1_RAW.tar", change(files, other))])
+        matrices.read_files([write_tar(tmp_path / "GSE1_RAW.tar", change(files, other))])
     assert "\n" not in str(error.value)
 
 
 def test_a_member_outside_of_its_archive_is_refused(tmp_path):
     with pytest.raises(Bulk2scError, match="refused: its member"):
-        matrices.read_samples([write_tar(tmp_path / "GSE1_RAW.tar", {"../a_matrix.mtx": b""})])
+        matrices.read_files([write_tar(tmp_path / "GSE1_RAW.tar", {"../a_matrix.mtx": b""})])

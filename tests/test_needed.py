@@ -1,8 +1,7 @@
 import pytest
 
 from bulk2sc.datasets import load_bulk, needed
-from bulk2sc.datasets.needed import BULK
-from bulk2sc.datasets.registry import sources
+from bulk2sc.datasets.registry import BULK, sources
 from bulk2sc.errors import Bulk2scError
 
 

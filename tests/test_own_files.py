@@ -1,8 +1,9 @@
-"""Anybody's file gets the scores of the same cells as clean counts, or one line that says what to do."""
+"""Anybody's file gives the values of the same cells as clean counts, or one line that says what to do."""
 
 import gzip
 import importlib
 import os
+import pickle
 import subprocess
 import sys
 
@@ -46,21 +47,24 @@ def own_cache(tmp_path_factory, bulk):
 
 @pytest.fixture(scope="module")
 def reference(clean):
-    return predicted(clean).cells.obs["bulk2sc_score"].to_numpy()
+    """Return the clean cells, normalised, as a table."""
+    return pp.normalise(pp.resolve_symbols(clean)).to_df()
 
 
-def predicted(given, **reading):
-    return module.predict_cells(given, drug="Cisplatin", model="ridge", reading=reading)
+def agree(checked, reference, rho=0.9999):
+    """The checked cells are the reference or, where only z-scores are left, its z-scores."""
+    found = (
+        pp.normalise(pp.resolve_symbols(checked)).to_df().reindex(columns=reference.columns).dropna(axis=1)
+    )
+    assert found.shape[1] >= 0.9 * (reference != 0).any().sum(), checked.uns["notes"]
+    expected, found = reference[found.columns].to_numpy(), found.to_numpy()
+    expected = pp.zscore(expected) if pp.detect_scale(checked) == "z-scores" else expected
+    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > rho, checked.uns["notes"]
+    assert rho < 0.9999 or np.abs(found - expected).max() < 0.02
 
 
 def with_x(cells, X):
     return ad.AnnData(X, obs=cells.obs.copy(), var=cells.var.copy())
-
-
-def agree(found, reference, rho=0.9999):
-    scores = pd.Series(found.cells.obs["bulk2sc_score"].to_numpy())
-    assert scores.corr(pd.Series(reference), "spearman") >= rho, found.notes
-    assert (scores - reference).abs().max() < (1e-3 if rho > 0.999 else 0.5)
 
 
 # ------------------------------------------------------------------------------------------------- values
@@ -97,12 +101,12 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("wrap", [np.asarray, sparse.csr_matrix])
-def test_every_scale_gives_the_scores_of_the_counts(form, wrap, clean, reference):
+def test_every_scale_gives_the_values_of_the_counts(form, wrap, clean, reference):
     X, said = FORMS[form](*dense(clean))
     if X.dtype == "float16" and wrap is sparse.csr_matrix:
         return  # there is no such matrix
-    found = predicted(with_x(clean, wrap(X)))
-    assert said in found.notes[0]
+    found = pp.check_cells(with_x(clean, wrap(X)))
+    assert said in found.uns["notes"][0]
     agree(found, reference, 0.999 if X.dtype == "float16" else 0.9999)
 
 
@@ -119,11 +123,11 @@ LIKE = {  # not the same information, so nearly the same order
 
 
 @pytest.mark.parametrize("form", LIKE)
-def test_what_others_made_of_counts_gives_nearly_their_scores(form, clean, reference):
-    X = LIKE[form](*dense(clean), np.random.default_rng(0))
-    found = predicted(with_x(clean, X))
-    assert "z-scores: used" not in found.notes[0] and "off by rounding" not in found.notes[0]
-    agree(found, reference, 0.97)
+def test_what_others_made_of_counts_gives_nearly_their_values(form, clean, reference):
+    found = pp.check_cells(with_x(clean, LIKE[form](*dense(clean), np.random.default_rng(0))))
+    said = found.uns["notes"][0]
+    assert "z-scores: used" not in said and "off by rounding" not in said
+    agree(found, reference, 0.93)
 
 
 def test_genes_chosen_after_normalising_keep_their_logarithms(clean):
@@ -141,8 +145,8 @@ def test_what_cannot_be_told_is_asked_for(clean, reference):
     blurred *= np.random.default_rng(0).uniform(0.9, 1.1, (len(blurred), 1))
     given = with_x(clean, blurred)
     with pytest.raises(Bulk2scError, match="--values counts or --values log"):
-        predicted(given)
-    agree(predicted(given, values="log"), reference, 0.9)
+        pp.check_cells(given)
+    agree(pp.check_cells(given, values="log"), reference, 0.9)
     known, _ = to_known_scale(blurred, "X", "counts")
     np.testing.assert_allclose(np.expm1(known).sum(1), 1e4, rtol=1e-4)
 
@@ -158,7 +162,7 @@ def test_what_cannot_be_told_is_asked_for(clean, reference):
 )
 def test_what_the_user_says_must_fit(values, change, message, clean):
     with pytest.raises(Bulk2scError, match=message):
-        predicted(with_x(clean, change(clean.X.toarray())), values=values)
+        pp.check_cells(with_x(clean, change(clean.X.toarray())), values=values)
 
 
 # ------------------------------------------------------------------------------------------------- genes
@@ -172,13 +176,13 @@ def test_row_numbers_are_no_entrez_ids(start, drop, clean, reference):
     given.var["symbol"] = given.var_names
     given.var_names = [str(start + i * (1 + drop)) for i in range(given.n_vars)]
     with pytest.raises(Bulk2scError, match="are row numbers; known genes are in --gene-column symbol"):
-        predicted(given)
+        pp.check_cells(given)
     assert pp.check_cells(given, gene_column="symbol").n_vars > 150
     if not drop:
-        agree(predicted(given, gene_column="symbol"), reference)
+        agree(pp.check_cells(given, gene_column="symbol"), reference)
     del given.var["symbol"]
     with pytest.raises(Bulk2scError, match="row numbers; name the column"):
-        predicted(given)
+        pp.check_cells(given)
 
 
 def test_names_that_repeat_in_a_column_are_added_up(clean, reference):
@@ -186,7 +190,7 @@ def test_names_that_repeat_in_a_column_are_added_up(clean, reference):
     parts = np.hstack([one, clean.X.toarray() - one])
     var = pd.DataFrame({"name": [*clean.var_names] * 2}, [f"id{i}" for i in range(parts.shape[1])])
     given = ad.AnnData(parts, obs=clean.obs, var=var)
-    agree(predicted(given, gene_column="name"), reference)
+    agree(pp.check_cells(given, gene_column="name"), reference)
 
 
 EXTRA = {
@@ -209,13 +213,10 @@ def test_features_that_are_no_human_genes_are_left_out(kind, typed, clean, refer
     given.var_names = [*clean.var_names, *names]
     if typed:
         given.var["feature_types"] = ["Gene Expression"] * clean.n_vars + [feature] * len(names)
-    found = predicted(given)
+    found = pp.check_cells(given)
     agree(found, reference)
-    assert any(
-        note.startswith(f"features left out, before library sizes are taken: {len(names)}")
-        for note in found.notes
-    )
-    assert found.cells.n_vars == given.n_vars, "the file comes back as it was"
+    said = f"features left out, before library sizes are taken: {len(names)}"
+    assert any(note.startswith(said) for note in found.uns["notes"])
 
 
 def test_an_antibody_may_have_the_name_of_a_gene(clean, reference):
@@ -223,7 +224,7 @@ def test_an_antibody_may_have_the_name_of_a_gene(clean, reference):
     given = ad.AnnData(sparse.hstack([clean.X, many]).tocsr(), obs=clean.obs)
     given.var_names = [*clean.var_names, clean.var_names[0]]
     given.var["feature_types"] = ["Gene Expression"] * clean.n_vars + ["Antibody Capture"]
-    agree(predicted(given), reference)
+    agree(pp.check_cells(given), reference)
 
 
 def test_a_mixture_with_mouse_cells_counts_human_genes_alone(clean, reference):
@@ -233,7 +234,7 @@ def test_a_mixture_with_mouse_cells_counts_human_genes_alone(clean, reference):
         lower = [name.capitalize() if not other else name for name in clean.var_names]
         given.var_names = [*(human + name for name in clean.var_names), *(other + name for name in lower)]
         given = given[:, ~given.var_names.duplicated()].copy()
-        agree(predicted(given), reference, 0.999)
+        agree(pp.check_cells(given), reference, 0.999)
 
 
 def test_much_of_unknown_name_is_said(clean):
@@ -246,8 +247,9 @@ def test_much_of_unknown_name_is_said(clean):
 
 
 def test_few_cells_are_said(clean):
-    assert any("only 6 cells" in note for note in predicted(clean[:6].copy()).notes)
-    assert not any("only" in note for note in predicted(clean[:12].copy()).notes)
+    how = {"drug": "Cisplatin", "model": "ridge"}
+    assert any("only 6 cells" in note for note in module.predict_cells(clean[:6].copy(), **how).notes)
+    assert not any("only" in note for note in module.predict_cells(clean[:12].copy(), **how).notes)
 
 
 def test_barcodes_that_repeat_are_told_apart_by_their_sample(clean, reference):
@@ -255,10 +257,10 @@ def test_barcodes_that_repeat_are_told_apart_by_their_sample(clean, reference):
     given.obs["donor"] = ["a", "b"] * 120
     given.obs_names = [f"c{i // 2}" for i in range(240)]
     with pytest.raises(Bulk2scError, match=r"repeated names .*--sample"):
-        predicted(given)
-    agree(predicted(given, sample="donor"), reference)
+        pp.check_cells(given)
+    agree(pp.check_cells(given, sample="donor"), reference)
     with pytest.raises(Bulk2scError, match=r"obs has no column 'doner'.*Did you mean 'donor'"):
-        predicted(given, sample="doner")
+        pp.check_cells(given, sample="doner")
 
 
 # ------------------------------------------------------------------------------------------------- matrices
@@ -269,17 +271,19 @@ def test_a_layer_and_raw_are_read_when_asked_for_and_hinted_at(clean, reference)
     X = np.log1p(1e4 * shares)[:, :250]
     given = ad.AnnData(pp.zscore(X), obs=clean.obs, var=clean.var[:250])
     given.raw = clean.copy()
-    found = predicted(given)
-    assert any("raw holds whole counts: --raw" in note for note in found.notes)
-    agree(predicted(given, layer=".raw"), reference)
+    found = pp.check_cells(given)
+    assert any("raw holds whole counts: --raw" in note for note in found.uns["notes"])
+    agree(pp.check_cells(given, layer=".raw"), reference)
     other = with_x(clean, pp.zscore(np.log1p(1e4 * shares)))
     other.layers["umi"] = clean.X.copy()
-    assert any('layers["umi"] holds whole counts: --layer umi' in note for note in predicted(other).notes)
-    agree(predicted(other, layer="umi"), reference)
+    assert any(
+        'layers["umi"] holds whole counts: --layer umi' in n for n in pp.check_cells(other).uns["notes"]
+    )
+    agree(pp.check_cells(other, layer="umi"), reference)
     with pytest.raises(Bulk2scError, match=r"no layer 'umis'. Its layers: umi. Did you mean 'umi'"):
-        predicted(other, layer="umis")
+        pp.check_cells(other, layer="umis")
     with pytest.raises(Bulk2scError, match="has no raw"):
-        predicted(other, layer=".raw")
+        pp.check_cells(other, layer=".raw")
 
 
 # ------------------------------------------------------------------------------------------------- formats
@@ -338,16 +342,14 @@ FORMATS = {
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_formats_that_people_have(kind, clean, reference, tmp_path, capsys):
-    path, out = FORMATS[kind](clean, tmp_path), tmp_path / "out.h5ad"
-    arguments = ["--drug", "Cisplatin", "--model", "ridge", "--out", str(out)]
-    assert main(["predict", str(path), *arguments]) == 0, capsys.readouterr().err
-    scored = ad.read_h5ad(out)
-    assert list(scored.obs_names) == list(clean.obs_names)
-    np.testing.assert_allclose(scored.obs["bulk2sc_score"], reference, atol=1e-4)
+def test_formats_that_people_have(kind, clean, tmp_path):
+    cells = datasets.read_cells(FORMATS[kind](clean, tmp_path))
+    assert list(cells.obs_names) == list(clean.obs_names)
+    np.testing.assert_array_equal(cells[:, clean.var_names].to_df(), clean.to_df())
 
 
-def test_the_options_reach_the_cells(clean, reference, tmp_path):
+def test_the_options_reach_the_cells(clean, tmp_path):
+    expected = module.predict_cells(clean, drug="Cisplatin", model="ridge").cells.obs["bulk2sc_score"]
     given = clean.copy()
     given.layers["umi"], given.X = clean.X.copy(), pp.zscore(clean.X)
     given.var["name"], given.var_names = list(clean.var_names), [str(i) for i in range(clean.n_vars)]
@@ -356,7 +358,7 @@ def test_the_options_reach_the_cells(clean, reference, tmp_path):
     arguments += ["--gene-column", "name", "--layer", "umi", "--values", "counts", "--out"]
     assert main([*arguments, str(tmp_path / "out.h5ad")]) == 0
     scored = ad.read_h5ad(tmp_path / "out.h5ad").obs["bulk2sc_score"]
-    np.testing.assert_allclose(scored, reference, atol=1e-4)
+    np.testing.assert_allclose(scored, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -420,7 +422,25 @@ def virtual(file):
     file.create_virtual_dataset("uns/secret", layout)
 
 
+def unsound(file):
+    del file["X/indptr"]
+
+
+def out_of_range(file):
+    file["X/indices"][0] = 10**6
+
+
+def too_short(file):
+    data = file["X/data"][:-7]
+    del file["X/data"]
+    file["X/data"] = data
+
+
 CAUSES = {
+    "no indptr": (broken(unsound), "cannot be read"),
+    "indices out of range": (broken(out_of_range), "cannot be read"),
+    "data too short": (broken(too_short), "cannot be read"),
+    "a pickle": (lambda c, p: p.write_bytes(pickle.dumps({"X": 1})), "no HDF5 file"),
     "sparse float16": (broken(as_float16), "float16.*astype"),
     "a slash in the name of a layer": (broken(with_slash), "holds a slash.*rename it"),
     "larger than memory": (broken(enormous), "GB of memory, this machine has"),
@@ -473,7 +493,8 @@ def test_a_file_that_another_program_writes_is_said_to_be_locked(clean, tmp_path
 def test_own_training_lines_are_noticed_or_asked_about(column, spelt, named, clean, bulk):
     given = clean.copy()
     given.obs[column] = [spelt(bulk.obs_names[i % 3]) for i in range(240)]
-    notes = predicted(given).notes
+    how = {"drug": "Cisplatin", "model": "ridge"}
+    notes = module.predict_cells(given, **how).notes
     own = [note for note in notes if "--exclude-lines MADEUP001,MADEUP002,MADEUP003" in note]
     unknown = [note for note in notes if "no line of the bulk data by this name: ACH-001, ACH-002" in note]
     assert bool(own) == named and bool(unknown) != named
@@ -481,7 +502,7 @@ def test_own_training_lines_are_noticed_or_asked_about(column, spelt, named, cle
     assert len(held.uns["held_out"]) == (3 if named else 0)
     assert ("cell_line" in held.obs) == named
     excluded = module.predict_cells(
-        given, drug="Cisplatin", model="ridge", exclude_lines=["MADEUP001", "Made-up-002_LUNG", "made.up.003"]
+        given, **how, exclude_lines=["MADEUP001", "Made-up-002_LUNG", "made.up.003"]
     )
     assert not any("own lines" in note for note in excluded.notes)
 
@@ -502,39 +523,26 @@ def test_a_line_that_is_not_there_needs_no_excluding(clean):
 # ------------------------------------------------------------------------------------------------- writing
 
 
-def awkward(clean):
+def test_columns_that_h5ad_does_not_take_are_renamed_and_noted(clean, tmp_path):
+    """As older programs wrote them."""
     given = clean.copy()
-    given.obs_names, given.var_names = (
-        names.astype("string") for names in (given.obs_names, given.var_names)
-    )
-    given.obs["_index"], given.obs["a/b"], given.obs["mixed"] = range(240), 1, [1, "x"] * 120
-    given.obs["text"], given.obs[7] = pd.array(["u", None] * 120, dtype="string"), 0
-    given.obsm["X/umap"], given.uns["what"], given.uns["kept"] = np.ones((240, 2)), object(), {"a": 1}
-    given.uns["with/slash"] = 1
+    given.obs["_index"], given.obs["a/b"], given.obs["a_b"], given.var["_index"] = range(240), 1, 2, "x"
     given.raw = given.copy()
-    return given
-
-
-def test_what_cannot_be_written_is_mended_and_noted(clean, reference, tmp_path):
-    given = awkward(clean)
     mended, notes = datasets.mend(given)
     mended.write_h5ad(tmp_path / "cells.h5ad")
     back = ad.read_h5ad(tmp_path / "cells.h5ad")
-    assert {"index_", "a_b", "mixed", "text", "7", "sample"} == set(back.obs)
-    assert "X_umap" in back.obsm and dict(back.uns) == {"kept": {"a": 1}}
-    said = " ".join(notes)
-    for part in (
-        'obs["_index"]',
-        'obs["a/b"]',
-        'obs["mixed"]',
-        'obsm["X/umap"]',
-        'uns["what"]',
-        'uns["with/slash"]',
-    ):
-        assert part in said
-    assert isinstance(given.uns["what"], object) and "_index" in given.obs, "what was given is not changed"
-    agree(predicted(back), reference)
+    assert list(back.obs) == ["sample", "index_", "a_b_", "a_b"] and list(back.raw.var) == ["index_"]
+    assert (back.obs["a_b_"] == 1).all() and "_index" in given.obs, "what was given is not changed"
+    assert [note.partition(":")[0] for note in notes[:2]] == ['obs["_index"]', 'obs["a/b"]']
     assert datasets.mend(clean)[1] == []
+
+
+def test_what_cannot_be_written_is_one_line(clean, tmp_path):
+    given = clean[:5].copy()
+    given.uns["what"] = object()
+    with pytest.raises(Bulk2scError, match=r"cannot be written \(No method .*, at '/uns/what'\); remove"):
+        datasets.write_cells(given, tmp_path / "out.h5ad")
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_is_trained_for_a_file_that_cannot_be_written(clean, tmp_path, monkeypatch):
@@ -551,13 +559,13 @@ def test_nothing_is_trained_for_a_file_that_cannot_be_written(clean, tmp_path, m
     assert [path.name for path in tmp_path.iterdir()] == ["cells.h5ad"]
 
 
-def test_a_cache_that_takes_no_model_is_a_warning(clean, reference, tmp_path, monkeypatch):
+def test_a_cache_that_takes_no_model_is_a_warning(clean, tmp_path, monkeypatch):
     monkeypatch.setenv("BULK2SC_CACHE", str(tmp_path / "cache"))
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "models").write_text("in the way, as a read-only folder is")
     said = []
     found = module.predict_cells(clean, drug="Cisplatin", model="ridge", progress=said.append)
-    agree(found, reference)
+    assert found.cells.obs["bulk2sc_score"].notna().all()
     assert any("warning" in line and "cannot be kept" in line for line in said)
 
 
@@ -581,7 +589,7 @@ def study(tmp_path, monkeypatch):
     return make
 
 
-def test_chapters_read_cells_on_the_same_path(study, clean, reference):
+def test_chapters_read_cells_on_the_same_path(study, clean):
     given = clean.copy()
     given.X = np.log1p(given.X)
     given.var["name"], given.var_names = list(clean.var_names), [str(i) for i in range(clean.n_vars)]
@@ -629,14 +637,13 @@ def test_ones_own_columns_of_other_meaning_are_named(study, column, values, mess
 # ------------------------------------------------------------------------------------------------- terminal
 
 
-@pytest.mark.parametrize("encoding", ["latin-1"])
-def test_a_terminal_without_utf8_shows_what_it_can(encoding):
+def test_a_terminal_without_utf8_shows_what_it_can():
     code = "from bulk2sc import cli\nfrom bulk2sc.book import build\n"
     code += "build.run_chapter = lambda *_: print('done …') or exit(0)\n"
     code += "cli.main(['run', 'baselines', '--edition', 'smoke'])"
-    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True)
-    assert done.stdout.decode(encoding).splitlines() == ["baselines ?", "done ?"] and not done.stderr
+    assert done.stdout.decode("latin-1").splitlines() == ["baselines ?", "done ?"] and not done.stderr
 
 
 def test_running_out_of_memory_and_a_read_only_checkout_are_one_line(monkeypatch, capsys):

@@ -11,8 +11,8 @@ from urllib.parse import quote
 import pytest
 
 from bulk2sc.datasets import places, registry, transfer
-from bulk2sc.datasets.fetch import cache_dir, fetch, noted, status
-from bulk2sc.datasets.intact import damage
+from bulk2sc.datasets.cache import cache_dir, damage
+from bulk2sc.datasets.fetch import fetch, noted, status
 from bulk2sc.datasets.registry import Alternative, Source
 from bulk2sc.errors import Bulk2scError
 
@@ -49,7 +49,7 @@ def register(monkeypatch, geo):
     def make(*alternatives):
         choices = [("figshare:7", FIRST), (geo, SECOND)]
         given = [Alternative(place=place, files=files) for place, files in alternatives or choices]
-        about = {"title": "t", "licence": "l", "citation": {}, "loader": "f"}
+        about = {"title": "t", "licence": "l", "citation": {}}
         source = {"S1": Source(key="S1", alternatives=given, **about)}
         monkeypatch.setattr(registry, "sources", lambda: source)
 
@@ -181,14 +181,6 @@ def test_a_wrong_md5_is_passed_over_and_nothing_of_it_kept(register, server, cap
     assert [path.name for path in fetch("S1")] == NAMES
     assert "S1_x.h5ad: wrong checksum: found md5 " in capfd.readouterr().err
     assert kept() == {*NAMES, "SHA256SUMS"}
-
-
-def test_a_transfer_of_unknown_size_resumes(register, server):
-    server.cuts = [10_000, 10_000, 1000]  # the first is the listing, whole
-    server.files["/geo/S1/suppl/" + NAMES[0]] = content = gzip.compress(bytes(range(256)) * 3000, 0, mtime=0)
-    assert fetch("S1")[0].read_bytes() == content
-    asked = [span for path, span in server.asked if path.endswith(NAMES[0])]
-    assert asked == [None, "bytes=10000-", "bytes=11000-"]
 
 
 def test_a_part_of_an_older_file_is_not_appended_to(register, server, monkeypatch):

@@ -136,15 +136,6 @@ def test_counts_layer_is_merged_and_everything_about_cells_stays():
     assert list(named.obs["sample"]) == ["x", "y"]
 
 
-def test_held_out_lines_leave_training_in_any_spelling():
-    bulk = frame(np.ones((3, 2)))
-    bulk.obs_names = ["NCIH838", "A549", "HCC827"]
-    assert list(pp.train_lines(bulk, ["nci-h838", "A-549"]).obs_names) == ["HCC827"]
-    assert pp.train_lines(bulk, []).n_obs == 3
-    with pytest.raises(Bulk2scError, match=r"'NCI-H833'.*no excluding.*Did you mean 'NCIH838'"):
-        pp.train_lines(bulk, ["NCI-H833"])
-
-
 # --- quality -----------------------------------------------------------------------------------------------
 
 
@@ -272,16 +263,6 @@ def test_planted_doublets_score_highest_and_are_called(kinds):
     assert "doublet" not in kinds.obs and kinds.obs["qc_pass"].all()
 
 
-def test_scores_are_scanpys_and_follow_the_seed(kinds):
-    found = pp.doublets(kinds, by="sample")
-    other = pp.doublets(kinds, by="sample", seed=1)
-    assert (other.obs["doublet_score"] != found.obs["doublet_score"]).any()
-    theirs = AnnData(kinds.layers["counts"], obs=kinds.obs[["sample"]].copy())
-    asked = {"expected_doublet_rate": 0.05, "n_prin_comps": 10, "threshold": 0.5, "verbose": False}
-    sc.pp.scrublet(theirs, batch_key="sample", **asked)
-    np.testing.assert_allclose(theirs.obs["doublet_score"], found.obs["doublet_score"])
-
-
 def test_cells_that_failed_are_not_judged_and_keep_their_reason(kinds):
     failed = kinds.copy()
     failed.obs.loc[failed.obs_names[:5], ["qc_pass", "qc_reason"]] = [False, "few genes"]
@@ -325,17 +306,11 @@ def test_normalise_by_hand(wrap):
     np.testing.assert_array_equal(kept.toarray() if sparse.issparse(kept) else kept, [[1, 3, 0], [2, 2, 4]])
 
 
-def test_zscore_equals_sklearn(counts):
+def test_zscore_equals_sklearn_in_blocks_too(counts, monkeypatch):
     X = np.log1p(counts.X)
     np.testing.assert_allclose(pp.zscore(X), StandardScaler().fit_transform(X), atol=1e-5)
-    np.testing.assert_array_equal(pp.zscore(sparse.csr_matrix(X)), pp.zscore(X))
-
-
-def test_zscore_in_blocks_is_zscore_at_once(counts, monkeypatch):
-    X = np.log1p(counts.X)
-    at_once = pp.zscore(X)
     monkeypatch.setattr("bulk2sc.pp.cells.BLOCK", X.size // 7)
-    np.testing.assert_array_equal(pp.zscore(X), at_once)
+    np.testing.assert_allclose(pp.zscore(sparse.csr_matrix(X)), StandardScaler().fit_transform(X), atol=1e-5)
 
 
 def test_constant_genes_become_zero_and_outliers_are_clipped():

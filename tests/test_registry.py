@@ -6,7 +6,6 @@ import formats
 import pytest
 import yaml
 
-from bulk2sc import datasets
 from bulk2sc.datasets.places import offers
 from bulk2sc.datasets.registry import DATA, read_registry, source, sources
 from bulk2sc.datasets.transfer import Unavailable
@@ -23,12 +22,6 @@ def test_every_source_says_what_it_is():
         for alternative in entry.alternatives:
             assert re.fullmatch(r"https://[^?#]+/|figshare:\d+", alternative.place), entry.key
             assert len(set(alternative.files)) == len(alternative.files) > 0, entry.key
-
-
-@pytest.mark.parametrize("entry", sources().values(), ids=lambda entry: entry.key)
-def test_every_source_names_the_function_that_loads_it(entry):
-    module, _, function = entry.loader.rpartition(".")
-    assert module == "bulk2sc.datasets" and callable(getattr(datasets, function))
 
 
 def test_embedded_files_are_the_registered_ones_and_no_other_is_embedded():
@@ -49,7 +42,6 @@ GOOD = {
     "title": "t",
     "licence": "l",
     "citation": {},
-    "loader": "f",
     "files": [{"name": "a.txt", "url": "https://a/a.txt", "size": 1, "sha256": "0"}],
 }
 

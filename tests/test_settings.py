@@ -92,7 +92,14 @@ def test_an_edition_of_the_wrong_form(root, fields, message):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("a: [", "not valid YAML"), ("just words", "must hold 'name: value'")]
+    ("text", "message"),
+    [
+        ("a: [", "not valid YAML"),
+        ("a: " + "[" * 5000, "not valid YAML"),
+        ("a: &a [x]\nb: *a\n", "not valid YAML"),
+        ("a: !!python/object/apply:os.system [echo]\n", "not valid YAML"),
+        ("just words", "must hold 'name: value'"),
+    ],
 )
 def test_an_edition_that_is_no_yaml(root, text, message):
     (root / "editions" / "bad.yml").write_text(text)

@@ -1,12 +1,19 @@
-"""The folder of downloaded files, and how a file is written there by one process at a time."""
+"""The folder of downloaded files: one process at a time writes one, and damaged ones are told."""
 
 import errno
 import fcntl
+import gzip
+import hashlib
 import os
 import sys
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import h5py
 
 from bulk2sc.errors import Bulk2scError
 
@@ -52,3 +59,50 @@ def slot(target: Path, size: float | None) -> Iterator[Path]:
             f"{target}: the disk is full{needed}. Free some space or set"
             " BULK2SC_CACHE to a folder on another disk, then try again."
         ) from error
+
+
+def size_of(path: Path) -> int:
+    """Return the size of a file in bytes, 0 if it is not there."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def checksum(path: Path, kind: str = "sha256") -> str:
+    """Return the hexadecimal checksum of a file: ``sha256``, or ``md5``, which Figshare publishes."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, kind).hexdigest()
+
+
+def damage(path: Path, name: str) -> str:
+    """
+    Say what is wrong with an archive, compressed file or workbook; an empty string if nothing is.
+
+    Of an .h5ad only the beginning is looked at.
+
+    Parameters
+    ----------
+    path
+        Where the file lies, under any name.
+    name
+        Its own name, whose ending says what it is; of other kinds nothing is said.
+    """
+    ending = Path(name).suffix
+    if not size_of(path):
+        return "it is empty"
+    if ending == ".h5ad":
+        return "" if h5py.is_hdf5(path) else "it is no HDF5 file"
+    broken = None
+    try:
+        if ending == ".gz":
+            with gzip.open(path) as file:
+                while file.read(1 << 20):
+                    pass
+        elif ending in (".zip", ".xlsx"):
+            with zipfile.ZipFile(path) as archive:
+                broken = archive.testzip()
+        elif ending == ".tar":
+            with tarfile.open(path, "r:") as archive:
+                archive.getmembers()
+    # NotImplementedError, RuntimeError: zip archives of a kind that cannot be read here
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, RuntimeError) as error:
+        broken = error
+    return f"it cannot be read to its end: {broken}" if broken else ""

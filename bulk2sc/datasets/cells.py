@@ -1,4 +1,4 @@
-"""Single cells: two public experiments."""
+"""Single cells of five lung cancer lines, and of the breast atlas, whose file of R is read without R."""
 
 from pathlib import Path
 
@@ -8,9 +8,11 @@ import pandas as pd
 from scipy import sparse
 
 from bulk2sc.datasets.fetch import fetch
-from bulk2sc.datasets.genes import sum_by_symbol
-from bulk2sc.datasets.matrices import as_cells, read_matrix
+from bulk2sc.datasets.own import resolve_symbols
+from bulk2sc.errors import Bulk2scError
 
+ATLAS, OBJECT = "GSE173634", "test_BC_atlas"
+NOT_IN_GDSC = ("KPL1", "MCF12A", "MX1", "ZR751")
 FIVE_LINES = {"H1975": "NCIH1975", "H2228": "NCIH2228", "HCC827": "HCC827", "A549": "A549", "H838": "NCIH838"}
 
 
@@ -46,9 +48,7 @@ def mixology(*, singlets_only: bool = True) -> ad.AnnData:
     if singlets_only:
         cells = cells[cells.obs["class"] == "SNG"]
         cells.obs = cells.obs.drop(columns="class")
-    cells = by_symbol(cells)
-    cells.uns["held_out"] = list(FIVE_LINES.values())
-    return cells
+    return _counted(cells, list(FIVE_LINES.values()))
 
 
 def _mixology_sample(paths: dict[str, Path], name: str) -> ad.AnnData:
@@ -57,44 +57,78 @@ def _mixology_sample(paths: dict[str, Path], name: str) -> ad.AnnData:
     about = pd.read_csv(paths[f"{name}.metadata.csv.gz"]).loc[counts.columns]
     sample = name.removeprefix("sc_").replace("_5cl", "")
     counts = counts[~counts.index.str.startswith("ERCC-")]
-    cells = as_cells(sparse.csr_matrix(counts.to_numpy(np.float32)), counts.index, counts.columns, sample)
-    cells.obs["cell_line"] = about["cell_line_demuxlet"].map(FIVE_LINES).to_numpy()
-    cells.obs["class"] = about["demuxlet_cls"].to_numpy()
-    return cells
+    lines = about["cell_line_demuxlet"].map(FIVE_LINES)
+    obs = pd.DataFrame({"sample": sample, "cell_line": lines, "class": about["demuxlet_cls"]})
+    X = sparse.csr_matrix(counts.to_numpy(np.float32)).T.tocsr()
+    return ad.AnnData(X, obs=obs.set_axis(f"{sample}_" + obs.index), var=pd.DataFrame(index=counts.index))
 
 
-def pc9_day11() -> ad.AnnData:
+def breast_atlas() -> ad.AnnData:
     """
-    Return PC9 cells that survived eleven days of erlotinib (GSE149383; Drop-seq; UMI counts).
+    Return single cells of 31 untreated breast cancer lines (GSE173634; Drop-seq; UMI counts), 30 of each.
 
-    One class only: every cell is a survivor, so these cells are for clustering, quality control and scoring,
-    never for accuracy. The file that is named "control" is day 11 of erlotinib as well.
+    Ensembl ids become symbols and those of one symbol are added up (an id without a symbol keeps its name).
 
     Returns
     -------
-    14,600 barcodes, many nearly empty. ``layers["counts"]`` and ``X``: counts (CSR, float32). ``obs``: sample
-    (Day11_Erlotinib, Day11_control), cell_line (PC9) and truth (0: resistant, throughout).
-    ``uns["held_out"]`` is empty: PC9 is not among the lines of GDSC.
+    930 cells. ``layers["counts"]`` and ``X``: counts (CSR, float32). ``obs``: sample (one for all) and
+    cell_line (key of GDSC for the 27 lines that it has). ``uns["held_out"]``: these 27 lines, which must not
+    be trained on.
 
     Raises
     ------
     Bulk2scError
-        If the files cannot be fetched.
+        If the file cannot be fetched.
     """
-    samples = [as_cells(*read_matrix(path), path.name.removesuffix(".txt.gz")) for path in fetch("GSE149383")]
-    cells = by_symbol(ad.concat(samples, join="outer", fill_value=0))
-    cells.obs["cell_line"] = "PC9"
-    cells.obs["truth"] = 0.0
-    cells.uns["held_out"] = []  # PC9 is not among the lines of GDSC
-    cells.uns["note"] = (
-        "One class only. Day11_control is day 11 of erlotinib too: the name in the source is wrong."
-    )
+    (path,) = fetch(ATLAS)
+    counts, genes, names = read_dgcmatrix(path)
+    # Each line was sequenced on its own. Were that its sample, what works within samples would know the line.
+    lines = [name.split("_")[0] for name in names]
+    obs = pd.DataFrame({"sample": "atlas", "cell_line": lines}, index=[f"atlas_{name}" for name in names])
+    cells = ad.AnnData(counts.astype(np.float32).T.tocsr(), obs=obs, var=pd.DataFrame(index=genes))
+    return _counted(cells, [line for line in dict.fromkeys(lines) if line not in NOT_IN_GDSC])
+
+
+def read_dgcmatrix(path: Path) -> tuple[sparse.csc_matrix, list[str], list[str]]:
+    """
+    Read the sparse matrix that R's `save` wrote; nothing in the file is executed.
+
+    Returns
+    -------
+    Counts, genes x cells, and the names of genes and cells.
+
+    Raises
+    ------
+    Bulk2scError
+        If the file is damaged or holds another object.
+    """
+    from rdata.parser import parse_file  # a second to import, and only here
+
+    try:
+        slots = _pairs(_pairs(parse_file(path).object)[OBJECT].attributes)
+        genes, names = ([text.value.decode() for text in of.value] for of in slots["Dimnames"].value)
+        parts = tuple(slots[name].value for name in "xip")
+        return sparse.csc_matrix(parts, shape=(len(genes), len(names))), genes, names
+    except Exception as error:  # a damaged file can raise nearly anything
+        raise Bulk2scError(
+            f"{path}: expected one sparse matrix of R (dgCMatrix) named {OBJECT}, found a damaged file or "
+            f"another object; remove it and run: bulk2sc fetch {ATLAS}"
+        ) from error
+
+
+def _pairs(node) -> dict:
+    """Return the values of a pairlist by their tags."""
+    found = {}
+    while node is not None and node.info.type.name == "LIST":
+        tag = node.tag.referenced_object or node.tag
+        found[tag.value.value.decode()] = node.value[0]
+        node = node.value[1]
+    return found
+
+
+def _counted(cells: ad.AnnData, held_out: list[str]) -> ad.AnnData:
+    """Name genes by current symbols, add up the counts of those of one symbol; note who must not train."""
+    cells.layers["counts"] = cells.X
+    cells = resolve_symbols(cells)
+    cells.uns["held_out"] = held_out
     return cells
-
-
-def by_symbol(cells: ad.AnnData) -> ad.AnnData:
-    """Name genes by current symbols and add up the counts of those of one symbol."""
-    counts, symbols = sum_by_symbol(cells.X, cells.var_names)
-    return ad.AnnData(
-        counts, obs=cells.obs.copy(), var=pd.DataFrame(index=symbols), layers={"counts": counts.copy()}
-    )

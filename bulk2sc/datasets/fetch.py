@@ -15,11 +15,10 @@ from fnmatch import filter as matching
 from functools import partial
 from pathlib import Path
 
-from bulk2sc.datasets.cache import cache_dir, slot
-from bulk2sc.datasets.intact import checksum, damage
+from bulk2sc.datasets.cache import cache_dir, checksum, damage, size_of, slot
 from bulk2sc.datasets.places import first_of, is_plain, mirror, offers
 from bulk2sc.datasets.registry import Alternative, File, Source, megabytes, source
-from bulk2sc.datasets.transfer import Offer, Unavailable, bring, size_of
+from bulk2sc.datasets.transfer import Offer, Unavailable, bring
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.settings import digest
 
@@ -57,9 +56,7 @@ def fetch(key: str, *, from_files: Sequence[str | Path] = ()) -> list[Path]:
     about = source(key)
     if from_files:
         return [_take(about, Path(path)) for path in from_files]
-    if about.files:
-        return [_pinned(key, file) for file in about.files]
-    return _intact(about) or _first_alternative(about)
+    return [_pinned(key, file) for file in about.files] or _intact(about) or _first_alternative(about)
 
 
 def status(key: str) -> str:
@@ -74,25 +71,22 @@ def status(key: str) -> str:
     about = source(key)
     if about.embedded:
         return "embedded"
-    here = [size_of(cache_dir() / key / f.name) == f.size for f in about.files] or _here(about)
+    here = _here(about)
     n = sum(map(bool, here))
     return {0: "missing", len(here): "here"}.get(n, f"{n} of {len(here)} files")
 
 
 def size(key: str) -> str:
     """
-    Return the size of a source, such as ``8.4 MB``: as registered, else of the files that are here.
-
-    ``over 2.1 MB`` where a file is missing, ``size unknown`` where all are.
+    Return the size of a source, such as ``8.4 MB``: of its files if they are here, else as registered.
 
     Raises
     ------
     Bulk2scError
         If the key is unknown.
     """
-    about = source(key)
-    here = _here(about) if about.alternatives else []
-    return ("" if all(here) else "over ") + megabytes(sum(here)) if any(here) else about.size
+    here = _here(source(key))
+    return megabytes(sum(here)) if all(here) else source(key).size
 
 
 def noted(key: str) -> str:
@@ -217,11 +211,8 @@ def _problem(offer: Offer, part: Path, found: str, noted: str) -> str:
     size = size_of(part)
     if offer.sha256:
         expected = f"expected {offer.sha256} ({offer.size} bytes)"
-        return (
-            ""
-            if found == offer.sha256
-            else f"wrong checksum: found sha256 {found} ({size} bytes), {expected}"
-        )
+        said = f"wrong checksum: found sha256 {found} ({size} bytes), {expected}"
+        return "" if found == offer.sha256 else said
     if offer.size is not None and size != offer.size:
         return f"it has {size} bytes, expected {offer.size}"
     if offer.md5 and (md5 := checksum(part, "md5")) != offer.md5:
@@ -250,8 +241,11 @@ def _held(about: Source) -> dict[str, str]:
 
 
 def _here(about: Source) -> list[int]:
-    """Return the bytes of each file, 0 of a missing one, of the alternative that has most files here."""
+    """Return the bytes of each file that is here, else 0; of the alternative that has most."""
     folder = cache_dir() / about.key
+    if about.files:
+        whole = [size_of(file.embedded or folder / file.name) == file.size for file in about.files]
+        return [file.size * here for file, here in zip(about.files, whole, strict=True)]
     notes = _notes(folder)
     found = [
         [size_of(folder / name) if name else 0 for name in _named(each, notes)] for each in about.alternatives

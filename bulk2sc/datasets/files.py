@@ -9,18 +9,16 @@ import re
 import shutil
 import tempfile
 import warnings
-import zlib
 from os import sysconf
 from pathlib import Path
 
 import anndata as ad
 import h5py
-import numpy as np
 import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from bulk2sc.datasets.matrices import MATRIX, read_10x, read_table
+from bulk2sc.datasets.matrices import MATRIX, named_once, read_10x, read_table
 from bulk2sc.datasets.safe import check_hdf5
 from bulk2sc.errors import Bulk2scError
 from bulk2sc.settings import UNFINISHED, atomic
@@ -54,10 +52,12 @@ def read_cells(path: str | Path) -> AnnData:
     try:
         with path.open("rb") as file:
             start = file.read(8)
-        if start.startswith(b"\x1f\x8b") and path.name.endswith((".h5ad.gz", ".h5.gz")):
-            with tempfile.TemporaryDirectory() as scratch:
-                return _read_hdf5(_unpacked(path, Path(scratch)), path)
-        if start == b"\x89HDF\r\n\x1a\n":
+        if path.name.endswith((".h5ad.gz", ".h5.gz")):
+            with tempfile.NamedTemporaryFile() as plain, gzip.open(path) as packed:
+                shutil.copyfileobj(packed, plain)
+                plain.flush()
+                return _read_hdf5(Path(plain.name), path)
+        if h5py.is_hdf5(path):
             return _read_hdf5(path, path)
     except Bulk2scError:
         raise
@@ -70,16 +70,6 @@ def read_cells(path: str | Path) -> AnnData:
     kinds = {b"\x1f\x8b": "a gzip file", b"PK": "a zip archive", b"": "an empty file"}
     found = kinds.get(start[:2], f"no HDF5 file (it begins with {start!r}), but perhaps an R object or text")
     raise Bulk2scError(f"{path}: cannot be read: it is {found}. Give {FORMATS}.")
-
-
-def _unpacked(path: Path, folder: Path) -> Path:
-    plain = folder / path.stem
-    try:
-        with gzip.open(path) as packed, plain.open("wb") as out:
-            shutil.copyfileobj(packed, out)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise Bulk2scError(f"{path}: is cut off or damaged ({error}); copy it again.") from error
-    return plain
 
 
 def _read_hdf5(file: Path, path: Path) -> AnnData:
@@ -100,7 +90,9 @@ def _read_hdf5(file: Path, path: Path) -> AnnData:
         if keys & {"obs", "X"}:
             return _sound(ad.read_h5ad(file))
         if "matrix" in keys or barcodes:
-            return _sound(_named_once(_read_10x_h5(file)))
+            import scanpy as sc  # takes two seconds
+
+            return _sound(named_once(sc.read_10x_h5(file, gex_only=False)))
     found = ", ".join(f"'{key}'" for key in sorted(keys)[:5]) or "nothing"
     raise Bulk2scError(f"{path}: is HDF5, but holds neither an AnnData nor a 10x matrix ({found}).")
 
@@ -113,36 +105,28 @@ def _sound(cells: AnnData) -> AnnData:
     return cells
 
 
-def _read_10x_h5(path: Path) -> AnnData:
-    import scanpy as sc
-
-    return sc.read_10x_h5(path, gex_only=False)
-
-
 def _unreadable(path: Path, error: Exception) -> Bulk2scError:
     """Name the cause that was found, and what to do about it."""
     said = " ".join(f"{error}".split())
-    place = re.search(r"key '([^']*)' of .* (?:from|to) (\S*)", " ".join(getattr(error, "__notes__", [])))
-    where = f", at '{place[2].rstrip('/')}/{place[1]}'" if place else ""
     denied = isinstance(error, PermissionError) or getattr(error, "errno", 0) == errno.EACCES
+    slash, half = "the name of a layer or array holds a slash", "adata.X = adata.X.astype('float32')"
+    other = "it is damaged or of another format: copy it again or write it with anndata's write_h5ad"
     causes = [
         ("unable to lock" in said, "another program has it open for writing", "close it there, or copy it"),
         (denied, "you may not read it", "ask for permission, or copy the file"),
         ("truncated" in said, "it is cut off", "copy it again"),
-        ("float16" in said, said, "write the matrix as float32: adata.X = adata.X.astype('float32')"),
-        (
-            "no attribute 'shape'" in said,
-            "the name of a layer or array holds a slash",
-            "rename it at its source",
-        ),
-        (
-            True,
-            said,
-            "it is damaged or of another format: copy it again or write it with anndata's write_h5ad",
-        ),
+        ("float16" in said, said, f"write the matrix as float32: {half}"),
+        ("no attribute 'shape'" in said, slash, "rename it at its source"),
+        (True, said, other),
     ]
     said, remedy = next((what, remedy) for found, what, remedy in causes if found)
-    return Bulk2scError(f"{path}: cannot be read ({said}{where}); {remedy}.")
+    return Bulk2scError(f"{path}: cannot be read ({said}{_place(error)}); {remedy}.")
+
+
+def _place(error: Exception) -> str:
+    """Say at which key of a file anndata failed."""
+    place = re.search(r"key '([^']*)' of .* (?:from|to) (\S*)", " ".join(getattr(error, "__notes__", [])))
+    return f", at '{place[2].rstrip('/')}/{place[1]}'" if place else ""
 
 
 def _refuse_too_large(opened: h5py.File, path: Path) -> None:
@@ -165,17 +149,7 @@ def _read_folder(path: Path) -> AnnData:
         raise Bulk2scError(
             f"{folder}: a folder must hold one {MATRIX}, found {what}. Give the path of {FORMATS}."
         )
-    counts, features, barcodes = read_10x(found[0])
-    return _named_once(AnnData(counts.T.tocsr(), obs=pd.DataFrame(index=barcodes), var=features))
-
-
-def _named_once(cells: AnnData) -> AnnData:
-    """Name the genes of a 10x file by symbol; by id where several have one symbol."""
-    names = cells.var_names.to_series()
-    ids = next((cells.var[column] for column in ("gene_ids", "gene_id", "id") if column in cells.var), names)
-    repeated = names.duplicated(keep=False).to_numpy()
-    cells.var_names = np.where(repeated, ids.astype(str), names)
-    return cells
+    return read_10x(found[0])
 
 
 # --- What can be written -----------------------------------------------------------------------------------
@@ -183,72 +157,30 @@ def _named_once(cells: AnnData) -> AnnData:
 
 def mend(cells: AnnData) -> tuple[AnnData, list[str]]:
     """
-    Return cells that can be written as .h5ad, and notes of what had to be renamed, retyped or left out.
+    Rename columns that older programs wrote and .h5ad does not take: ``_index``, and names with a slash.
 
-    Columns called ``_index``, slashes in names, names that are no text, columns of mixed types, nullable
-    strings, and entries of `uns` of other kinds cannot.
+    Returns
+    -------
+    A copy, and a note for each column that was renamed.
     """
     cells, notes = cells.copy(), []
-    for part in ("obs", "var"):
-        table = getattr(cells, part)
-        setattr(cells, part, _mended_table(table, part, notes))
+    cells.obs, cells.var = _renamed(cells.obs, "obs", notes), _renamed(cells.var, "var", notes)
     if cells.raw is not None:
-        about = _mended_table(cells.raw.var, "raw.var", notes)
-        cells.raw = AnnData(cells.raw.X, obs=cells.obs[[]], var=about)
-    for part in ("obsm", "varm", "obsp", "varp", "layers"):
-        entries = getattr(cells, part)
-        for key in list(entries):
-            if _plain(key) != key:
-                entries[_free(_plain(key), entries)] = entries.pop(key)
-                notes.append(f'{part}["{key}"]: renamed, as names must be text without slashes')
-            elif isinstance(entries[key], pd.DataFrame):
-                entries[key] = _mended_table(entries[key], f'{part}["{key}"]', notes)
-    for key in list(cells.uns):
-        if _plain(key) != key or not _can_be_written(cells.uns[key]):
-            del cells.uns[key]
-            notes.append(f'uns["{key}"]: left out, it cannot be written to .h5ad')
+        var = _renamed(cells.raw.var, "raw.var", notes)
+        cells.raw = AnnData(cells.raw.X, obs=cells.obs[[]], var=var)
     return cells, notes
 
 
-def _mended_table(table: pd.DataFrame, part: str, notes: list[str]) -> pd.DataFrame:
-    table, names = table.copy(), []
-    for position, name in enumerate(table.columns):
-        plain = "index_" if name == "_index" else _plain(name)
-        names.append(_free(plain, [*names, *table.columns[position + 1 :]]))
-        if names[-1] != name:
-            notes.append(f'{part}["{name}"]: renamed to "{names[-1]}", as .h5ad does not take the name')
-    table.columns = names
-    table.index = pd.Index([str(name) for name in table.index], dtype=object)
-    for name in names:
-        column = table[name].infer_objects()
-        kinds = set(column.dropna().map(type)) if column.dtype == object else set()
-        if column.dtype == object and not kinds:
-            column = column.astype(float)  # nothing but None
-        elif kinds - {str}:
-            notes.append(f'{part}["{name}"]: written as text, as it holds values of several kinds')
-        if kinds - {str} or isinstance(column.dtype, pd.StringDtype):
-            column = column.astype(object).where(column.isna(), column.astype(str)).replace({pd.NA: None})
-        table[name] = column
-    return table
-
-
-def _plain(name) -> str:
-    return str(name).replace("/", "_")
-
-
-def _free(name: str, taken) -> str:
-    return name if name not in taken else _free(f"{name}_", taken)
-
-
-def _can_be_written(value) -> bool:
-    """Try it, on a file in memory."""
-    with h5py.File("try", "w", driver="core", backing_store=False) as file, warnings.catch_warnings():
-        warnings.simplefilter("error", FutureWarning)  # of slashes within
-        try:
-            ad.io.write_elem(file, "uns", value)
-        except Exception:  # of any kind: it is left out
-            return False
-    return True
+def _renamed(table: pd.DataFrame, part: str, notes: list[str]) -> pd.DataFrame:
+    names = {}
+    for name in table.columns:
+        plain = "index_" if name == "_index" else name.replace("/", "_")
+        while plain != name and plain in {*table.columns, *names.values()}:
+            plain += "_"
+        if plain != name:
+            names[name] = plain
+            notes.append(f'{part}["{name}"]: renamed to "{plain}", as .h5ad does not take the name')
+    return table.rename(columns=names)
 
 
 def write_cells(cells: AnnData, out: Path, *, trial: bool = False) -> None:
@@ -273,8 +205,7 @@ def write_cells(cells: AnnData, out: Path, *, trial: bool = False) -> None:
             return
         with atomic(out) as partial:
             cells.write_h5ad(partial)
-    except OSError as error:
-        reason = error.strerror or error
-        raise Bulk2scError(
-            f"{out}: cannot be written ({reason}); free space or name another place"
-        ) from error
+    except Exception as error:  # h5py and anndata raise many kinds
+        reason = getattr(error, "strerror", None) or " ".join(f"{error}".split())
+        remedy = "free space or name another place" if isinstance(error, OSError) else "remove what it names"
+        raise Bulk2scError(f"{out}: cannot be written ({reason}{_place(error)}); {remedy}") from error

@@ -11,7 +11,8 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from bulk2sc.datasets.fetch import cache_dir, fetch, slot
+from bulk2sc.datasets.cache import cache_dir, slot
+from bulk2sc.datasets.fetch import fetch
 from bulk2sc.datasets.genes import to_symbols
 from bulk2sc.datasets.registry import DATA, source
 from bulk2sc.datasets.safe import load_tensors

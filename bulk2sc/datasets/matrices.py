@@ -14,7 +14,7 @@ from scipy import sparse
 from scipy.io import mmread
 
 from bulk2sc.datasets.documented import Unlike
-from bulk2sc.datasets.genes import to_symbols
+from bulk2sc.datasets.genes import share_known
 from bulk2sc.datasets.safe import extract
 from bulk2sc.errors import Bulk2scError
 
@@ -22,15 +22,6 @@ PACKED = (".tar", ".tar.gz", ".tgz", ".zip")
 TABLES = (".txt", ".tsv", ".csv")
 MATRIX = "matrix.mtx"
 BESIDE = ("barcodes.tsv", "features.tsv", "genes.tsv")  # what 10x puts next to a matrix
-
-
-def as_cells(
-    matrix: sparse.spmatrix, genes: Iterable[str], barcodes: Iterable[str], sample: str
-) -> ad.AnnData:
-    """Turn values of genes x barcodes into cells, named by sample and barcode."""
-    barcodes = list(barcodes)
-    obs = pd.DataFrame({"sample": sample}, index=[f"{sample}_{barcode}" for barcode in barcodes])
-    return ad.AnnData(matrix.T.tocsr(), obs=obs, var=pd.DataFrame(index=pd.Index(genes, dtype=object)))
 
 
 def read_matrix(path: Path) -> tuple[sparse.csr_matrix, list[str], list[str]]:
@@ -58,10 +49,10 @@ def read_matrix(path: Path) -> tuple[sparse.csr_matrix, list[str], list[str]]:
             header = next(lines, b"").rstrip(b"\r\n")
             separator = separator_of(header, path.name)
             columns = [_bare(name) for name in header.split(separator)]
-            names, rows = _read_rows(lines, separator, columns, path.name)
+            names, matrix = _read_rows(lines, separator, columns, path.name)
     except (OSError, EOFError, zlib.error) as error:
         raise Unlike(path.name, "a table that can be read to its end", str(error)) from error
-    return _stack(rows, len(columns)), names, columns
+    return matrix, names, columns
 
 
 def read_table(path: Path, *, strict: bool = False) -> ad.AnnData:
@@ -109,103 +100,77 @@ def separator_of(header: bytes, name: str) -> bytes:
     return separator
 
 
-def share_known(names: Iterable[str]) -> float:
-    """Return the share (0 to 1) of names that are those of human genes; of the first thousand."""
-    return float(to_symbols(list(names)[:1000]).notna().mean())
-
-
-def _read_rows(lines: Iterable[bytes], separator: bytes, columns: list[str], file: str) -> tuple[list, list]:
-    """Return names and sparse values of the rows; a cell above the names of the rows leaves `columns`."""
-    names, rows = [], []
+def _read_rows(
+    lines: Iterable[bytes], separator: bytes, columns: list[str], file: str
+) -> tuple[list[str], sparse.csr_matrix]:
+    """Return names and values of the rows; a cell above the names of the rows leaves `columns`."""
+    names, values, places, ends = [], [], [], [0]
     for number, line in enumerate(lines, 2):
-        name, _, values = line.rstrip(b"\r\n").partition(separator)
-        width = values.count(separator) + 1
-        if number == 2 and width == len(columns) - 1:
+        name, *fields = line.rstrip(b"\r\n").split(separator)
+        if number == 2 and len(fields) == len(columns) - 1:
             del columns[0]
-        if width != len(columns):
-            raise Unlike(file, f"{len(columns)} values in every line", f"{width} in line {number}")
+        if len(fields) != len(columns):
+            raise Unlike(file, f"{len(columns)} values in every line", f"{len(fields)} in line {number}")
+        used = [place for place, field in enumerate(fields) if field != b"0"]  # nearly all are
         try:
-            rows.append(_sparse_row(values, separator))
+            values.append(np.array([float(fields[place]) for place in used], np.float32))
         except ValueError as error:
             raise Unlike(file, "numbers", f"in line {number}: {error}") from error
+        if not np.isfinite(values[-1]).all():
+            raise Unlike(file, "numbers", f"in line {number}: a value is missing or infinite")
+        places.append(np.array(used, np.int32))
+        ends.append(ends[-1] + len(used))
         names.append(_bare(name))
-    if not rows:
+    if not names:
         raise Unlike(file, "a line for each gene", "only the first line")
-    return names, rows
-
-
-def _sparse_row(line: bytes, separator: bytes) -> tuple[np.ndarray, np.ndarray]:
-    """Return column and value of what is not 0 in a line of numbers."""
-    columns, fields = _not_zero(line, separator)
-    values = np.array([float(field) for field in fields], np.float32)
-    if not np.isfinite(values).all():
-        raise ValueError("a value is missing or infinite")
-    return columns, values
-
-
-def _not_zero(line: bytes, separator: bytes) -> tuple[np.ndarray, list[bytes]]:
-    """Leave out each field that is just 0, without splitting the line: nearly all are."""
-    text = np.frombuffer(line, np.uint8)
-    gaps = np.flatnonzero(text == ord(separator))
-    starts, ends = np.append(0, gaps + 1), np.append(gaps, len(text))
-    zero = ends - starts == 1
-    zero[zero] = text[starts[zero]] == ord("0")
-    columns = np.flatnonzero(~zero)
-    return columns, [line[start:end] for start, end in zip(starts[columns], ends[columns], strict=True)]
-
-
-def _stack(rows: list[tuple[np.ndarray, np.ndarray]], width: int) -> sparse.csr_matrix:
-    matrix = sparse.csr_matrix(
-        (
-            np.concatenate([values for _, values in rows]),
-            np.concatenate([columns for columns, _ in rows]),
-            np.cumsum([0, *(len(columns) for columns, _ in rows)]),
-        ),
-        shape=(len(rows), width),
-    )
+    parts = (np.concatenate(values), np.concatenate(places), ends)
+    matrix = sparse.csr_matrix(parts, (len(names), len(columns)))
     matrix.eliminate_zeros()
-    return matrix
+    return names, matrix
 
 
 def _bare(name: bytes) -> str:
     return name.decode(errors="replace").strip().strip('"')
 
 
-def read_samples(paths: Iterable[Path]) -> dict[str, ad.AnnData]:
+def read_files(paths: Iterable[Path]) -> ad.AnnData:
     """
-    Read every matrix among some files, and within archives and the archives in those.
+    Read every matrix among some files, and within archives and the archives in those, as one set of cells.
 
     Parameters
     ----------
     paths
         10x triplets (``GSM1_a_matrix.mtx.gz`` beside its barcodes and features or genes, or the three in a
-        folder of their own), tables as for `read_matrix`, or .tar, .tar.gz and .zip with these.
+        folder of their own), tables as for `read_table`, or .tar, .tar.gz and .zip with these.
 
     Returns
     -------
-    Cells by the name of their sample: what precedes ``matrix.mtx``, the folder, or the name of the table. A
-    10x folder of raw barcodes, empty droplets too, is passed over.
+    Cells of all files; a gene that one lacks is 0 there. ``obs``: cell, the name in its file, and file: what
+    precedes ``matrix.mtx``, the folder, or the name of the table. A 10x folder of raw barcodes, empty
+    droplets too, is passed over.
 
     Raises
     ------
     Unlike
-        If there is no matrix, a triplet is not whole, two samples have one name, or a table cannot be read.
+        If there is no matrix, a triplet is not whole, two have one name, or a table cannot be read.
     """
     paths = list(paths)
-    samples: dict[str, ad.AnnData] = {}
+    found: dict[str, ad.AnnData] = {}
     with tempfile.TemporaryDirectory(dir=paths[0].parent) as scratch:
         files = [(file, top) for path in paths for file, top in _unpacked(path, Path(scratch))]
         for file, top in files:
             if (read := _reader(file)) is None:
                 continue
-            name = _sample_name(file, top)
-            if name in samples:
+            name = _name_of(file, top)
+            if name in found:
                 raise Unlike(file.name, "one matrix for each sample", f"two of '{name}'")
-            samples[name] = as_cells(*read(file), name)
-    if not samples:
+            found[name] = read(file)
+    if not found:
         names = [file.name for file, _ in files]
         raise Unlike(paths[0].name, f"a {MATRIX} or a table of genes and cells", names)
-    return samples
+    for name, cells in found.items():
+        cells.obs = pd.DataFrame({"file": name, "cell": cells.obs_names}, f"{name}_" + cells.obs_names)
+    return ad.concat(found.values(), join="outer", fill_value=0)
 
 
 def _unpacked(path: Path, scratch: Path) -> list[tuple[Path, Path]]:
@@ -222,14 +187,14 @@ def _unpacked(path: Path, scratch: Path) -> list[tuple[Path, Path]]:
 
 def _reader(file: Path):
     name = file.name.removesuffix(".gz")
-    if name.endswith(BESIDE) or "raw_" in str(file.parent.name) or "raw_" in str(file.parent.parent.name):
+    if name.endswith(BESIDE) or any(folder.name.startswith("raw_") for folder in file.parents):
         return None
     if name.endswith(MATRIX):
-        return _read_10x
-    return read_matrix if name.endswith(TABLES) else None
+        return read_10x
+    return read_table if name.endswith(TABLES) else None
 
 
-def _sample_name(file: Path, top: Path) -> str:
+def _name_of(file: Path, top: Path) -> str:
     stem = file.name.partition(MATRIX)[0] if MATRIX in file.name else file.name.partition(".")[0]
     if stem:
         return stem.rstrip("._-")
@@ -237,43 +202,46 @@ def _sample_name(file: Path, top: Path) -> str:
     return inside[0] if len(inside) > 1 else top.name
 
 
-def _read_10x(matrix: Path) -> tuple[sparse.csr_matrix, list[str], list[str]]:
-    counts, features, barcodes = read_10x(matrix)
-    return counts, list(features.index), barcodes
-
-
-def read_10x(matrix: Path) -> tuple[sparse.csr_matrix, pd.DataFrame, list[str]]:
+def read_10x(matrix: Path) -> ad.AnnData:
     """
     Read a 10x triplet by its matrix.
 
     Returns
     -------
-    Counts of features x barcodes; the features, named by symbol where there are two names, with the columns
-    ``gene_ids`` and, where the file says it, ``feature_types``; and the barcodes.
+    Counts; genes are named by `named_once`, with the columns ``gene_ids`` and, where the file says it,
+    ``feature_types``.
 
     Raises
     ------
     Unlike
         If one of the three is not there or not as expected.
     """
-    stem = matrix.name.partition(MATRIX)[0]
-    barcodes = _names_beside(matrix, stem, ("barcodes",)).iloc[:, 0].tolist()
-    listed = _names_beside(matrix, stem, ("features", "genes"))
-    features = pd.DataFrame({"gene_ids": listed[0].to_numpy()}, listed.iloc[:, min(1, listed.shape[1] - 1)])
-    features.index.name = None
-    if listed.shape[1] > 2:
-        features["feature_types"] = listed[2].to_numpy()
+    barcodes = _names_beside(matrix, "barcodes")[0]
+    listed = _names_beside(matrix, "features", "genes")
+    features = listed.set_axis(["gene_ids", "symbol", "feature_types"][: listed.shape[1]], axis=1)
+    features = features.set_index("symbol" if "symbol" in features else features["gene_ids"]).rename_axis(
+        None
+    )
     try:
-        counts = mmread(matrix).tocsr().astype(np.float32)
+        counts = mmread(matrix).T.tocsr().astype(np.float32)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise Unlike(matrix.name, "a matrix in Matrix Market format", str(error)) from error
-    if counts.shape != (len(features), len(barcodes)):
+    if counts.shape != (len(barcodes), len(features)):
         expected = f"{len(features)} genes x {len(barcodes)} barcodes, as named beside it"
-        raise Unlike(matrix.name, expected, " x ".join(map(str, counts.shape)))
-    return counts, features, barcodes
+        raise Unlike(matrix.name, expected, " x ".join(map(str, counts.shape[::-1])))
+    return named_once(ad.AnnData(counts, obs=pd.DataFrame(index=barcodes.tolist()), var=features))
 
 
-def _names_beside(matrix: Path, stem: str, kinds: tuple[str, ...]) -> pd.DataFrame:
+def named_once(cells: ad.AnnData) -> ad.AnnData:
+    """Name the genes of a 10x file by symbol; by id where several have one symbol."""
+    names = cells.var_names.to_series()
+    repeated = names.duplicated(keep=False).to_numpy()
+    cells.var_names = np.where(repeated, cells.var["gene_ids"].astype(str), names)
+    return cells
+
+
+def _names_beside(matrix: Path, *kinds: str) -> pd.DataFrame:
+    stem = matrix.name.partition(MATRIX)[0]
     wanted = [matrix.with_name(f"{stem}{kind}.tsv{end}") for kind in kinds for end in ("", ".gz")]
     for path in wanted:
         if path.is_file():

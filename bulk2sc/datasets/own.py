@@ -9,7 +9,7 @@ import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from bulk2sc.datasets.genes import adder_of, to_symbols
+from bulk2sc.datasets.genes import share_known, to_symbols
 from bulk2sc.datasets.values import scale_of, stored, to_known_scale
 from bulk2sc.errors import Bulk2scError, did_you_mean
 
@@ -132,7 +132,9 @@ def resolve_symbols(cells: AnnData) -> AnnData:
     symbols = pd.Series(to_symbols(names).to_numpy(), index=names.index)
     unknown = symbols.isna()
     symbols = symbols.where(~unknown, names)
-    gather, unique = adder_of(symbols)
+    codes, unique = pd.factorize(symbols.to_numpy())
+    place = (np.ones(len(codes), np.float32), (np.arange(len(codes)), codes))
+    gather = sparse.csr_matrix(place, (len(codes), len(unique)))  # adds up columns of one symbol
     first = np.flatnonzero(~symbols.duplicated())
     source, scale = cells.layers.get("counts", cells.X), detect_scale(cells)
     if scale == "z-scores":
@@ -145,7 +147,13 @@ def resolve_symbols(cells: AnnData) -> AnnData:
 
     layers = {"counts": merged.copy()} if "counts" in cells.layers else None
     named = cells[:, first]
-    named = AnnData(merged, named.obs.copy(), named.var.set_axis(unique), uns=cells.uns.copy(), layers=layers)
+    named = AnnData(
+        merged,
+        named.obs.copy(),
+        named.var.set_axis(pd.Index(unique, dtype=object)),
+        uns=cells.uns.copy(),
+        layers=layers,
+    )
     named.obsm.update(cells.obsm)
     named.uns["genes"] = {
         **cells.uns.get("genes", {}),
@@ -242,13 +250,15 @@ def _named_genes(cells: AnnData, var: pd.DataFrame, name: str, column: str) -> p
         names = var[column].astype(object).where(var[column].notna(), "unnamed")
         return var.set_axis(pd.Index(names.astype(str), dtype=object))
     names = var.index.astype(str).astype(object)
-    share, number = _known(names), names.str.fullmatch(r"\d+").all()
+    share, number = share_known(names), names.str.fullmatch(r"\d+").all()
     # Entrez ids of a few hundred genes reach a hundred thousand, which no number of a row does.
     rows = number and (names.astype("int64").max() < 100_000 or share < 0.5)
-    columns = {f"--gene-column {one}": _known(var[one]) for one in var.columns}
+    columns = {f"--gene-column {one}": share_known(var[one]) for one in var.columns}
     if cells.raw is not None and cells.raw.n_vars != len(var):
-        columns |= {f"--raw --gene-column {one}": _known(cells.raw.var[one]) for one in cells.raw.var.columns}
-        columns["--raw"] = _known(cells.raw.var_names)
+        columns |= {
+            f"--raw --gene-column {one}": share_known(cells.raw.var[one]) for one in cells.raw.var.columns
+        }
+        columns["--raw"] = share_known(cells.raw.var_names)
     better = sorted((one for one, known in columns.items() if known > 0.5), key=columns.get, reverse=True)
     if rows or (share < 0.2 and better):
         what = "row numbers" if rows else "no names of human genes"
@@ -257,35 +267,27 @@ def _named_genes(cells: AnnData, var: pd.DataFrame, name: str, column: str) -> p
     return var.set_axis(names)
 
 
-def _known(names) -> float:
-    """Return the share of names that are genes, of a thousand drawn evenly; 0 for what cannot be names."""
-    names = pd.Series(np.asarray(names, dtype=object)).dropna()
-    some = names.iloc[np.unique(np.linspace(0, len(names) - 1, 1000).astype(int))] if len(names) else names
-    text = some.map(lambda one: isinstance(one, str))
-    return float(to_symbols(some[text]).notna().sum() / max(len(some), 1))
-
-
 def _human_genes(var: pd.DataFrame, name: str) -> tuple[np.ndarray, pd.DataFrame, list[str]]:
     """Tell the genes of human cells from all else; return which they are, var with plain names, and notes."""
-    what = pd.Series("", index=range(len(var)), dtype=object)
     names = var.index.to_series().reset_index(drop=True)
+    kinds = pd.Series("", index=names.index)
     for column in [one for one in TYPES if one in var][:1]:
-        kinds = var[column].astype(str).reset_index(drop=True)
-        if kinds.str.lower().isin(GENES).any():
-            what = kinds.mask(kinds.str.lower().isin(GENES), "")
+        given = var[column].astype(str).reset_index(drop=True)
+        if given.str.lower().isin(GENES).any():
+            kinds = given.mask(given.str.lower().isin(GENES), "")
     plain = names.str.replace(HUMAN, "", regex=True)
-    known, upper = to_symbols(plain).notna().to_numpy(), plain.str.upper()
+    known = to_symbols(plain).notna().to_numpy()
     foreign = names.str.match(FOREIGN) & ~known
     if "genome" in var:
         foreign |= (var["genome"].astype(str).reset_index(drop=True) + "_").str.match(GENOME)
     mouse = names.str.match(MOUSE) & ~known
-    if (mouse & upper.isin(plain[known])).mean() > 0.05:  # genes of both species, by the same names
+    if (mouse & plain.str.upper().isin(plain[known])).mean() > 0.05:  # genes of both species, by one name
         foreign |= mouse
-    what = what.mask((what == "") & foreign, "genes of another species")
     other = names.str.match(NO_GENE) & ~known
-    what = what.mask((what == "") & other, "antibodies, guides, peaks or spike-ins")
-    human, left_out = (what == "").to_numpy(), what[what != ""].value_counts()
-    told = ", ".join(f"{n} {kind}" for kind, n in left_out.items())
+    said = ["genes of another species", "antibodies, guides, peaks or spike-ins"]
+    what = pd.Series(np.select([kinds != "", foreign, other], [kinds, *said], ""))
+    human = (what == "").to_numpy()
+    told = ", ".join(f"{n} {kind}" for kind, n in what[~human].value_counts().items())
     if not human.any():
         raise Bulk2scError(f"{name}: holds no human genes: of {len(names)} features {told}.")
     notes = [f"features left out, before library sizes are taken: {told}"] if told else []

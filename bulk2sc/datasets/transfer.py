@@ -17,6 +17,7 @@ from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 from urllib3.util import Retry
 
+from bulk2sc.datasets.cache import size_of
 from bulk2sc.datasets.registry import PIP
 
 TRIES, PAUSE = 4, 0.5  # tries without a new byte before a place is given up; seconds, doubled each time
@@ -72,11 +73,6 @@ def bring(offer: Offer, part: Path) -> None:
         _download(offer, part)
     else:
         _copy(Path(offer.address), part)
-
-
-def size_of(path: Path) -> int:
-    """Return the size of a file in bytes, 0 if it is not there."""
-    return path.stat().st_size if path.exists() else 0
 
 
 def get(address: str, **options) -> requests.Response:

@@ -4,7 +4,6 @@ from bulk2sc.labels.answer import answer
 from bulk2sc.labels.cells import (
     INTRINSIC,
     ClassLost,
-    assign_response,
     label_cells,
     mark_intrinsic_resistance,
     mark_normal_cells,

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 from anndata import AnnData
 
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.labels.rules import GENERIC, MARKERS, Arms, Form, Literature, Rule, arms_of, groups_of, read_rule
+from bulk2sc.labels.rules import GENERIC, MARKERS, Form, Rule, arms_of, groups_of, read_rule
 
 INTRINSIC = "control, in a cluster of treated cells"
 NORMAL = "normal: "
@@ -56,55 +57,43 @@ def label_cells(
     """
     rule = rule or read_rule(GENERIC)
     form = rule.form_of(cells.obs)
-    labelled = in_arms(cells, form.arms, rule.name) if form.arms else cells.copy()
-    dominance = dominance or form.dominance
-    columns = stated(labelled.obs, form)
-    resistant, normal = _marks(labelled, form, dominance=dominance, min_score=min_score, seed=seed)
-    columns = assign_response(columns["response_unfiltered"], columns["label_reason"], resistant, normal)
+    dominance = (dominance or form.dominance) if form.arms else 0.0
+    labelled = cells.copy()
+    if form.arms:
+        group = arms_of(cells.obs, form.arms, rule.name)
+        labelled = cells[group.isin(["control", "treated"]).to_numpy()].copy()
+        labelled.obs["treated"] = (group[labelled.obs_names] == "treated").astype(bool)
+    obs = labelled.obs
+    asked = [name for name, on in (("step 1", dominance), ("step 2", form.markers)) if on]
+    if asked and "cluster" not in obs:
+        raise Bulk2scError(
+            f"The labelling ({' and '.join(asked)}) needs obs['cluster']; cluster the cells first."
+        )
+    obs["response"], obs["response_unfiltered"], obs["label_reason"] = np.nan, np.nan, "not named by the rule"
+    if form.arms:
+        _label(obs, 1.0 - obs["treated"], obs["treated"].map({True: "treated", False: "control"}))
+    elif form.lines:
+        _label(obs, obs["truth"].astype(float), "line")
+    if dominance:
+        resistant = mark_intrinsic_resistance(obs, dominance=dominance)
+        obs.loc[resistant, "response"], obs.loc[resistant, "label_reason"] = np.nan, INTRINSIC
     if form.literature:
-        known = groups_of(labelled.obs, form.literature, rule.name)
-        columns = apply_literature(columns, form.literature, known)
-    _refuse_lost_class(columns, f"{rule.name}, dominance={dominance:g}, min_score={min_score:g}")
-    labelled.obs[columns.columns] = columns
+        known = groups_of(obs, form.literature, rule.name).map({"sensitive": 1.0, "resistant": 0.0})
+        _label(obs, known.astype(float).dropna(), f"literature: {form.literature.reference}")
+    if form.markers:
+        kind = mark_normal_cells(labelled, markers=form.markers, min_score=min_score, seed=seed)
+        kind = kind[kind != ""]
+        obs.loc[kind.index, "response"], obs.loc[kind.index, "label_reason"] = np.nan, NORMAL + kind
+    _refuse_lost_class(obs, f"{rule.name}, dominance={dominance:g}, min_score={min_score:g}")
     labelled.uns["rule"] = _applied(rule, form, dominance, cells.n_obs - labelled.n_obs)
     return labelled
 
 
-def in_arms(cells: AnnData, arms: Arms, name: str) -> AnnData:
-    """Return the control and the treated cells, with `obs["treated"]`; `name` is that of the rule."""
-    group = arms_of(cells.obs, arms, name)
-    kept = cells[group.isin(["control", "treated"]).to_numpy()].copy()
-    kept.obs["treated"] = (group[kept.obs_names] == "treated").astype(bool)
-    return kept
-
-
-def stated(obs: pd.DataFrame, form: Form) -> pd.DataFrame:
-    """Return `response_unfiltered` and `label_reason` as arms or lines state them, before any step."""
-    if form.arms:
-        response = 1.0 - obs["treated"].astype(float)
-        reason = obs["treated"].map({True: "treated", False: "control"}).astype(object)
-    elif form.lines:
-        response, reason = obs["truth"].astype(float), "line"
-    else:
-        response, reason = float("nan"), "not named by the rule"
-    return pd.DataFrame({"response_unfiltered": response, "label_reason": reason}, index=obs.index)
-
-
-def _marks(
-    cells: AnnData, form: Form, *, dominance: float, min_score: float, seed: int
-) -> tuple[pd.Series, pd.Series]:
-    """Return the marks of steps 1 and 2, for the steps that the rule asks for."""
-    resistant, normal = pd.Series(False, index=cells.obs_names), pd.Series("", index=cells.obs_names)
-    asked = [name for name, on in (("step 1", form.arms and dominance), ("step 2", form.markers)) if on]
-    if asked and "cluster" not in cells.obs:
-        raise Bulk2scError(
-            f"The labelling ({' and '.join(asked)}) needs obs['cluster']; cluster the cells first."
-        )
-    if form.arms and dominance:
-        resistant = mark_intrinsic_resistance(cells.obs, dominance=dominance)
-    if form.markers:
-        normal = mark_normal_cells(cells, markers=form.markers, min_score=min_score, seed=seed)
-    return resistant, normal
+def _label(obs: pd.DataFrame, response: pd.Series, reason: str | pd.Series) -> None:
+    """Give these cells a response, whatever they had; exclusion may still take it from them."""
+    obs.loc[response.index, "response"] = response
+    obs.loc[response.index, "response_unfiltered"] = response
+    obs.loc[response.index, "label_reason"] = reason
 
 
 def mark_intrinsic_resistance(obs: pd.DataFrame, *, dominance: float = 0.8) -> pd.Series:
@@ -178,60 +167,6 @@ def mark_normal_cells(
     return cells.obs["cluster"].astype(object).map(kinds).fillna("")
 
 
-def assign_response(
-    response: pd.Series, reason: pd.Series, resistant: pd.Series, normal: pd.Series
-) -> pd.DataFrame:
-    """
-    Exclude the cells that were marked.
-
-    Parameters
-    ----------
-    response, reason
-        (n_cells,) response (1, 0, NaN) and its reason (text) before any step.
-    resistant
-        (n_cells,) bool, from `mark_intrinsic_resistance`.
-    normal
-        (n_cells,) text, from `mark_normal_cells`.
-
-    Returns
-    -------
-    (n_cells, 3): `response`, `response_unfiltered` and `label_reason`.
-    """
-    return pd.DataFrame(
-        {
-            "response": response.mask(resistant | (normal != "")),
-            "response_unfiltered": response,
-            "label_reason": reason.mask(resistant, INTRINSIC).mask(normal != "", NORMAL + normal),
-        }
-    )
-
-
-def apply_literature(columns: pd.DataFrame, literature: Literature, group: pd.Series) -> pd.DataFrame:
-    """
-    Give the cells that the literature names their label; those found normal stay excluded.
-
-    Parameters
-    ----------
-    columns
-        As `assign_response` returns them.
-    literature
-        Part of a rule, whose reference becomes the reason.
-    group
-        (n_cells,) ``sensitive``, ``resistant`` or NaN, from `groups_of`.
-    """
-    known = group.map({"sensitive": 1.0, "resistant": 0.0}).astype(float)
-    unnamed, normal = known.isna(), columns["label_reason"].str.startswith(NORMAL)
-    return pd.DataFrame(
-        {
-            "response": columns["response"].where(unnamed | normal, known),
-            "response_unfiltered": columns["response_unfiltered"].where(unnamed, known),
-            "label_reason": columns["label_reason"].where(
-                unnamed | normal, f"literature: {literature.reference}"
-            ),
-        }
-    )
-
-
 def _refuse_lost_class(columns: pd.DataFrame, settings: str) -> None:
     """Refuse labels that had two classes before exclusion and have fewer after it."""
     before, after = columns["response_unfiltered"].dropna(), columns["response"].dropna()
@@ -253,7 +188,7 @@ def _applied(rule: Rule, form: Form, dominance: float, left_out: int) -> dict[st
         "form": form.about,
         "arms": form.arms.reference if form.arms else "",
         "literature": form.literature.reference if form.literature else "",
-        "dominance": dominance if form.arms else 0.0,
+        "dominance": dominance,
         "normal cell types": len(form.markers),
         "left out": left_out,
     }

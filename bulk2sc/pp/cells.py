@@ -106,15 +106,15 @@ def _unlogged(matrix):
 
 def _rules(cells: AnnData, scale: str) -> dict[str, str]:
     """Say of each rule whether it is applied, and if not, why."""
-    without = {"counts": "", "log": "not applicable: log values", "z-scores": "not applicable: z-scores"}
-    mito = "" if cells.var["mt"].any() else "not applicable: no mitochondrial genes"
-    rules = {
-        "number of genes": without[scale] if scale == "z-scores" else "",
-        "library size": without[scale],
-        "mitochondrial share": without[scale] if scale == "z-scores" else mito,
-        "doublets": without[scale] or "not asked for",
+    lost = {"counts": "applied", "log": "not applicable: log values"}.get(scale, "not applicable: z-scores")
+    kept = "applied" if scale != "z-scores" else lost
+    mito = kept if kept != "applied" or cells.var["mt"].any() else "not applicable: no mitochondrial genes"
+    return {
+        "number of genes": kept,
+        "library size": lost,
+        "mitochondrial share": mito,
+        "doublets": "not asked for" if scale == "counts" else lost,
     }
-    return {rule: reason or "applied" for rule, reason in rules.items()}
 
 
 def doublets(
