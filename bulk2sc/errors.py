@@ -20,5 +20,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def refuse_unknown(name: str, known: Iterable[str], what: str, also: str = "") -> None:
     """Raise `Bulk2scError` if `name` is not among those known; `what` it names, and what it may be `also`."""
     if name not in known:
-        said = f"it is one of {', '.join(known)}{also}.{did_you_mean(name, known)}"
+        said = f"it is one of {', '.join(map(str, known)) or 'none'}{also}.{did_you_mean(name, known)}"
         raise Bulk2scError(f"Unknown {what} '{name}': {said}")

@@ -20,7 +20,6 @@ from bulk2sc.datasets.gdsc import line_key
 from bulk2sc.datasets.matrices import opened, read_files, separator_of
 from bulk2sc.datasets.own import resolve_symbols
 from bulk2sc.datasets.values import LARGEST_LOG, scale_of, stored
-from bulk2sc.errors import refuse_unknown
 
 SENSITIVE = {"1": "1", "1.0": "1", "True": "1", "0": "0", "0.0": "0", "False": "0"}
 SAMPLE_COLUMNS = ("sample", "orig.ident", "batch")  # where the study's own files may say it
@@ -223,7 +222,6 @@ def deposit(key: str) -> ad.AnnData:
     Bulk2scError
         If a file cannot be fetched, or is not as its source was documented to be; says how to give another.
     """
-    refuse_unknown(key, DEPOSITS, "set of cells")
     row, paths = DEPOSITS[key], fetch(key)
     with documented(key):
         if all(path.suffix == ".h5ad" for path in paths):

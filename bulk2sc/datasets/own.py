@@ -11,7 +11,7 @@ from scipy import sparse
 
 from bulk2sc.datasets.genes import share_known, to_symbols
 from bulk2sc.datasets.values import scale_of, stored, to_known_scale
-from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.errors import Bulk2scError, did_you_mean, refuse_unknown
 
 MUCH = 0.2  # share of all values in features of unknown name that deserves a warning
 GENES = ("gene expression", "gene", "genes", "rna", "gex")  # of var["feature_types"]
@@ -227,7 +227,7 @@ def _refuse_bad_values(matrix, where: str) -> None:
 def _named_cells(obs: pd.DataFrame, name: str, sample: str) -> pd.DataFrame:
     obs = obs.copy()
     if sample:
-        _refuse_absent(sample, obs, f"{name}: obs")
+        refuse_unknown(sample, obs, f"column of obs in {name}")
         obs["sample"] = obs[sample].astype(str)
         if obs.index.has_duplicates:
             obs.index = obs["sample"].astype(str) + "_" + obs.index.astype(str)
@@ -236,17 +236,10 @@ def _named_cells(obs: pd.DataFrame, name: str, sample: str) -> pd.DataFrame:
     return obs
 
 
-def _refuse_absent(column: str, table: pd.DataFrame, where: str) -> None:
-    if column not in table:
-        found = ", ".join(map(str, table.columns)) or "none"
-        near = did_you_mean(column, table.columns)
-        raise Bulk2scError(f"{where} has no column '{column}'; its columns: {found}.{near}")
-
-
 def _named_genes(cells: AnnData, var: pd.DataFrame, name: str, column: str) -> pd.DataFrame:
     """Return var with genes as its index; row numbers and other names of nothing are refused."""
     if column:
-        _refuse_absent(column, var, f"{name}: var")
+        refuse_unknown(column, var, f"column of var in {name}")
         names = var[column].astype(object).where(var[column].notna(), "unnamed")
         return var.set_axis(pd.Index(names.astype(str), dtype=object))
     names = var.index.astype(str).astype(object)

@@ -13,7 +13,7 @@ from sklearn.preprocessing import normalize
 from bulk2sc.datasets.genes import MITOCHONDRIAL, to_symbols
 from bulk2sc.datasets.own import detect_scale
 from bulk2sc.datasets.values import CLIP
-from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.errors import Bulk2scError, refuse_unknown
 
 BLOCK = 2**24  # values standardised at a time: double precision takes room
 FEW_CELLS = 50  # of a sample, below which doublets are not looked for: their neighbours would be chance
@@ -205,12 +205,7 @@ def _scrublet(sample: AnnData, expected_rate: float, seed: int) -> np.ndarray | 
 def _groups(cells: AnnData, by: str | None) -> pd.Series:
     if by is None:
         return pd.Series("all cells", index=cells.obs_names)
-    if by not in cells.obs:
-        found = ", ".join(map(str, cells.obs.columns)) or "none"
-        raise Bulk2scError(
-            f"obs has no column '{by}' to judge cells within; its columns: {found}. Name one, or None "
-            f"for all cells together.{did_you_mean(by, cells.obs.columns)}"
-        )
+    refuse_unknown(by, cells.obs, "column of obs")
     return cells.obs[by].astype(str)
 
 
