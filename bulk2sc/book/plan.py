@@ -1,6 +1,6 @@
 """What an edition consists of: its chapters in the order of the book, with their parameters in force."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -9,8 +9,8 @@ from typing import Any
 
 from bulk2sc.book import notebook
 from bulk2sc.book.run import Run, read_run
-from bulk2sc.book.study import step_types, with_needs
-from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.book.study import step_types
+from bulk2sc.errors import Bulk2scError, refuse_unknown
 from bulk2sc.settings import Edition, conform, load_edition, project_root, read_yaml
 
 
@@ -24,7 +24,7 @@ class Chapter:
     @property
     def slug(self) -> str:
         """Its name."""
-        return self.run.slug
+        return self.run.name
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Plan:
     def chapter(self, slug: str) -> Chapter:
         """Return a chapter by its slug, or raise with the nearest names."""
         by_slug = {chapter.slug: chapter for chapter in self.chapters}
-        _check_names([slug], by_slug, "chapter", f"edition '{self.edition.name}' has")
+        refuse_unknown(slug, by_slug, f"edition '{self.edition.name}': chapter")
         return by_slug[slug]
 
     @cached_property
@@ -68,7 +68,7 @@ def plan(edition_name: str = "demo") -> Plan:
     root = project_root()
     edition, toc = load_edition(edition_name, root), read_yaml(root / "_toc.yml")
     files = {Path(file).name: file for file in toc_files(toc) if file.startswith("notebooks/")}
-    _check_names(edition.chapters, files, f"{edition.file}: chapter", "_toc.yml has")
+    refuse_unknown(edition.chapters, files, f"{edition.file}: chapter")
     declared = {slug: notebook.parameters(root / f"{file}.ipynb") for slug, file in files.items()}
     _check_parameters(edition, declared)
     slugs = [slug for slug in files if slug in edition.chapters]
@@ -112,15 +112,6 @@ def edition_toc(entry: dict, slugs: list[str]) -> dict:
 # ---------------------------------------------------------------------------------------- parameters
 
 
-def _check_names(names: Iterable[str], known: Iterable[str], what: str, where: str) -> None:
-    known = list(known)
-    for name in names:
-        if name not in known:
-            raise Bulk2scError(
-                f"{what} '{name}' is unknown; {where} {', '.join(known)}.{did_you_mean(name, known)}"
-            )
-
-
 def _check_parameters(edition: Edition, declared: dict[str, list[notebook.Parameter]]) -> None:
     """Check names and types of an edition's parameters, and types that notebooks give settings of steps."""
     of_steps = step_types()
@@ -130,16 +121,16 @@ def _check_parameters(edition: Edition, declared: dict[str, list[notebook.Parame
                 wanted = f"it is a setting of steps, which need {of_steps[p.name]}"
                 raise Bulk2scError(f"chapter '{slug}' declares '{p.name}' as {p.type}, but {wanted}")
     types = {p.name: p.type for parameters in declared.values() for p in parameters} | of_steps
-    _check_names(edition.parameters, types, f"{edition.file}: parameter", "known are")
+    refuse_unknown(edition.parameters, types, f"{edition.file}: parameter")
     for part in ("chapter_parameters", "budgets"):
-        _check_names(getattr(edition, part), declared, f"{edition.file}: {part}: chapter", "_toc.yml has")
+        refuse_unknown(getattr(edition, part), declared, f"{edition.file}: {part}: chapter")
     if "edition" in edition.parameters:
         raise Bulk2scError(f"{edition.file}: parameter 'edition' is the name of the file; leave it out")
     for name, value in edition.parameters.items():
         conform(value, types[name], f"{edition.file}: parameter '{name}'")
     for slug, given in edition.chapter_parameters.items():
         where = f"{edition.file}: chapter_parameters: {slug}: parameter"
-        _check_names(given, [p.name for p in declared[slug]], where, f"{slug} has")
+        refuse_unknown(given, [p.name for p in declared[slug]], where)
 
 
 def _values(edition: Edition, slug: str, declared: list[notebook.Parameter]) -> dict[str, Any]:
@@ -153,7 +144,7 @@ def _values(edition: Edition, slug: str, declared: list[notebook.Parameter]) -> 
 
 def _sizes(chapter: Chapter) -> dict[str, Any]:
     """Return what says how much a chapter does: its parameters, and settings of the pair and the model."""
-    tasks = [each for task, _ in chapter.run.reads for each in with_needs(task)]
+    tasks = [each for task, _ in chapter.run.reads for each in task.with_needs()]
     sized = [task.settings for task in tasks if task.name in ("pair", "autoencoder")]
     return {name: value for settings in [*sized, chapter.run.values] for name, value in settings.items()}
 

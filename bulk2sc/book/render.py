@@ -57,7 +57,7 @@ def current(plan: Plan) -> bool:
 # ---------------------------------------------------------------------------------------- staging
 
 
-def stage(plan: Plan) -> Path:
+def stage(plan: Plan) -> None:
     """Lay out what jupyter-book reads: config, contents, prose and executed notebooks with their cards."""
     with atomic(plan.build / "pages") as folder:
         absent = absent_chapters(plan)
@@ -72,7 +72,6 @@ def stage(plan: Plan) -> Path:
             file = folder / f"{chapter.run.file}.ipynb"
             notebook.write_notebook(_page(chapter, absent, plan.shortened.get(chapter.slug, "")), file)
             add_files(chapter.run, file.parent)
-    return plan.build / "pages"
 
 
 def absent_chapters(plan: Plan) -> dict[str, str]:
@@ -142,8 +141,8 @@ def _config(plan: Plan) -> dict:
 # ---------------------------------------------------------------------------------------- rendering
 
 
-def render(plan: Plan) -> Path:
-    """Stage the pages, render them into ``html/`` and return the first; every warning is an error.
+def render(plan: Plan) -> None:
+    """Stage the pages and render them into ``html/``; every warning is an error.
 
     Raises
     ------
@@ -172,4 +171,3 @@ def render(plan: Plan) -> Path:
             # What a page offers to download must run from top to bottom.
             shutil.copy(run.executed, html / "_sources" / f"{run.file}.ipynb")
         write_json(html / Path(STATE).name, shown)
-    return plan.build / "html" / "index.html"
