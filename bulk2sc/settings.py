@@ -1,6 +1,5 @@
 """Where the project is, what an edition says, and values that must have the type they were declared with."""
 
-import errno
 import hashlib
 import json
 import os
@@ -306,27 +305,14 @@ def _cpu_has_bf16() -> bool:
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary path; the file or folder written there becomes `path` when the block ends well.
-
-    Of several processes that write `path` at once, the last wins.
-    """
+    """Yield a temporary path; the file or folder written there becomes `path` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as temporary:
         partial = Path(temporary) / path.name
         yield partial
-        _replace(partial, path, temporary)
-
-
-def _replace(partial: Path, path: Path, aside: str) -> None:
-    """Move `partial` to `path`; a folder that stands there, or comes there meanwhile, goes to `aside`."""
-    while True:
-        try:
-            return os.replace(partial, path)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR, errno.ENOTDIR):
-                raise
-        with suppress(FileNotFoundError):  # another process has moved it
-            os.replace(path, Path(tempfile.mkdtemp(dir=aside)) / "old")
+        if path.is_dir():
+            os.replace(path, Path(temporary) / "old")
+        os.replace(partial, path)
 
 
 UNFINISHED = ".unfinished-"

@@ -13,6 +13,8 @@ from bulk2sc.book.study import step_types
 from bulk2sc.errors import Bulk2scError, refuse_unknown
 from bulk2sc.settings import Edition, conform, load_edition, project_root, read_yaml
 
+BELOW = ("parts", "chapters", "sections")  # what an entry of the table of contents may hold
+
 
 @dataclass(frozen=True)
 class Chapter:
@@ -71,42 +73,30 @@ def plan(edition_name: str = "demo") -> Plan:
     refuse_unknown(edition.chapters, files, f"{edition.file}: chapter")
     declared = {slug: notebook.parameters(root / f"{file}.ipynb") for slug, file in files.items()}
     _check_parameters(edition, declared)
-    slugs = [slug for slug in files if slug in edition.chapters]
-    chapters = []
-    for slug in slugs:
-        values = _values(edition, slug, declared[slug])
-        chapters.append(Chapter(declared[slug], read_run(files[slug], edition.name, values)))
-    return Plan(edition, root, chapters, edition_toc(toc, slugs))
+    values = {slug: _values(edition, slug, declared[slug]) for slug in files if slug in edition.chapters}
+    chapters = [Chapter(declared[n], read_run(files[n], edition.name, given)) for n, given in values.items()]
+    return Plan(edition, root, chapters, edition_toc(toc, list(values)))
 
 
 # ---------------------------------------------------------------------------------------- table of contents
 
 
-def toc_files(entry: Any) -> Iterator[str]:
+def toc_files(entry: dict) -> Iterator[str]:
     """Yield every file of a table of contents in reading order."""
-    if isinstance(entry, list):
-        for item in entry:
-            yield from toc_files(item)
-    elif isinstance(entry, dict):
-        yield from (entry[key] for key in ("root", "file") if key in entry)
-        for key in ("parts", "chapters", "sections"):
-            yield from toc_files(entry.get(key, []))
+    yield from (entry[key] for key in ("root", "file") if key in entry)
+    for child in [child for key in BELOW for child in entry.get(key, [])]:
+        yield from toc_files(child)
 
 
 def edition_toc(entry: dict, slugs: list[str]) -> dict:
     """Return a table of contents without notebooks that are not in `slugs`, and without parts left empty."""
-
-    def kept(child: dict) -> bool:
-        file = child.get("file", "")
-        left_out = file.startswith("notebooks/") and Path(file).name not in slugs
-        return not left_out and ("file" in child or "chapters" in child)
-
-    pruned = dict(entry)
-    for key in ("parts", "chapters", "sections"):
-        children = [edition_toc(child, slugs) for child in pruned.pop(key, [])]
-        if any(map(kept, children)):
-            pruned[key] = list(filter(kept, children))
-    return pruned
+    file = entry.get("file", "")
+    if file.startswith("notebooks/") and Path(file).name not in slugs:
+        return {}
+    below = {key: [edition_toc(child, slugs) for child in entry.get(key, [])] for key in BELOW}
+    kept = entry | {key: list(filter(None, children)) for key, children in below.items()}
+    kept = {key: value for key, value in kept.items() if value}
+    return kept if kept.keys() & {"root", "file", "chapters"} else {}
 
 
 # ---------------------------------------------------------------------------------------- parameters
@@ -153,10 +143,9 @@ def _less(here: dict[str, Any], there: dict[str, Any]) -> dict[str, tuple[float,
     """Return settings that ask for less, or lists of fewer values, with both numbers."""
     found = {}
     for name in sorted(here.keys() & there.keys()):
-        values = here[name], there[name]
-        pair = tuple(len(v) if isinstance(v, list) else v for v in values)
+        pair = tuple(len(value) if isinstance(value, list) else value for value in (here[name], there[name]))
         if all(type(value) in (int, float) for value in pair):
-            asked, full = pair if isinstance(values[0], list) else (_amount(name, v) for v in pair)
+            asked, full = (_amount(name, value) for value in pair)
             if asked < full:
                 found[name] = pair
     return found
@@ -164,8 +153,8 @@ def _less(here: dict[str, Any], there: dict[str, Any]) -> dict[str, tuple[float,
 
 def _amount(name: str, value: float) -> float:
     """Return what is larger where more is done: 0 genes are all genes, and a higher bound lets in less."""
-    if name.endswith("hvg") and value == 0:
-        return inf
+    if name.endswith("hvg"):
+        return value or inf
     return -value if name.removeprefix("panel_").startswith("min_") else value
 
 

@@ -145,7 +145,7 @@ class Study:
         """Note beside a chapter's tables which results it reads: they stay when old ones are removed."""
         if "BULK2SC_RESULTS" in os.environ:
             with writing(self.results.parent), self.results.with_name(READS).open("a") as file:
-                file.writelines(f"{each.path.name}\n" for task in tasks for each in task.with_needs())
+                file.writelines({f"{each.path.name}\n" for task in tasks for each in task.with_needs()})
 
     def keep(self, name: str, table: pd.DataFrame, reads: Sequence[str]) -> None:
         """Keep the results of a long run as ``benchmarks/<name>.csv``, with the keys of the steps it read."""
