@@ -138,7 +138,7 @@ def _model_at(model: type[BaseModel], place: Sequence[str | int]) -> type[BaseMo
     return model
 
 
-def load_edition(name: str, root: Path | None = None) -> Edition:
+def load_edition(name: str) -> Edition:
     """Read and check the form of an edition's file.
 
     Raises
@@ -147,7 +147,7 @@ def load_edition(name: str, root: Path | None = None) -> Edition:
         If there is no such edition, its file is no YAML, a field is missing, unknown or of the wrong type, or
         there is no such edition as ``full`` names.
     """
-    folder = (root or project_root()) / "editions"
+    folder = project_root() / "editions"
     known = sorted(path.stem for path in folder.glob("*.yml"))
     refuse_unknown(name, known, f"{folder}: edition")
     content = {key: value for key, value in read_yaml(folder / f"{name}.yml").items() if value is not None}

@@ -174,7 +174,7 @@ def test_what_counts_as_less():
 def test_the_editions_of_the_book_are_well_formed():
     root = Path(settings.__file__).parents[1]
     for path in (root / "editions").glob("*.yml"):
-        edition = settings.load_edition(path.stem, root)
+        edition = settings.load_edition(path.stem)
         assert set(edition.budgets) == set(edition.chapters) and edition.description, path
 
 
@@ -346,12 +346,9 @@ def test_no_page_of_an_edition_links_to_a_chapter_that_the_edition_lacks(edition
 
 
 def test_jupyter_book_2_is_refused_before_anything_is_touched(root, monkeypatch):
-    with refused("jupyter-book 2.0.1 is installed, but this book needs version 1; run: pip install"):
-        render.check_jupyter_book("2.0.1")
-    render.check_jupyter_book("1.0.4.post1")
     before = sorted(root.rglob("*"))
     monkeypatch.setattr(render, "version", lambda package: "2.1.0")
-    with refused("jupyter-book 2.1.0"):
+    with refused("jupyter-book 2.1.0 is installed, but this book needs version 1; run: pip install"):
         build.build("small")
     assert sorted(root.rglob("*")) == before
 

@@ -68,7 +68,7 @@ def plan(edition_name: str = "demo") -> Plan:
         If the edition names an unknown chapter or parameter, or a value has the wrong type.
     """
     root = project_root()
-    edition, toc = load_edition(edition_name, root), read_yaml(root / "_toc.yml")
+    edition, toc = load_edition(edition_name), read_yaml(root / "_toc.yml")
     files = {Path(file).name: file for file in toc_files(toc) if file.startswith("notebooks/")}
     refuse_unknown(edition.chapters, files, f"{edition.file}: chapter")
     declared = {slug: notebook.parameters(root / f"{file}.ipynb") for slug, file in files.items()}

@@ -21,9 +21,9 @@ from bulk2sc.settings import UTF8, atomic, file_digest, read_json, read_yaml, wr
 STATE = "html/.state.json"
 
 
-def check_jupyter_book(found: str | None = None) -> None:
+def check_jupyter_book() -> None:
     """Refuse jupyter-book 2, another program that would rename ``_config.yml`` and ``_toc.yml``."""
-    found = found or version("jupyter-book")
+    found = version("jupyter-book")
     if int(found.split(".")[0]) >= 2:
         raise Bulk2scError(
             f"jupyter-book {found} is installed, but this book needs version 1; "
@@ -116,9 +116,7 @@ def _page(chapter: Chapter, absent: dict[str, str], less: str) -> nbformat.Noteb
         if cell.cell_type == "markdown":
             cell.source = without_dead_links(cell.source, Path(run.file), absent)
     card = notebook.run_card(chapter.slug, chapter.declared, run.values)
-    page = book_page(executed, run, card, notebook.provenance_block(read_json(run.note)), less)
-    page.metadata["mystnb"] = {"execution_mode": "off"}
-    return page
+    return book_page(executed, run, card, notebook.provenance_block(read_json(run.note)), less)
 
 
 def _config(plan: Plan) -> dict:

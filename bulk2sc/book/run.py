@@ -77,6 +77,11 @@ class Run(Entry):
         return {name: value for name, value in self.values.items() if name in known}
 
     @cached_property
+    def study(self) -> Study:
+        """The study that they make."""
+        return Study(self.edition, **self.settings)
+
+    @cached_property
     def reads(self) -> list[tuple[Task, bool]]:
         """Steps that the cells read, and whether under the chapter's own settings, so that they can go ahead.
 
@@ -85,8 +90,7 @@ class Run(Entry):
         Bulk2scError
             If a step or fit is not named, so that it cannot be seen which it is.
         """
-        study = Study(self.edition, **self.settings)
-        return [(study.task(step, {}), ahead) for step, ahead in self._asked()]
+        return [(self.study.task(step, {}), ahead) for step, ahead in self._asked()]
 
     @cached_property
     def functions(self) -> dict[str, ast.arguments]:
@@ -114,7 +118,7 @@ class Run(Entry):
     def _settings_of_fits(self) -> dict[str, Any]:
         """Return the settings that functions of the cells take from the edition by the names of keywords."""
         asked = {keyword.arg for arguments in self.functions.values() for keyword in arguments.kwonlyargs}
-        given = Study(self.edition, **self.settings).settings
+        given = self.study.settings
         return {name: given[name] for name in sorted(asked & given.keys())}
 
     @property
@@ -236,10 +240,13 @@ def main(asked: dict[str, Any]) -> int:
             )
         what.make()
     except Exception as error:  # whatever it is, the build must be able to say it
-        known = isinstance(error, Bulk2scError)
         errors = project_root() / "_build" / asked["edition"] / "errors"
         errors.mkdir(parents=True, exist_ok=True)
-        said = str(error) if known else f"{asked['name']}: {type(error).__name__}: {error}"
+        said = (
+            str(error)
+            if isinstance(error, Bulk2scError)
+            else f"{asked['name']}: {type(error).__name__}: {error}"
+        )
         (errors / asked["name"]).write_text(said, encoding="utf-8")
         traceback.print_exc()
         return 1
