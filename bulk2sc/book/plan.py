@@ -103,14 +103,8 @@ def edition_toc(entry: dict, slugs: list[str]) -> dict:
 
 
 def _check_parameters(edition: Edition, declared: dict[str, list[notebook.Parameter]]) -> None:
-    """Check names and types of an edition's parameters, and types that notebooks give settings of steps."""
-    of_steps = step_types()
-    for slug, parameters in declared.items():
-        for p in parameters:
-            if of_steps.get(p.name, p.type) != p.type:
-                wanted = f"it is a setting of steps, which need {of_steps[p.name]}"
-                raise Bulk2scError(f"chapter '{slug}' declares '{p.name}' as {p.type}, but {wanted}")
-    types = {p.name: p.type for parameters in declared.values() for p in parameters} | of_steps
+    """Check names and types of an edition's parameters."""
+    types = {p.name: p.type for parameters in declared.values() for p in parameters} | step_types()
     refuse_unknown(edition.parameters, types, f"{edition.file}: parameter")
     for part in ("chapter_parameters", "budgets"):
         refuse_unknown(getattr(edition, part), declared, f"{edition.file}: {part}: chapter")

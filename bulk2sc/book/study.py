@@ -176,12 +176,13 @@ class Study:
                 raise Bulk2scError(f"{what} has no value; give it one, or put it in the grid")
             value = settings.get(name, setting.default)
             value = value.item() if isinstance(value, np.generic) else value
-            typed = setting.annotation is not setting.empty
-            chosen[name] = conform(value, type_name(setting.annotation), what) if typed else value
-            if not _plain(chosen[name]):
+            if setting.annotation is not setting.empty:
+                value = conform(value, type_name(setting.annotation), what)
+            elif not _plain(value):
                 raise Bulk2scError(
                     f"{what} must be a plain value (text, number, list, dict), found {value!r}"
                 )
+            chosen[name] = value
         code = code or _code_of_step(function)
         return Task(function.__name__, function, chosen, needs, input_files(chosen), code)
 
