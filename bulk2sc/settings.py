@@ -1,9 +1,7 @@
 """Where the project is, what an edition says, and values that must have the type they were declared with."""
 
-import errno
 import hashlib
 import json
-import math
 import os
 import re
 import shutil
@@ -17,12 +15,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.errors import Bulk2scError, did_you_mean, refuse_unknown
 
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 UTF8 = {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}  # of processes whose output is read
-PLAIN_TYPES = ("str", "int", "float", "bool")
 CELL_FILES = (".h5ad", ".h5", *(".mtx", ".csv", ".tsv", ".txt"))  # plain, or packed as .gz
 # Endings of what names a file.
 OWN_FILES = (".yml", ".py", *CELL_FILES, *(f"{ending}.gz" for ending in CELL_FILES))
@@ -39,6 +37,19 @@ def show_any_text() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+
+
+@contextmanager
+def environ(variables: dict[str, str]) -> Iterator[None]:
+    """Set environment variables for the block."""
+    before = {name: os.environ[name] for name in variables if name in os.environ}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 def project_root() -> Path:
@@ -127,7 +138,7 @@ def _model_at(model: type[BaseModel], place: Sequence[str | int]) -> type[BaseMo
     return model
 
 
-def load_edition(name: str, root: Path | None = None) -> Edition:
+def load_edition(name: str) -> Edition:
     """Read and check the form of an edition's file.
 
     Raises
@@ -136,22 +147,13 @@ def load_edition(name: str, root: Path | None = None) -> Edition:
         If there is no such edition, its file is no YAML, a field is missing, unknown or of the wrong type, or
         there is no such edition as ``full`` names.
     """
-    folder = (root or project_root()) / "editions"
-    _refuse_unknown(name, folder)
+    folder = project_root() / "editions"
+    known = sorted(path.stem for path in folder.glob("*.yml"))
+    refuse_unknown(name, known, f"{folder}: edition")
     content = {key: value for key, value in read_yaml(folder / f"{name}.yml").items() if value is not None}
     edition = checked(Edition, {"name": name} | content, f"editions/{name}.yml")
-    if edition.full:
-        _refuse_unknown(edition.full, folder, f"{edition.file}: field 'full': ")
+    refuse_unknown(edition.full or name, known, f"{edition.file}: field 'full': edition")
     return edition
-
-
-def _refuse_unknown(edition: str, folder: Path, where: str = "") -> None:
-    known = sorted(path.stem for path in folder.glob("*.yml"))
-    if edition not in known:
-        raise Bulk2scError(
-            f"{where}edition '{edition}' is unknown; {folder} has {', '.join(known) or 'none'}."
-            + did_you_mean(edition, known)
-        )
 
 
 def read_yaml(path: Path) -> dict:
@@ -169,57 +171,32 @@ def read_yaml(path: Path) -> dict:
     return content
 
 
-def known_type(type_name: str) -> bool:
-    """Tell whether a parameter may be of this type: plain, ``list[plain]`` or ``dict[str, plain]``."""
-    containers = [f"list[{t}]" for t in PLAIN_TYPES] + [f"dict[str, {t}]" for t in PLAIN_TYPES]
-    return type_name in PLAIN_TYPES or type_name in containers
-
-
 def type_name(annotation: Any) -> str:
     """Return ``"int"`` for `int` and ``"list[str]"`` for `list[str]`."""
     return annotation.__name__ if type(annotation) is type else str(annotation)
 
 
-def conform(value: Any, type_name: str, what: str) -> Any:
-    """Return `value` as a `type_name`, or raise.
+# What a parameter may be: plain, ``list[plain]`` or ``dict[str, plain]``. An int is taken for a float, and
+# nothing else is converted: ``True`` is no int, ``3.0`` is no int, ``5`` is no str.
+_PLAIN = (str, int, float, bool)
+TYPES = {
+    type_name(kind): TypeAdapter(kind, config=ConfigDict(strict=True, allow_inf_nan=False))
+    for kind in (*_PLAIN, *(list[kind] for kind in _PLAIN), *(dict[str, kind] for kind in _PLAIN))
+}
 
-    An int is taken for a float, and so is the text ``1e-3``, which YAML does not read as a number. Nothing
-    else is converted: ``True`` is no int, ``3.0`` is no int, ``5`` is no str.
+
+def conform(value: Any, type_name: str, what: str) -> Any:
+    """Return `value` as a `type_name`, one of `TYPES`, or raise.
 
     Parameters
     ----------
-    type_name
-        One of those that `known_type` admits.
     what
         What is being set, for the message: ``"chapter 'baselines': parameter 'k'"``.
     """
-    wrong = Bulk2scError(f"{what} must be {type_name}, found {value!r} ({type(value).__name__})")
-    if type_name.startswith("list["):
-        if not isinstance(value, list):
-            raise wrong
-        return [conform(item, type_name[5:-1], f"{what}: every item") for item in value]
-    if type_name.startswith("dict["):
-        if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-            raise wrong
-        return {key: conform(item, type_name[10:-1], f"{what}['{key}']") for key, item in value.items()}
-    if type_name == "float":
-        try:
-            number = float(wrong_if_bool(value))
-        except (TypeError, ValueError):
-            raise wrong from None
-        if not math.isfinite(number):
-            raise wrong
-        return number
-    if type(value).__name__ != type_name:
-        raise wrong
-    return value
-
-
-def wrong_if_bool(value: Any) -> Any:
-    """Return `value`, or raise `TypeError` for a bool, which Python takes for a number."""
-    if isinstance(value, bool):
-        raise TypeError
-    return value
+    try:
+        return TYPES[type_name].validate_python(value)
+    except ValidationError:
+        raise Bulk2scError(f"{what} must be {type_name}, found {value!r} ({type(value).__name__})") from None
 
 
 def from_text(text: str, type_name: str, what: str) -> Any:
@@ -274,16 +251,26 @@ def file_digest(*paths: Path) -> str:
     for path in paths:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
+                about = file.stat()
                 sha.update(file.relative_to(path.parent).as_posix().encode() + b"\0")
-                with file.open("rb") as stream:
-                    sha.update(hashlib.file_digest(stream, "sha256").digest())
+                sha.update(_content_digest(file.resolve(), about.st_mtime_ns, about.st_size))
     return sha.hexdigest()
 
 
 @cache
+def _content_digest(file: Path, mtime: int, size: int) -> bytes:
+    """Hash a file once a process; its time and size tell whether it is still the same."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
+
+
+REGISTRY = Path(__file__).parents[1] / "data" / "registry.yml"
+
+
+@cache
 def data_digest() -> str:
-    """Return the hash of the data: the registry, which pins every download, and the embedded files."""
-    return file_digest(Path(__file__).parents[1] / "data")
+    """Return the hash of the embedded data; the registry counts by the rows of what is read."""
+    return file_digest(*(path for path in sorted(REGISTRY.parent.iterdir()) if path != REGISTRY))
 
 
 @cache
@@ -296,11 +283,14 @@ def versions(packages: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def precision() -> str:
-    """Return ``bf16`` or ``float32``: what networks train in on this CPU, as `train.takes_bf16` decides it.
+def arithmetic() -> dict[str, Any]:
+    """Return what rounds the sums of networks here, told without importing torch, which takes seconds."""
+    gpus = [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("kfd")]
+    return {"precision": precision(), "gpu": bool(gpus) and os.environ.get("CUDA_VISIBLE_DEVICES") != ""}
 
-    It is asked whenever an address is taken, so it does not import torch.
-    """
+
+def precision() -> str:
+    """Return ``bf16`` or ``float32``: what networks train in here, as `train.takes_bf16` decides it."""
     wanted = os.environ.get("BULK2SC_PRECISION", "auto")
     return "bf16" if wanted == "auto" and _cpu_has_bf16() else "float32"
 
@@ -315,27 +305,14 @@ def _cpu_has_bf16() -> bool:
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yield a temporary path; the file or folder written there becomes `path` when the block ends well.
-
-    Of several processes that write `path` at once, the last wins.
-    """
+    """Yield a temporary path; the file or folder written there becomes `path` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as temporary:
         partial = Path(temporary) / path.name
         yield partial
-        _replace(partial, path, temporary)
-
-
-def _replace(partial: Path, path: Path, aside: str) -> None:
-    """Move `partial` to `path`; a folder that stands there, or comes there meanwhile, goes to `aside`."""
-    while True:
-        try:
-            return os.replace(partial, path)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EISDIR, errno.ENOTDIR):
-                raise
-        with suppress(FileNotFoundError):  # another process has moved it
-            os.replace(path, Path(tempfile.mkdtemp(dir=aside)) / "old")
+        if path.is_dir():
+            os.replace(path, Path(temporary) / "old")
+        os.replace(partial, path)
 
 
 UNFINISHED = ".unfinished-"

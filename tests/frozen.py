@@ -45,7 +45,7 @@ def built(edition: str) -> pd.Series:
         for file in sorted((run.path / "results").glob("*.csv")):
             table = pd.read_csv(file)
             if len(table) <= MOST:  # scores of single cells and lines are left out: others say what they give
-                found[f"{run.slug}/{file.stem}"] = numbers(table)
+                found[f"{run.name}/{file.stem}"] = numbers(table)
     return pd.concat(found, names=INDEX)
 
 

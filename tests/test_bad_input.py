@@ -77,7 +77,7 @@ def first(n):
         (
             {"method": "rigde"},
             "scores",
-            "unknown method 'rigde', use one of shared AE.*Did you mean 'ridge'",
+            "method 'rigde' is unknown; it is one of shared AE.*Did you mean 'ridge'",
         ),
         ({"cells_source": "owm.h5ad"}, "raw_cells", "owm.h5ad: there is no such file"),
     ],

@@ -150,7 +150,7 @@ def test_a_saved_model_scores_the_same_without_pickle(data, fitted, name, tmp_pa
         (None, "no saved model here"),
         ("{", "damaged or not of bulk2sc"),
         ('{"method": "LR"}', "damaged or not of bulk2sc"),
-        ('{"method": "L", "settings": {}, "genes": []}', "unknown method 'L'"),
+        ('{"method": "L", "settings": {}, "genes": []}', "method 'L' is unknown"),
     ],
 )
 def test_loading_what_is_no_model(text, message, tmp_path):
@@ -232,9 +232,9 @@ def test_what_a_kill_left_of_a_model_is_replaced(fitted, name, tmp_path):
 def test_make_leaves_out_settings_of_other_methods_only(data):
     assert make("LR", mask=data[2], seed=3, C=0.1).get_params() == {"C": 0.1}
     assert make("SVM", seed=3).get_params() == {"C": 1.0, "seed": 3}
-    with pytest.raises(Bulk2scError, match=r"unknown method 'XGBost'.*Did you mean 'XGBoost'"):
+    with pytest.raises(Bulk2scError, match=r"method 'XGBost' is unknown.*Did you mean 'XGBoost'"):
         make("XGBost")
-    with pytest.raises(Bulk2scError, match=r"no method has the setting 'droput'.*Did you mean 'dropout'"):
+    with pytest.raises(Bulk2scError, match=r"methods: setting 'droput' is unknown.*Did you mean 'dropout'"):
         make("LR", droput=0.1)
 
 

@@ -58,7 +58,7 @@ def ranked():
 
 @pytest.mark.parametrize("name", ["atlas", "mixology"])
 def test_the_drugs_of_an_edition_are_those_of_the_rule(name, gdsc, ranked, request):
-    chosen = load_edition(name, ROOT).parameters
+    chosen = load_edition(name).parameters
     cells = request.getfixturevalue(name)
     judged = sorted(set(cells.obs["cell_line"]) & set(gdsc.obs_names) - {"HCC1143"})
     found = ranked(gdsc, judged, cells.uns["held_out"])

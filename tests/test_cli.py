@@ -36,9 +36,12 @@ def fails(capsys, *arguments):
         (["run"], "the following arguments are required: CHAPTER; see: bulk2sc run --help"),
         (["run", "alpha", "-p", "k"], "argument -p: expected 2 arguments"),
         (["predict", "cells.h5ad"], "required: --drug, --out"),
-        (["book", "--cores", "two"], "argument --cores: invalid int value: 'two'"),
-        (["book", "--cores", "0"], "--cores must be at least 1, found 0"),
-        (["run", "baselines", "--edition", "smoke", "--cores", "0"], "--cores must be at least 1, found 0"),
+        (["book", "--cores", "two"], "argument --cores: must be a whole number, at least 1, found two"),
+        (["book", "--cores", "0"], "argument --cores: must be a whole number, at least 1, found 0"),
+        (
+            ["run", "baselines", "--edition", "smoke", "--cores", "0"],
+            "argument --cores: must be a whole number, at least 1, found 0",
+        ),
         (["fetch", "--from", "x.whl"], "--from takes files of one KEY, found 0 keys"),
         (["fetch"], "say which data sets: name each KEY, or --all; see: bulk2sc fetch --list"),
     ],
@@ -75,6 +78,15 @@ def test_run_reads_values_by_the_type_of_the_parameter(root, asked, capsys):
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "gamma …" and re.fullmatch(r"notebook: .*/store/gamma-\w+/gamma.ipynb", said[1])
     assert re.fullmatch(r"results: .*/store/gamma-\w+/results", said[2])
+
+
+def test_book_removes_old_results_where_asked(monkeypatch, capsys):
+    monkeypatch.setattr(build, "build", lambda edition, cores: f"{edition} {cores}")
+    monkeypatch.setattr(build, "prune", lambda: 2_500_000)
+    assert cli.main(["book", "--cores", "3"]) == 0
+    assert cli.main(["book", "--prune"]) == 0
+    said = "book: demo 3\nbook: demo None\nremoved from the store: 2.5 MB\n"
+    assert capsys.readouterr().out == said
 
 
 def test_run_takes_a_file_from_the_working_folder(root, asked, tmp_path, monkeypatch):
@@ -126,7 +138,7 @@ def test_fetch_lists_without_fetching(monkeypatch, capsys, tmp_path):
 def test_fetch_of_an_unknown_key(capsys):
     assert "Did you mean 'GSE118767'" in fails(capsys, "fetch", "GSE118768")
     assert "Did you mean 'GSE118767'" in fails(capsys, "fetch", "--list", "GSE118768")
-    assert "Unknown data source 'NOPE'" in fails(capsys, "fetch", "--list", "NOPE")
+    assert "data source 'NOPE' is unknown" in fails(capsys, "fetch", "--list", "NOPE")
 
 
 # ---------------------------------------------------------------------------------------- errors

@@ -157,7 +157,7 @@ def test_a_wrong_file_by_hand_is_refused(mine, tmp_path):
 def test_unknown_key():
     with pytest.raises(Bulk2scError, match="Did you mean 'GSE149383'"):
         fetch("GSE149838")
-    with pytest.raises(Bulk2scError, match="Unknown data source"):
+    with pytest.raises(Bulk2scError, match="data source 'nothing' is unknown"):
         fetch("nothing", from_files=["a"])
 
 

@@ -59,7 +59,7 @@ def test_tails_that_meet_name_the_drug(bulk):
 def test_unknown_drug_and_measure_get_suggestions(bulk):
     with pytest.raises(Bulk2scError, match=r"Unknown drug 'alpa'.*Did you mean 'Alpha'"):
         labels.label_bulk(bulk, drug="alpa")
-    with pytest.raises(Bulk2scError, match=r"Unknown measure 'ic50'.*Did you mean 'ln_ic50'"):
+    with pytest.raises(Bulk2scError, match=r"measure 'ic50' is unknown.*Did you mean 'ln_ic50'"):
         labels.label_bulk(bulk, drug="Alpha", measure="ic50")
 
 

@@ -259,7 +259,7 @@ def test_barcodes_that_repeat_are_told_apart_by_their_sample(clean, reference):
     with pytest.raises(Bulk2scError, match=r"repeated names .*--sample"):
         pp.check_cells(given)
     agree(pp.check_cells(given, sample="donor"), reference)
-    with pytest.raises(Bulk2scError, match=r"Unknown column of obs in cells 'doner'.*Did you mean 'donor'"):
+    with pytest.raises(Bulk2scError, match=r"cells: obs: column 'doner' is unknown.*Did you mean 'donor'"):
         pp.check_cells(given, sample="doner")
 
 

@@ -184,7 +184,7 @@ def test_deviations_are_taken_within_a_sample():
 @pytest.mark.parametrize("judge", [pp.qc_flags, pp.doublets])
 def test_a_sample_column_that_is_missing_is_named_with_those_that_exist(counts, judge):
     counts.obs["samples"], counts.obs["qc_pass"] = "s", True
-    message = "Unknown column of obs 'sample': it is one of samples, qc_pass.*Did you mean 'samples'"
+    message = "obs: column 'sample' is unknown; it is one of samples, qc_pass.*Did you mean 'samples'"
     with pytest.raises(Bulk2scError, match=message):
         judge(counts, by="sample")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bulk2sc import datasets, models, pp
+from bulk2sc import datasets, models
 from bulk2sc.cli import main
 from bulk2sc.errors import Bulk2scError
 
@@ -51,26 +51,6 @@ def test_scores_rank_the_planted_truth(cells, bulk):
     assert ((obs["bulk2sc_response"] == "sensitive") == (obs["bulk2sc_score"] >= 0.5)).all()
 
 
-@pytest.fixture(scope="module")
-def logged(cells):
-    normal = pp.normalise(pp.resolve_symbols(pp.check_cells(cells)))
-    del normal.layers["counts"]
-    return normal
-
-
-def test_every_form_of_input_gives_the_same_scores(cells, logged, bulk):
-    reference = score(cells, bulk).cells.obs["bulk2sc_score"]
-    standard = logged.copy()
-    standard.X = pp.zscore(standard.X)
-    in_x = cells.copy()
-    del in_x.layers["counts"]
-    forms = {"counts in X": in_x, "log": logged, "z-scores": standard}
-    for form, given in forms.items():
-        found = score(given, bulk, exclude_lines=cells.uns["held_out"])
-        np.testing.assert_allclose(found.cells.obs["bulk2sc_score"], reference, atol=1e-4, err_msg=form)
-    assert "z-scores: used as they are" in score(standard, bulk).notes[0]
-
-
 def test_answers_in_the_file_change_nothing(cells, bulk):
     reference = score(cells, bulk).cells.obs["bulk2sc_score"]
     bare = ad.AnnData(cells.layers["counts"].copy(), var=cells.var[[]])
@@ -101,18 +81,6 @@ def test_what_an_earlier_prediction_left_goes_and_what_is_the_users_own_stays(ce
     pd.testing.assert_series_equal(found.obs["bulk2sc_score"], score(cells, bulk).cells.obs["bulk2sc_score"])
     assert (found.obs["mine"] == 1).all() and list(found.uns["genes"]) == ["a", "b"]
     assert "bulk2sc_score_sd" in given.obs, "the cells given are not changed"
-
-
-def test_training_on_the_cells_own_lines_is_said(cells, bulk):
-    given = cells.copy()
-    del given.uns["held_out"]
-    assert (
-        "own lines; leave them out by --exclude-lines MADEUP"
-        in score(given, bulk, exclude_lines=[]).notes[-1]
-    )
-    notes = score(given, bulk, exclude_lines=cells.uns["held_out"]).notes
-    assert not any("own lines" in note for note in notes)
-    assert not any("no line of the bulk data" in note and "MADEUP" in note for note in notes)
 
 
 def test_other_cells_are_another_model_only_of_a_method_that_learns_from_them(cells, bulk, monkeypatch):

@@ -18,7 +18,6 @@ pytest_plugins = ["small_book"]
     [
         (1, "int", 1),
         (1, "float", 1.0),
-        ("1e-3", "float", 0.001),
         (True, "bool", True),
         ("5", "str", "5"),
         ([1, 2.5], "list[float]", [1.0, 2.5]),

@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 import tiny_steps
 import yaml
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from bulk2sc import steps
+from bulk2sc import datasets, settings
 from bulk2sc.book import Study, store
 from bulk2sc.book import study as book_study
 from bulk2sc.errors import Bulk2scError
@@ -104,7 +105,10 @@ def test_a_setting_makes_what_depends_on_it_and_the_former_stays(root):
     ("ask", "message"),
     [
         (lambda: Study("tiny", m=1), "Study: setting 'm' is unknown"),
-        (lambda: Study("tiny").read("number"), "step 'number' is unknown. Did you mean 'numbers'"),
+        (
+            lambda: Study("tiny").read("number"),
+            "step 'number' is unknown; it is one of both, doubled, numbers. Did you mean 'numbers'",
+        ),
         (lambda: Study("tiny").read("numbers", times=2), "numbers: setting 'times' is unknown"),
         (lambda: Study("tiny", n="3").read("numbers"), "numbers: setting 'n' must be int, found '3'"),
         (lambda: Study("tinny"), "edition 'tinny' is unknown"),
@@ -204,31 +208,58 @@ def test_versions_and_data_are_part_of_the_address(root, monkeypatch, name, valu
     assert Study("tiny").task("both", {}).path != before
 
 
-def test_precision_is_part_of_the_address_of_what_is_trained(monkeypatch):
+def test_what_rounds_sums_is_part_of_the_address_of_what_is_trained(monkeypatch):
     def keys():
         return [Study("smoke").task(name, {}).key for name in ("cells", "autoencoder")]
 
-    monkeypatch.setenv("BULK2SC_PRECISION", "float32")
     before = keys()
-    monkeypatch.setattr(store, "precision", lambda: "bf16")
-    after = keys()
-    assert before[0] == after[0] and before[1] != after[1]
+    for machine in ({"precision": "x", "gpu": False}, {"precision": settings.precision(), "gpu": True}):
+        monkeypatch.setattr(store, "arithmetic", lambda machine=machine: machine)
+        after = keys()
+        assert before[0] == after[0] and before[1] != after[1]
 
 
-def test_files_of_ones_own_and_noted_data_are_part_of_the_address(tmp_path, monkeypatch):
-    monkeypatch.setattr(book_study, "steps", steps)
+def test_a_result_is_made_with_one_thread(root):
+    def threads(*, seed):
+        return {"most": max(library["num_threads"] for library in threadpool_info())}
+
+    with threadpool_limits(2):
+        assert Study("tiny").task(threads, {"seed": 0}).value() == {"most": 1}
+
+
+def test_files_of_ones_own_are_part_of_the_address_and_read_once(tmp_path, monkeypatch):
     own = tmp_path / "cells.h5ad"
     own.write_text("one")
     study = Study("smoke", cells_source=str(own))
-    before = {name: study.task(name, {}).key for name in ("bulk", "raw_cells", "pair")}
+
+    def keys():
+        return {name: study.task(name, {}).key for name in ("bulk", "raw_cells", "pair")}
+
+    before = keys()
+    with monkeypatch.context() as patch:
+        patch.setattr(settings.hashlib, "file_digest", lambda *_: pytest.fail("read again"))
+        assert keys() == before
     own.write_text("two")
-    after = {name: study.task(name, {}).key for name in ("bulk", "raw_cells", "pair")}
-    assert {name for name in before if before[name] != after[name]} == {"raw_cells", "pair"}
+    os.utime(own, ns=(0, 1))
+    assert {name for name, key in keys().items() if before[name] != key} == {"raw_cells", "pair"}
+
+
+def test_the_registry_counts_by_the_rows_of_what_is_read(tmp_path, monkeypatch):
+    known, study = dict(datasets.sources()), Study("demo", cells_source="GSE118767")
+    steps = ("bulk", "raw_cells", "scores")
+    before = {name: study.task(name, {}).key for name in steps}
+
+    def changed(key, **fields):
+        other = known | {key: known[key].model_copy(update=fields)}
+        monkeypatch.setattr("bulk2sc.datasets.sources", lambda: other)
+        return [name for name in steps if study.task(name, {}).key != before[name]]
+
+    file = known["GSE118767"].files[0].model_copy(update={"sha256": "0" * 64})
+    assert changed("GSE118767", title="Another") == changed("GSE173634", files=[file]) == []
+    assert changed("GSE118767", files=[file]) == ["raw_cells", "scores"]
 
 
 def test_data_that_only_downloading_pins_are_fetched_before_the_address_is_taken(root, monkeypatch):
-    from bulk2sc import datasets
-
     notes = {}
     monkeypatch.setattr(datasets, "needed", lambda settings: ["GSE117872"] if "n" in settings else [])
     monkeypatch.setattr(datasets, "noted", lambda key: notes.get(key, ""))
@@ -249,27 +280,41 @@ def test_values_survive_their_files_exactly(tmp_path):
             "value": [0.1 + 0.2, np.nan, 1e-300],
             "n": [1, 2, 3],
             "yes": [True, False, True],
+            "lacking": [None, "", "None"],
+            "empty": ["a", np.nan, "b"],
+            "maybe": [True, None, False],
             "seed": pd.array([1, None, 3], dtype="Int64"),
+            "share": np.array([0.1, np.nan, 3], dtype="float32"),
         }
     )
-    indexed = table.set_index("drug").rename_axis(columns=None)[["value"]]
-    several = table.set_index(["drug", "n"])[["value"]]
-    unnamed = pd.DataFrame({"a": [1.5]}, index=["0"])
-    value = {
+    tables = {
         "table": table,
-        "indexed": indexed,
-        "several": several,
-        "unnamed": unnamed,
+        "none": table.head(0),
+        "part": table.iloc[1:],
+        "indexed": table.set_index("drug")[["value"]].rename_axis(columns="of"),
+        "several": table.set_index(["drug", "n"])[["value"]],
+        "unnamed": pd.DataFrame({"a": [1.5]}, index=["0"]),
+    }
+    value = {
+        **tables,
         "array": np.eye(2, dtype="float32"),
         "tuple": tuple(range(12)),
         "plain": {"a": [1, "b", None]},
     }
     store.write(value, tmp_path / "value")
     found = store.read(tmp_path / "value.dict")
-    for name in ("table", "indexed", "several", "unnamed"):
-        pd.testing.assert_frame_equal(found[name], value[name])
+    for name, kept in tables.items():
+        pd.testing.assert_frame_equal(found[name], kept)
+    assert list(found["table"]["lacking"]) == [None, "", "None"], "what is missing is no text"
+    assert list(found["table"]["maybe"]) == [True, None, False]
     assert found["array"].dtype == "float32" and np.array_equal(found["array"], np.eye(2))
     assert found["tuple"] == value["tuple"] and found["plain"] == value["plain"]
+
+
+@pytest.mark.parametrize("value", [{1: 2}, pd.DataFrame({"when": [pd.Timestamp("2020-01-01")]}), [{3}]])
+def test_what_would_come_back_otherwise_is_refused(value, tmp_path):
+    with pytest.raises(Bulk2scError, match="the store keeps"):
+        store.write(value, tmp_path / "value")
 
 
 # ------------------------------------------------------------------------------- kill, lock, full, read-only
@@ -286,17 +331,6 @@ def test_two_processes_make_a_step_once(root):
     assert [output.strip() for output, _ in said] == ["3", "3"]
     assert made(root) == ["numbers"]
     assert sum("waiting for another process that makes it" in errors for _, errors in said) == 1
-
-
-def test_a_full_disk_is_one_line_and_leaves_nothing(root, monkeypatch):
-    def full(value, path):
-        Path(f"{path}.part").write_text("half")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(store, "write", full)
-    with pytest.raises(Bulk2scError, match=r"store: cannot be written \(No space left on device\)"):
-        Study("tiny").read("numbers")
-    assert entries(root) == []
 
 
 def test_a_disk_that_fills_while_cells_are_written_is_one_line(root):
@@ -330,14 +364,14 @@ def test_what_is_in_a_read_only_store_is_read_and_nothing_else(root, monkeypatch
     for name in ("replace", "open", "mkdir", "unlink"):
         monkeypatch.setattr(os, name, refuse)
     assert len(Study("tiny").read("numbers")) == 3
-    with pytest.raises(Bulk2scError, match=r"store: cannot be written \(Read-only file system\)"):
+    with pytest.raises(Bulk2scError, match=r"store.*: cannot be written \(Read-only file system\)"):
         Study("tiny").read("doubled")
 
 
 def test_a_damaged_result_is_named(root):
     study = Study("tiny")
     study.read("numbers")
-    (study.task("numbers", {}).path / "value.table" / "values.csv.gz").write_bytes(b"")
+    (study.task("numbers", {}).path / "value.json-gz").write_bytes(b"")
     with pytest.raises(Bulk2scError, match=r"numbers-\w+: is damaged .* remove it"):
         study.read("numbers")
 

@@ -1,5 +1,6 @@
 """How the store keeps values in files."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,10 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
+
+from bulk2sc.errors import Bulk2scError
+
+TABLE = "__table__"  # marks a table in JSON
 
 
 def write(value: Any, path: Path) -> None:
@@ -17,15 +22,17 @@ def write(value: Any, path: Path) -> None:
         np.save(f"{path}.npy", value, allow_pickle=False)
     elif hasattr(value, "save"):
         value.save(Path(f"{path}.model"))
-    elif isinstance(value, pd.DataFrame):
-        _write_table(value, Path(f"{path}.table"))
     elif isinstance(value, tuple | dict):
+        items = dict(enumerate(value) if isinstance(value, tuple) else value)
+        if isinstance(value, dict) and not all(isinstance(name, str) for name in items):
+            raise Bulk2scError(f"the store keeps a dict whose names are text; found {list(items)}")
         folder = Path(f"{path}.{type(value).__name__}")
         folder.mkdir()
-        for name, item in dict(enumerate(value) if isinstance(value, tuple) else value).items():
+        for name, item in items.items():
             write(item, folder / str(name))
     else:
-        Path(f"{path}.json").write_text(json.dumps(value, default=lambda number: number.item()))
+        text = json.dumps(value, default=_as_json)
+        Path(f"{path}.json-gz").write_bytes(gzip.compress(text.encode(), compresslevel=3, mtime=0))
 
 
 def read(path: Path) -> Any:
@@ -36,27 +43,31 @@ def read(path: Path) -> Any:
     return READERS[path.suffix](path)
 
 
-def _write_table(table: pd.DataFrame, folder: Path) -> None:
-    """Write a table as CSV for people, and beside it what CSV does not keep; categories become text."""
-    index = [] if isinstance(table.index, pd.RangeIndex) else list(table.index.names)
-    flat = table.reset_index() if index else table
-    types = {name: str(kind).replace("category", "object") for name, kind in flat.dtypes.items()}
-    folder.mkdir()
-    flat.to_csv(folder / "values.csv.gz", index=False, compression={"method": "gzip", "mtime": 0})
-    (folder / "types.json").write_text(json.dumps({"columns": types, "index": index}))
+def _as_json(value: Any) -> Any:
+    """Return what JSON has no word for: a table by its columns, with their types, or a number of numpy."""
+    if isinstance(value, pd.DataFrame):
+        numbered = value.index.name is None and value.index.equals(pd.RangeIndex(len(value)))
+        index = [] if numbered else list(value.index.names)
+        flat = value.reset_index() if index else value
+        columns = [[name, str(flat[name].dtype), flat[name].tolist()] for name in flat]
+        return {TABLE: columns, "index": index, "name": value.columns.name}
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is pd.NA:
+        return None
+    raise Bulk2scError(f"the store keeps AnnData, tables, arrays, models and plain values, no {type(value)}")
 
 
-def _read_table(folder: Path) -> pd.DataFrame:
-    about = json.loads((folder / "types.json").read_text())
-    # Names such as 0, NA or None stay text.
-    texts = {name: str for name, kind in about["columns"].items() if kind == "object"}
-    types = {name: kind for name, kind in about["columns"].items() if name not in texts}
-    settings = {"converters": texts, "dtype": types, "float_precision": "round_trip"}
-    table = pd.read_csv(folder / "values.csv.gz", **settings)
-    if about["index"]:
-        table = table.set_index(list(table.columns[: len(about["index"])]))
-        table.index.names = about["index"]
-    return table
+def _as_table(found: dict) -> Any:
+    """Return a table, as it was but that categories are text; any other dict as it is."""
+    if TABLE not in found:
+        return found
+    types = {name: "object" if kind == "category" else kind for name, kind, _ in found[TABLE]}
+    table = pd.DataFrame({name: pd.Series(values, dtype=types[name]) for name, _, values in found[TABLE]})
+    if found["index"]:
+        table = table.set_index(list(table.columns[: len(found["index"])]))
+        table.index.names = found["index"]
+    return table.rename_axis(columns=found["name"])
 
 
 def _read_model(folder: Path) -> Any:
@@ -69,6 +80,5 @@ READERS = {
     ".h5ad": ad.read_h5ad,
     ".npy": lambda path: np.load(path, allow_pickle=False),
     ".model": _read_model,
-    ".table": _read_table,
-    ".json": lambda path: json.loads(path.read_text()),
+    ".json-gz": lambda path: json.loads(gzip.decompress(path.read_bytes()), object_hook=_as_table),
 }

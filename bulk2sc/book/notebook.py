@@ -2,15 +2,12 @@
 
 import ast
 import logging
-import os
 import platform
 import re
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +15,8 @@ from typing import Any
 import nbformat
 
 from bulk2sc import settings
-from bulk2sc.errors import Bulk2scError, did_you_mean
-from bulk2sc.settings import atomic, conform, digest, known_type, project_root, write_json
+from bulk2sc.errors import Bulk2scError, refuse_unknown
+from bulk2sc.settings import TYPES, atomic, conform, digest, environ, project_root
 
 PACKAGES = (
     "bulk2sc",
@@ -34,9 +31,7 @@ PACKAGES = (
 )
 # One thread per chapter: chapters run in parallel, and the same number of threads gives the same numbers.
 KERNEL_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
+    **settings.ONE_THREAD,
     "NUMBA_NUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
     "TQDM_DISABLE": "1",
@@ -67,38 +62,35 @@ def parameters(path: Path) -> list[Parameter]:
         If there is no such notebook or cell, or a line of the cell is no declaration that papermill
         understands (it drops the others in silence).
     """
-    from papermill.inspection import inspect_notebook
+    from papermill.translators import PythonTranslator
 
-    cell = _parameters_cell(path)
-    understood = inspect_notebook(str(path))
+    cells = [c for c in read_notebook(path).cells if "parameters" in c.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise Bulk2scError(f"{path}: found {len(cells)} cells tagged 'parameters'; tag exactly one")
+    source = cells[0].source
+    understood = {parameter.name: parameter for parameter in PythonTranslator.inspect(cells[0])}
     try:
-        statements = ast.parse(cell.source).body
+        statements = ast.parse(source).body
     except SyntaxError as error:
         raise Bulk2scError(f"{path}: the cell tagged 'parameters' is not Python: {error}") from error
     found = []
     for statement in statements:
-        line = cell.source.splitlines()[statement.lineno - 1].strip()
-        name = getattr(getattr(statement, "target", None), "id", None)
-        parameter = understood.get(name)
-        if not isinstance(statement, ast.AnnAssign) or not parameter:
-            raise _not_understood(path, line)
-        type_name = ast.unparse(statement.annotation)
-        if not known_type(type_name) or parameter["inferred_type_name"] != type_name or not parameter["help"]:
-            raise _not_understood(path, line)
         try:
-            default = ast.literal_eval(parameter["default"])
-        except (ValueError, SyntaxError):
-            raise _not_understood(path, line) from None
-        default = conform(default, type_name, f"{path}: default of '{name}'")
-        found.append(Parameter(name, type_name, default, parameter["help"].strip()))
+            parameter, type_name = understood[statement.target.id], ast.unparse(statement.annotation)
+            default = ast.literal_eval(parameter.default)
+            dropped = parameter.inferred_type_name != type_name or not parameter.help
+        except (AttributeError, KeyError, ValueError, SyntaxError):  # no declaration, or no plain value
+            dropped = True
+        if dropped or type_name not in TYPES:
+            line = source.splitlines()[statement.lineno - 1].strip()
+            raise Bulk2scError(
+                f"{path}: cannot read the parameter line {line!r}; write 'name: type = value  # help' on one "
+                "line, with a type out of str, int, float, bool, list[...], dict[str, ...], and no '=' in"
+                " the help"
+            )
+        default = conform(default, type_name, f"{path}: default of '{parameter.name}'")
+        found.append(Parameter(parameter.name, type_name, default, parameter.help.strip()))
     return found
-
-
-def _parameters_cell(path: Path) -> nbformat.NotebookNode:
-    cells = [c for c in read_notebook(path).cells if "parameters" in c.metadata.get("tags", [])]
-    if len(cells) != 1:
-        raise Bulk2scError(f"{path}: found {len(cells)} cells tagged 'parameters'; tag exactly one")
-    return cells[0]
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:
@@ -118,13 +110,6 @@ def title(path: Path) -> str:
     return heading[1].strip() if heading else path.stem
 
 
-def _not_understood(path: Path, line: str) -> Bulk2scError:
-    return Bulk2scError(
-        f"{path}: cannot read the parameter line {line!r}; write 'name: type = value  # help' on one line, "
-        "with a type out of str, int, float, bool, list[...], dict[str, ...], and no '=' in the help"
-    )
-
-
 def in_force(chapter: str, declared: list[Parameter], given: dict[str, Any]) -> dict[str, Any]:
     """Return the value of every declared parameter: the given one, else the default.
 
@@ -133,17 +118,10 @@ def in_force(chapter: str, declared: list[Parameter], given: dict[str, Any]) -> 
     Bulk2scError
         If a given name is not declared, or its value has the wrong type.
     """
-    by_name = {p.name: p for p in declared}
-    for name in given:
-        if name not in by_name:
-            raise Bulk2scError(
-                f"chapter '{chapter}' has no parameter '{name}'; it has {', '.join(by_name)}."
-                + did_you_mean(name, by_name)
-            )
-    values = {p.name: given.get(p.name, p.default) for p in declared}
-    return {
-        n: conform(v, by_name[n].type, f"chapter '{chapter}': parameter '{n}'") for n, v in values.items()
-    }
+    types, what = {p.name: p.type for p in declared}, f"chapter '{chapter}': parameter"
+    refuse_unknown(given, types, what)
+    values = {p.name: p.default for p in declared} | given
+    return {name: conform(values[name], kind, f"{what} '{name}'") for name, kind in types.items()}
 
 
 # ---------------------------------------------------------------------------------------------- execution
@@ -151,14 +129,12 @@ def in_force(chapter: str, declared: list[Parameter], given: dict[str, Any]) -> 
 
 def execute(
     chapter: str,
-    source: Path,
+    source: nbformat.NotebookNode,
     output: Path,
     values: dict[str, Any],
-    *,
     environment: dict[str, str],
-    facts: dict[str, Any],
-) -> dict:
-    """Run a notebook, write it tidied to `output`, and its provenance beside it.
+) -> dict[str, Any]:
+    """Run a notebook, write it tidied to `output`, and return how it was made.
 
     Parameters
     ----------
@@ -170,13 +146,6 @@ def execute(
         Parameters in force, already checked.
     environment
         Environment variables for the kernel, beside those that fix the number of threads.
-    facts
-        What else belongs into the provenance.
-
-    Returns
-    -------
-    dict
-        The provenance, also written to ``<output stem>.provenance.json``.
 
     Raises
     ------
@@ -184,41 +153,36 @@ def execute(
         If a cell raises (and is not tagged ``raises-exception``) or the kernel dies.
     """
     started = time.monotonic()
-    sidecar, failed = output.with_suffix(".provenance.json"), output.with_suffix(".failed.ipynb")
     with environ(KERNEL_ENVIRONMENT | environment):
-        notebook = _run(chapter, source, output, values)
+        notebook, problem = _papermill(source, output, values)
+        if problem and not _began(notebook):  # kernels that start at once may meet
+            notebook, problem = _papermill(source, output, values)
+    if problem:
+        raise Bulk2scError(
+            f"chapter '{chapter}': the kernel stopped ({problem}); it may have run out of memory"
+        )
     tidy(notebook)
-    error = first_error(notebook)
+    error, failed = first_error(notebook), output.with_suffix(".failed.ipynb")
     write_notebook(notebook, failed if error else output)
     if error:
         raise Bulk2scError(f"chapter '{chapter}', {error}; the notebook with the traceback is {failed}")
-    provenance = facts | {
+    return {
         "chapter": chapter,
         "parameters": values,
         "parameter_hash": digest(values),
         "seconds": round(time.monotonic() - started, 1),
         "peak_memory_mb": _peak_memory_of_children(),
         "commit": commit(),
-        "versions": versions(),
+        "versions": {"python": platform.python_version()} | settings.versions(PACKAGES),
     }
-    write_json(sidecar, provenance)
-    return provenance
 
 
-def _run(chapter: str, source: Path, output: Path, values: dict[str, Any]) -> nbformat.NotebookNode:
-    """Execute with papermill; a kernel that does not even start is given one more chance."""
-    for attempt in (1, 2):
-        notebook, problem = _papermill(source, output, values)
-        if problem is None:
-            return notebook
-        if any(cell.get("execution_count") for cell in notebook.cells) or attempt == 2:
-            raise Bulk2scError(
-                f"chapter '{chapter}': the kernel stopped ({problem}); it may have run out of memory"
-            )
+def _began(notebook: nbformat.NotebookNode) -> bool:
+    return any(cell.get("execution_count") for cell in notebook.cells)
 
 
 def _papermill(
-    source: Path, output: Path, values: dict[str, Any]
+    source: nbformat.NotebookNode, output: Path, values: dict[str, Any]
 ) -> tuple[nbformat.NotebookNode, Exception | None]:
     """Return the notebook as far as it ran, and why the kernel stopped if it did."""
     import papermill
@@ -230,11 +194,11 @@ def _papermill(
         partial = log.with_suffix(".ipynb")
         try:
             papermill.execute_notebook(
-                str(source),
-                str(partial),
+                source,
+                partial,
                 parameters=values,
                 progress_bar=False,
-                cwd=str(project_root()),
+                cwd=project_root(),
                 stderr_file=stderr,
                 coalesce_streams=True,
                 extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # silent when interrupted
@@ -243,20 +207,8 @@ def _papermill(
             pass  # kept in the notebook, where first_error finds it
         except RuntimeError as error:  # of jupyter_client and nbclient: the kernel died or did not answer
             problem = error
-        notebook = read_notebook(partial if partial.exists() else source)
+        notebook = read_notebook(partial) if partial.exists() else source
     return remove_error_markers(notebook), problem
-
-
-@contextmanager
-def environ(variables: dict[str, str]) -> Iterator[None]:
-    """Set environment variables for the block."""
-    before = dict(os.environ)
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def first_error(notebook: nbformat.NotebookNode) -> str | None:
@@ -275,10 +227,7 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
     """Remove what differs between two equal runs: times, random cell ids, versions, warnings with paths."""
     kernel = notebook.metadata.get("kernelspec", {})
     kept = {"kernelspec": {key: kernel[key] for key in ("name", "display_name", "language") if key in kernel}}
-    kept["language_info"] = {"name": "python"}
-    notebook.metadata = nbformat.from_dict(
-        kept | {key: notebook.metadata[key] for key in ("mystnb",) if key in notebook.metadata}
-    )
+    notebook.metadata = nbformat.from_dict(kept | {"language_info": {"name": "python"}})
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
         for volatile in ("papermill", "execution"):
@@ -299,26 +248,12 @@ def _peak_memory_of_children() -> int:
     return round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10))
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that matter."""
-    return {"python": platform.python_version()} | settings.versions(PACKAGES)
-
-
 def commit() -> str:
     """Return the project's git commit, marked where files differ from it, or ``"not in git"``."""
-    command = [
-        "git",
-        "-C",
-        str(project_root()),
-        "describe",
-        "--always",
-        "--abbrev=12",
-        "--exclude=*",
-        "--dirty",
-    ]
+    describe = ["describe", "--always", "--abbrev=12", "--exclude=*", "--dirty"]
+    command = ["git", "-C", str(project_root()), *describe]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
-        return done.stdout.strip()
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
     except (OSError, subprocess.CalledProcessError):
         return "not in git"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 
 from bulk2sc.book.run import Run
-from bulk2sc.book.study import made_with_other_code, with_needs
+from bulk2sc.book.study import made_with_other_code
 from bulk2sc.settings import read_json
 
 SHORT, DETAILS = "in-short", "details"  # tags of the cells that go below the title, and into the fold
@@ -52,7 +52,7 @@ def book_page(
 
 def badges(run: Run) -> str:
     """Say in badges whether cells are simulated or real, and whether kept results are of earlier code."""
-    tasks = [each for task, _ in run.reads for each in with_needs(task)]
+    tasks = [each for task, _ in run.reads for each in task.with_needs()]
     used = {name: value for task in tasks for name, value in task.settings.items()}
     found = []
     if used.get("bulk_source") == "made-up":
@@ -74,7 +74,7 @@ def kept_with_other_code(run: Run) -> list[str]:
 def add_files(run: Run, folder: Path) -> None:
     """Copy the tables of a chapter into a folder of its name beside its page, which links to them."""
     if _tables(run):
-        shutil.copytree(run.path / "results", folder / run.slug)
+        shutil.copytree(run.path / "results", folder / run.name)
 
 
 def _tables(run: Run) -> list[Path]:
@@ -82,7 +82,7 @@ def _tables(run: Run) -> list[Path]:
 
 
 def _files(run: Run) -> str:
-    links = [f"- {{download}}`{file.name} <{run.slug}/{file.name}>`" for file in _tables(run)]
+    links = [f"- {{download}}`{file.name} <{run.name}/{file.name}>`" for file in _tables(run)]
     return "\n".join(["**Files**", "", *links]) if links else ""
 
 

@@ -1,6 +1,6 @@
 """What an edition consists of: its chapters in the order of the book, with their parameters in force."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -9,9 +9,11 @@ from typing import Any
 
 from bulk2sc.book import notebook
 from bulk2sc.book.run import Run, read_run
-from bulk2sc.book.study import step_types, with_needs
-from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.book.study import step_types
+from bulk2sc.errors import Bulk2scError, refuse_unknown
 from bulk2sc.settings import Edition, conform, load_edition, project_root, read_yaml
+
+BELOW = ("parts", "chapters", "sections")  # what an entry of the table of contents may hold
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Chapter:
     @property
     def slug(self) -> str:
         """Its name."""
-        return self.run.slug
+        return self.run.name
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Plan:
     def chapter(self, slug: str) -> Chapter:
         """Return a chapter by its slug, or raise with the nearest names."""
         by_slug = {chapter.slug: chapter for chapter in self.chapters}
-        _check_names([slug], by_slug, "chapter", f"edition '{self.edition.name}' has")
+        refuse_unknown(slug, by_slug, f"edition '{self.edition.name}': chapter")
         return by_slug[slug]
 
     @cached_property
@@ -66,80 +68,53 @@ def plan(edition_name: str = "demo") -> Plan:
         If the edition names an unknown chapter or parameter, or a value has the wrong type.
     """
     root = project_root()
-    edition, toc = load_edition(edition_name, root), read_yaml(root / "_toc.yml")
+    edition, toc = load_edition(edition_name), read_yaml(root / "_toc.yml")
     files = {Path(file).name: file for file in toc_files(toc) if file.startswith("notebooks/")}
-    _check_names(edition.chapters, files, f"{edition.file}: chapter", "_toc.yml has")
+    refuse_unknown(edition.chapters, files, f"{edition.file}: chapter")
     declared = {slug: notebook.parameters(root / f"{file}.ipynb") for slug, file in files.items()}
     _check_parameters(edition, declared)
-    slugs = [slug for slug in files if slug in edition.chapters]
-    chapters = []
-    for slug in slugs:
-        values = _values(edition, slug, declared[slug])
-        chapters.append(Chapter(declared[slug], read_run(files[slug], edition.name, values)))
-    return Plan(edition, root, chapters, edition_toc(toc, slugs))
+    values = {slug: _values(edition, slug, declared[slug]) for slug in files if slug in edition.chapters}
+    chapters = [Chapter(declared[n], read_run(files[n], edition.name, given)) for n, given in values.items()]
+    return Plan(edition, root, chapters, edition_toc(toc, list(values)))
 
 
 # ---------------------------------------------------------------------------------------- table of contents
 
 
-def toc_files(entry: Any) -> Iterator[str]:
+def toc_files(entry: dict) -> Iterator[str]:
     """Yield every file of a table of contents in reading order."""
-    if isinstance(entry, list):
-        for item in entry:
-            yield from toc_files(item)
-    elif isinstance(entry, dict):
-        yield from (entry[key] for key in ("root", "file") if key in entry)
-        for key in ("parts", "chapters", "sections"):
-            yield from toc_files(entry.get(key, []))
+    yield from (entry[key] for key in ("root", "file") if key in entry)
+    for child in [child for key in BELOW for child in entry.get(key, [])]:
+        yield from toc_files(child)
 
 
 def edition_toc(entry: dict, slugs: list[str]) -> dict:
     """Return a table of contents without notebooks that are not in `slugs`, and without parts left empty."""
-
-    def kept(child: dict) -> bool:
-        file = child.get("file", "")
-        left_out = file.startswith("notebooks/") and Path(file).name not in slugs
-        return not left_out and ("file" in child or "chapters" in child)
-
-    pruned = dict(entry)
-    for key in ("parts", "chapters", "sections"):
-        children = [edition_toc(child, slugs) for child in pruned.pop(key, [])]
-        if any(map(kept, children)):
-            pruned[key] = list(filter(kept, children))
-    return pruned
+    file = entry.get("file", "")
+    if file.startswith("notebooks/") and Path(file).name not in slugs:
+        return {}
+    below = {key: [edition_toc(child, slugs) for child in entry.get(key, [])] for key in BELOW}
+    kept = entry | {key: list(filter(None, children)) for key, children in below.items()}
+    kept = {key: value for key, value in kept.items() if value}
+    return kept if kept.keys() & {"root", "file", "chapters"} else {}
 
 
 # ---------------------------------------------------------------------------------------- parameters
 
 
-def _check_names(names: Iterable[str], known: Iterable[str], what: str, where: str) -> None:
-    known = list(known)
-    for name in names:
-        if name not in known:
-            raise Bulk2scError(
-                f"{what} '{name}' is unknown; {where} {', '.join(known)}.{did_you_mean(name, known)}"
-            )
-
-
 def _check_parameters(edition: Edition, declared: dict[str, list[notebook.Parameter]]) -> None:
-    """Check names and types of an edition's parameters, and types that notebooks give settings of steps."""
-    of_steps = step_types()
-    for slug, parameters in declared.items():
-        for p in parameters:
-            if of_steps.get(p.name, p.type) != p.type:
-                wanted = f"it is a setting of steps, which need {of_steps[p.name]}"
-                raise Bulk2scError(f"chapter '{slug}' declares '{p.name}' as {p.type}, but {wanted}")
-    types = {p.name: p.type for parameters in declared.values() for p in parameters} | of_steps
-    _check_names(edition.parameters, types, f"{edition.file}: parameter", "known are")
+    """Check names and types of an edition's parameters."""
+    types = {p.name: p.type for parameters in declared.values() for p in parameters} | step_types()
+    refuse_unknown(edition.parameters, types, f"{edition.file}: parameter")
     for part in ("chapter_parameters", "budgets"):
-        _check_names(getattr(edition, part), declared, f"{edition.file}: {part}: chapter", "_toc.yml has")
+        refuse_unknown(getattr(edition, part), declared, f"{edition.file}: {part}: chapter")
     if "edition" in edition.parameters:
         raise Bulk2scError(f"{edition.file}: parameter 'edition' is the name of the file; leave it out")
     for name, value in edition.parameters.items():
         conform(value, types[name], f"{edition.file}: parameter '{name}'")
     for slug, given in edition.chapter_parameters.items():
         where = f"{edition.file}: chapter_parameters: {slug}: parameter"
-        _check_names(given, [p.name for p in declared[slug]], where, f"{slug} has")
+        refuse_unknown(given, [p.name for p in declared[slug]], where)
 
 
 def _values(edition: Edition, slug: str, declared: list[notebook.Parameter]) -> dict[str, Any]:
@@ -153,7 +128,7 @@ def _values(edition: Edition, slug: str, declared: list[notebook.Parameter]) -> 
 
 def _sizes(chapter: Chapter) -> dict[str, Any]:
     """Return what says how much a chapter does: its parameters, and settings of the pair and the model."""
-    tasks = [each for task, _ in chapter.run.reads for each in with_needs(task)]
+    tasks = [each for task, _ in chapter.run.reads for each in task.with_needs()]
     sized = [task.settings for task in tasks if task.name in ("pair", "autoencoder")]
     return {name: value for settings in [*sized, chapter.run.values] for name, value in settings.items()}
 
@@ -162,10 +137,9 @@ def _less(here: dict[str, Any], there: dict[str, Any]) -> dict[str, tuple[float,
     """Return settings that ask for less, or lists of fewer values, with both numbers."""
     found = {}
     for name in sorted(here.keys() & there.keys()):
-        values = here[name], there[name]
-        pair = tuple(len(v) if isinstance(v, list) else v for v in values)
+        pair = tuple(len(value) if isinstance(value, list) else value for value in (here[name], there[name]))
         if all(type(value) in (int, float) for value in pair):
-            asked, full = pair if isinstance(values[0], list) else (_amount(name, v) for v in pair)
+            asked, full = (_amount(name, value) for value in pair)
             if asked < full:
                 found[name] = pair
     return found
@@ -173,8 +147,8 @@ def _less(here: dict[str, Any], there: dict[str, Any]) -> dict[str, tuple[float,
 
 def _amount(name: str, value: float) -> float:
     """Return what is larger where more is done: 0 genes are all genes, and a higher bound lets in less."""
-    if name.endswith("hvg") and value == 0:
-        return inf
+    if name.endswith("hvg"):
+        return value or inf
     return -value if name.removeprefix("panel_").startswith("min_") else value
 
 

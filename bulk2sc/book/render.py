@@ -21,9 +21,9 @@ from bulk2sc.settings import UTF8, atomic, file_digest, read_json, read_yaml, wr
 STATE = "html/.state.json"
 
 
-def check_jupyter_book(found: str | None = None) -> None:
+def check_jupyter_book() -> None:
     """Refuse jupyter-book 2, another program that would rename ``_config.yml`` and ``_toc.yml``."""
-    found = found or version("jupyter-book")
+    found = version("jupyter-book")
     if int(found.split(".")[0]) >= 2:
         raise Bulk2scError(
             f"jupyter-book {found} is installed, but this book needs version 1; "
@@ -57,7 +57,7 @@ def current(plan: Plan) -> bool:
 # ---------------------------------------------------------------------------------------- staging
 
 
-def stage(plan: Plan) -> Path:
+def stage(plan: Plan) -> None:
     """Lay out what jupyter-book reads: config, contents, prose and executed notebooks with their cards."""
     with atomic(plan.build / "pages") as folder:
         absent = absent_chapters(plan)
@@ -72,7 +72,6 @@ def stage(plan: Plan) -> Path:
             file = folder / f"{chapter.run.file}.ipynb"
             notebook.write_notebook(_page(chapter, absent, plan.shortened.get(chapter.slug, "")), file)
             add_files(chapter.run, file.parent)
-    return plan.build / "pages"
 
 
 def absent_chapters(plan: Plan) -> dict[str, str]:
@@ -117,9 +116,7 @@ def _page(chapter: Chapter, absent: dict[str, str], less: str) -> nbformat.Noteb
         if cell.cell_type == "markdown":
             cell.source = without_dead_links(cell.source, Path(run.file), absent)
     card = notebook.run_card(chapter.slug, chapter.declared, run.values)
-    page = book_page(executed, run, card, notebook.provenance_block(read_json(run.note)), less)
-    page.metadata["mystnb"] = {"execution_mode": "off"}
-    return page
+    return book_page(executed, run, card, notebook.provenance_block(read_json(run.note)), less)
 
 
 def _config(plan: Plan) -> dict:
@@ -142,8 +139,8 @@ def _config(plan: Plan) -> dict:
 # ---------------------------------------------------------------------------------------- rendering
 
 
-def render(plan: Plan) -> Path:
-    """Stage the pages, render them into ``html/`` and return the first; every warning is an error.
+def render(plan: Plan) -> None:
+    """Stage the pages and render them into ``html/``; every warning is an error.
 
     Raises
     ------
@@ -172,4 +169,3 @@ def render(plan: Plan) -> Path:
             # What a page offers to download must run from top to bottom.
             shutil.copy(run.executed, html / "_sources" / f"{run.file}.ipynb")
         write_json(html / Path(STATE).name, shown)
-    return plan.build / "html" / "index.html"

@@ -6,10 +6,10 @@ one job for each step and chapter that is not in the store.
 
 import ast
 import json
-import os
 import sys
 import time
 import traceback
+from collections import ChainMap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,10 +19,18 @@ from typing import Any
 import nbformat
 
 from bulk2sc.book import notebook
-from bulk2sc.book.store import NOTE, STORE, Entry, Task, closure, making, modules, surroundings
-from bulk2sc.book.study import Study, all_settings, all_steps, input_files, needs_of, step_of, with_needs
+from bulk2sc.book.store import NOTE, Entry, Task, closure, modules, surroundings
+from bulk2sc.book.study import Study, all_settings, input_files, needs_of, step_of, step_types
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.settings import digest, file_digest, load_edition, project_root, show_any_text
+from bulk2sc.settings import (
+    REGISTRY,
+    digest,
+    file_digest,
+    load_edition,
+    project_root,
+    show_any_text,
+    write_json,
+)
 
 
 @dataclass(frozen=True)
@@ -43,8 +51,8 @@ class Run(Entry):
     source: str
 
     @property
-    def slug(self) -> str:
-        """Name of the chapter."""
+    def name(self) -> str:
+        """Slug of the chapter."""
         return Path(self.file).name
 
     @cached_property
@@ -65,8 +73,13 @@ class Run(Entry):
     @cached_property
     def settings(self) -> dict[str, Any]:
         """Those parameters that are settings of steps."""
-        known = set().union(*map(all_settings, all_steps().values()))
+        known = step_types()
         return {name: value for name, value in self.values.items() if name in known}
+
+    @cached_property
+    def study(self) -> Study:
+        """The study that they make."""
+        return Study(self.edition, **self.settings)
 
     @cached_property
     def reads(self) -> list[tuple[Task, bool]]:
@@ -77,35 +90,32 @@ class Run(Entry):
         Bulk2scError
             If a step or fit is not named, so that it cannot be seen which it is.
         """
-        study = Study(self.edition, **self.settings)
-        return [(study.task(step, {}), ahead) for step, ahead in self._asked()]
+        return [(self.study.task(step, {}), ahead) for step, ahead in self._asked()]
+
+    @cached_property
+    def functions(self) -> dict[str, ast.arguments]:
+        """Arguments of the functions that cells define, by name."""
+        return {node.name: node.args for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef)}
 
     def _asked(self) -> Iterator[tuple[str, bool]]:
-        functions = {node.name: node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef)}
-        for call in self._calls("read", "each"):
-            named = call.args[0] if call.args else None
-            step = named.value if isinstance(named, ast.Constant) else ""
-            fit = functions.get(named.id) if isinstance(named, ast.Name) else None
-            if call.func.attr == "read" and step:
-                yield step, not call.keywords
-            elif call.func.attr == "each" and (step or fit):
-                yield from [(step, False)] if step else []
-                grid = call.args[1] if len(call.args) > 1 else None
-                names = (
-                    {getattr(key, "value", None) for key in grid.keys} if isinstance(grid, ast.Dict) else None
-                )
-                for need in needs_of(step_of(step)) if step else [a.arg for a in fit.args.args]:
-                    yield need, names is not None and not names & all_settings(step_of(need))
-            else:
-                raise self._unseen(call)
-
-    def _calls(self, *verbs: str) -> Iterator[ast.Call]:
-        """Yield the calls ``study.<verb>(…)`` in the cells."""
         for node in ast.walk(self.tree):
-            called = node.func if isinstance(node, ast.Call) else None
-            on_study = isinstance(called, ast.Attribute) and getattr(called.value, "id", "") == "study"
-            if on_study and called.attr in verbs:
-                yield node
+            match node:
+                case ast.Call(ast.Attribute(ast.Name("study"), "read"), [ast.Constant(str(step))], keywords):
+                    yield step, not keywords
+                case ast.Call(ast.Attribute(ast.Name("study"), "each"), [ast.Constant(str(step)), grid], []):
+                    yield step, False
+                    yield from _ahead(needs_of(step_of(step)), grid)
+                case ast.Call(ast.Attribute(ast.Name("study"), "each"), [ast.Name(fit), grid], []) if (
+                    fit in self.functions
+                ):
+                    yield from _ahead([argument.arg for argument in self.functions[fit].args], grid)
+                case ast.Call(ast.Attribute(ast.Name("study"), "table"), [ast.Constant(str()), _]):
+                    pass  # see `chapters`
+                case ast.Call(ast.Attribute(ast.Name("study"), "read" | "each" | "table")):
+                    raise Bulk2scError(
+                        f"chapter '{self.name}': cannot tell what {ast.unparse(node)[:60]} reads; write the "
+                        "name of a step, a chapter, or a function of a cell, as its first argument"
+                    )
 
     @cached_property
     def chapters(self) -> list["Run"]:
@@ -113,40 +123,25 @@ class Run(Entry):
         from bulk2sc.book.plan import plan  # which imports this module
 
         slugs = set()
-        for call in self._calls("table"):
-            if not isinstance(call.args[0], ast.Constant):
-                raise self._unseen(call)
-            slugs.add(call.args[0].value)
+        for node in ast.walk(self.tree):
+            match node:
+                case ast.Call(ast.Attribute(ast.Name("study"), "table"), [ast.Constant(str(slug)), _]):
+                    slugs.add(slug)
         edition = plan(self.edition).chapters if slugs else []
         return [chapter.run for chapter in edition if chapter.slug in slugs]
 
-    def _unseen(self, call: ast.Call) -> Bulk2scError:
-        return Bulk2scError(
-            f"chapter '{self.slug}': cannot tell what {ast.unparse(call)[:60]} reads; write the name "
-            "of a step, a chapter, or a function that a cell defines, as its first argument"
-        )
-
     def _settings_of_fits(self) -> dict[str, Any]:
         """Return the settings that functions of the cells take from the edition by the names of keywords."""
-        functions = [node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef)]
-        asked = {keyword.arg for function in functions for keyword in function.args.kwonlyargs}
-        given = Study(self.edition, **self.settings).settings
+        asked = {keyword.arg for arguments in self.functions.values() for keyword in arguments.kwonlyargs}
+        given = self.study.settings
         return {name: given[name] for name in sorted(asked & given.keys())}
 
     @property
-    def needed(self) -> set[str]:
-        """Keys of the sources of data that its steps read."""
-        from bulk2sc.datasets import needed  # slow to import, and not asked for by a build without change
-
-        own = {key for task, _ in self.reads for each in with_needs(task) for key in needed(each.settings)}
-        return own.union(*(run.needed for run in self.chapters))
-
-    def _sources(self) -> dict[str, str]:
-        """Return a hash of each source of data that the chapter reads, by its key."""
-        from bulk2sc.datasets import noted, sources
-
-        pinned = {key: [file.sha256 for file in sources()[key].files] for key in sorted(self.needed)}
-        return {key: noted(key) or digest(files) for key, files in pinned.items()}
+    def files(self) -> dict[str, str]:
+        """A hash of each file of one's own and each source of data that the chapter and its steps read."""
+        parts = [each.files for task, _ in self.reads for each in task.with_needs()]
+        parts += [run.files for run in self.chapters]
+        return dict(ChainMap(input_files(self.values), *parts))
 
     @property
     def kept(self) -> list[Path]:
@@ -158,59 +153,50 @@ class Run(Entry):
     @cached_property
     def key(self) -> str:
         """Hash of all that decides the outcome."""
-        code = closure(modules(ast.unparse(self.tree)))
+        imported = modules(ast.unparse(self.tree))
+        code, files = closure(imported), [*self.kept]
+        files += [REGISTRY] if "bulk2sc.datasets" in imported else []  # it may read any source
         about = {
             "cells": [[cell.cell_type, cell.source, cell.metadata] for cell in self.cells],
             "parameters": self.values,
             "steps": [task.key for task, _ in self.reads] + [run.key for run in self.chapters],
             "fits": self._settings_of_fits(),
             "code": code,
-            "files": input_files(self.values) | {file.name: file_digest(file) for file in self.kept},
+            "files": input_files(self.values) | {file.name: file_digest(file) for file in files},
         }
         return digest(about | surroundings(code))
-
-    @cached_property
-    def path(self) -> Path:
-        """Address of the executed notebook, its tables, and ``note.json``, which says how it was made."""
-        return project_root() / STORE / f"{self.slug}-{self.key}"
 
     @property
     def executed(self) -> Path:
         """Where the executed notebook is."""
-        return self.path / f"{self.slug}.ipynb"
+        return self.path / f"{self.name}.ipynb"
 
-    def make(self) -> None:
-        """Execute the notebook unless it is in the store.
+    def fill(self, folder: Path) -> None:
+        """Execute the notebook into a new folder, where it stays with its traceback if a cell raises.
 
         Raises
         ------
         Bulk2scError
             If a cell raises or the kernel dies.
         """
-        if self.made:
-            return
-        with making(self.path) as folder:
-            if folder is None:
-                return
-            source = folder / "source.ipynb"
-            source.write_text(self.source, encoding="utf-8")
-            environment = {"BULK2SC_RESULTS": str(folder / "results"), "BULK2SC_ROOT": str(project_root())}
-            facts = {
-                "edition": self.edition,
-                "key": self.key,
-                "data": input_files(self.values) | self._sources(),
-            }
-            facts["steps"] = {task.name: task.key for task, _ in self.reads}
-            where = {"environment": environment, "facts": facts}
-            notebook.execute(self.slug, source, folder / self.executed.name, self.values, **where)
-            source.unlink()
-            os.replace(folder / f"{self.slug}.provenance.json", folder / NOTE)
+        environment = {"BULK2SC_RESULTS": str(folder / "results"), "BULK2SC_ROOT": str(project_root())}
+        facts = {"edition": self.edition, "key": self.key, "data": self.files}
+        facts["steps"] = {task.name: task.key for task, _ in self.reads}
+        source = nbformat.reads(self.source, as_version=4)
+        ran = notebook.execute(self.name, source, folder / self.executed.name, self.values, environment)
+        write_json(folder / NOTE, facts | ran)
 
 
 def read_run(file: str, edition: str, values: dict[str, Any]) -> Run:
     """Return the run of a notebook, ``notebooks/<part>/<slug>``, with these values."""
     source = (project_root() / f"{file}.ipynb").read_text(encoding="utf-8")
     return Run(file, edition, values, source)
+
+
+def _ahead(needs: list[str], grid: ast.expr) -> list[tuple[str, bool]]:
+    """Tell of steps that fits read whether they can go ahead: the grid leaves their settings alone."""
+    names = {getattr(key, "value", None) for key in grid.keys} if isinstance(grid, ast.Dict) else None
+    return [(need, names is not None and not names & all_settings(step_of(need))) for need in needs]
 
 
 # ------------------------------------------------------------------------------------------------------ jobs
@@ -236,7 +222,7 @@ def jobs(runs: list[Run]) -> list[Job]:
             for task in ahead:
                 _add_step(found, run, task)
             asked = {"file": run.file, "values": run.values}
-            found[run.key] = _job(run.slug, run, asked, [*ahead, *run.chapters], run.edition)
+            found[run.key] = _job(run.name, run, asked, [*ahead, *run.chapters], run.edition)
     return list(found.values())
 
 
@@ -248,7 +234,7 @@ def _add_step(found: dict[str, Job], run: Run, task: Task) -> None:
         found[task.key] = _job(f"{task.name}_{task.key}", task, asked, task.needs, run.edition)
 
 
-def _job(name: str, what: Run | Task, asked: dict, needs: Iterable[Task], edition: str) -> Job:
+def _job(name: str, what: Run | Task, asked: dict, needs: Iterable[Entry], edition: str) -> Job:
     asked |= {"edition": edition, "key": what.key, "name": name}
     command = [sys.executable, "-m", __spec__.name, json.dumps(asked)]
     parallel = isinstance(what, Run) and ".each(" in what.source
@@ -270,10 +256,13 @@ def main(asked: dict[str, Any]) -> int:
             )
         what.make()
     except Exception as error:  # whatever it is, the build must be able to say it
-        known = isinstance(error, Bulk2scError)
         errors = project_root() / "_build" / asked["edition"] / "errors"
         errors.mkdir(parents=True, exist_ok=True)
-        said = str(error) if known else f"{asked['name']}: {type(error).__name__}: {error}"
+        said = (
+            str(error)
+            if isinstance(error, Bulk2scError)
+            else f"{asked['name']}: {type(error).__name__}: {error}"
+        )
         (errors / asked["name"]).write_text(said, encoding="utf-8")
         traceback.print_exc()
         return 1

@@ -6,6 +6,7 @@ Code counts as it is parsed, without docstrings and comments.
 
 import ast
 import dis
+import fcntl
 import inspect
 import os
 import shutil
@@ -13,7 +14,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -21,15 +22,27 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import joblib
-from filelock import FileLock, Timeout
+from threadpoolctl import threadpool_limits
 
 from bulk2sc.book.formats import read, write
 from bulk2sc.errors import Bulk2scError
-from bulk2sc.settings import COMPUTING, data_digest, digest, precision, project_root, versions, write_json
+from bulk2sc.settings import (
+    COMPUTING,
+    ONE_THREAD,
+    UNFINISHED,
+    arithmetic,
+    data_digest,
+    digest,
+    environ,
+    project_root,
+    versions,
+    write_json,
+)
 
 PACKAGE = Path(__file__).parents[1]
 STORE = Path("_build", "store")  # in the project
 NOTE = "note.json"
+LOCKS, IN_USE = ".locks", ".in-use"  # a folder of the store, and there the lock of the whole store
 RUNNER = __package__  # what runs the book cannot change what a step makes
 
 
@@ -135,11 +148,10 @@ def globals_of(code: CodeType) -> set[str]:
 
 
 def surroundings(modules: dict[str, str]) -> dict[str, Any]:
-    """Return what results of these modules hang on beside code and settings: versions, precision, data."""
-    trains = f"{PACKAGE.name}.train" in modules
-    precise = {"precision": precision()} if trains else {}
+    """Return what results of these modules hang on beside code and settings: versions, machine, data."""
+    rounded = arithmetic() if f"{PACKAGE.name}.train" in modules else {}
     files = _read_module(f"{RUNNER}.formats")[0]  # what readers get hangs on it
-    return {"made_with": versions(COMPUTING) | precise, "data": data_digest(), "formats": files}
+    return {"made_with": versions(COMPUTING) | rounded, "data": data_digest(), "formats": files}
 
 
 # ----------------------------------------------------------------------------------------------------- store
@@ -148,6 +160,28 @@ def surroundings(modules: dict[str, str]) -> dict[str, Any]:
 def say(text: str) -> None:
     """Tell what takes time; executed notebooks do not keep it."""
     print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def locked(file: Path, waiting: str, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """Hold the lock of a file, which ends with the process; say `waiting` where others have it."""
+    with writing(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = file.open("w")
+    with lock:
+        # Snakemake inherits it: when only the command is killed, the next build waits for Snakemake.
+        os.set_inheritable(lock.fileno(), True)
+        try:
+            fcntl.flock(lock, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(waiting)
+            fcntl.flock(lock, how)
+        yield
+
+
+def in_use(store: Path) -> AbstractContextManager[None]:
+    """Keep anybody from removing results meanwhile."""
+    return locked(store / LOCKS / IN_USE, "waiting for what removes old results", fcntl.LOCK_SH)
 
 
 @contextmanager
@@ -161,16 +195,9 @@ def making(path: Path) -> Iterator[Path | None]:
     Bulk2scError
         If the store cannot be written.
     """
-    store, partial = path.parent, path.with_name(f".unfinished-{path.name}")
-    with writing(store):
-        (store / ".locks").mkdir(parents=True, exist_ok=True)
-        lock = FileLock(store / ".locks" / path.name)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            say(f"{path.name}: waiting for another process that makes it")
-            lock.acquire()
-    try:
+    store, partial = path.parent, path.with_name(f"{UNFINISHED}{path.name}")
+    waiting = f"{path.name}: waiting for another process that makes it"
+    with in_use(store), locked(store / LOCKS / path.name, waiting):
         if (path / NOTE).exists():
             yield None
             return
@@ -181,8 +208,6 @@ def making(path: Path) -> Iterator[Path | None]:
         with writing(store):
             shutil.rmtree(path, ignore_errors=True)
             os.replace(partial, path)
-    finally:
-        lock.release()
 
 
 @contextmanager
@@ -196,7 +221,12 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 class Entry:
-    """What has an address, `path`, in the store."""
+    """What has an address in the store: a `name`, and a `key` of all that decides the outcome."""
+
+    @property
+    def path(self) -> Path:
+        """The address."""
+        return project_root() / STORE / f"{self.name}-{self.key}"
 
     @property
     def note(self) -> Path:
@@ -207,6 +237,14 @@ class Entry:
     def made(self) -> bool:
         """Whether it is in the store."""
         return self.note.exists()
+
+    def make(self) -> None:
+        """Make it, and first what it reads, unless it is there."""
+        if self.made:
+            return
+        with making(self.path) as folder:
+            if folder:
+                self.fill(folder)
 
 
 @dataclass(frozen=True)
@@ -227,33 +265,28 @@ class Task(Entry):
         about = {"settings": self.settings, "needs": needs, "files": self.files, "code": self.code}
         return digest(about | surroundings(self.code["modules"]))
 
-    @cached_property
-    def path(self) -> Path:
-        """Address of the result."""
-        return project_root() / STORE / f"{self.name}-{self.key}"
+    def with_needs(self) -> Iterator["Task"]:
+        """Yield it and all that it reads, directly or not."""
+        yield self
+        for need in self.needs:
+            yield from need.with_needs()
 
-    def make(self) -> None:
-        """Make the result, and first what it reads, unless it is there."""
-        if self.made:
-            return
-        with making(self.path) as folder:
-            if folder is None:
-                return
-            try:
-                self._make(folder)
-            except BaseException:
-                shutil.rmtree(folder, ignore_errors=True)
-                raise
-
-    def _make(self, folder: Path) -> None:
-        needs, started = [need.value() for need in self.needs], time.monotonic()
-        say(f"{self.name}: it is made …")
-        value = self.function(*needs, **self.settings)
-        seconds = round(time.monotonic() - started, 1)
-        note = {"settings": self.settings, "needs": {need.name: need.key for need in self.needs}}
-        with writing(folder.parent):
-            write(value, folder / "value")
-            write_json(folder / NOTE, note | {"seconds": seconds})
+    def fill(self, folder: Path) -> None:
+        """Write the result, and how it was made, into a new folder; nothing is left there if that fails."""
+        try:
+            needs, started = [need.value() for need in self.needs], time.monotonic()
+            say(f"{self.name}: it is made …")
+            # More threads round sums otherwise, and Jupyter gives libraries all that there are.
+            with environ(ONE_THREAD), threadpool_limits(1):
+                value = self.function(*needs, **self.settings)
+            seconds = round(time.monotonic() - started, 1)
+            note = {"settings": self.settings, "needs": {need.name: need.key for need in self.needs}}
+            with writing(folder.parent):
+                write(value, folder / "value")
+                write_json(folder / NOTE, note | {"seconds": seconds})
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def value(self) -> Any:
         """Return the result as read from its files, so that nothing done to it reaches another reader."""

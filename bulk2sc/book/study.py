@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache
 from itertools import product
@@ -16,10 +16,11 @@ import pandas as pd
 from bulk2sc import steps
 from bulk2sc.book.notebook import commit
 from bulk2sc.book.store import Task, code_of, say, writing
-from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.errors import Bulk2scError, refuse_unknown
 from bulk2sc.settings import (
     atomic,
     conform,
+    digest,
     file_digest,
     in_project,
     is_own,
@@ -30,6 +31,7 @@ from bulk2sc.settings import (
     write_json,
 )
 
+READS = "reads.txt"  # beside an executed chapter
 _code_of_step = cache(code_of)  # a step stays as it is while a process runs; a cell may be run again
 
 
@@ -62,8 +64,7 @@ class Study:
     """
 
     def __init__(self, edition: str = "demo", **settings):
-        known = {name for step in all_steps().values() for name in _settings(step)}
-        _refuse_unknown("Study", settings, known)
+        refuse_unknown(settings, step_types(), "Study: setting")
         self.edition = edition
         self.given = settings
         self.settings = load_edition(edition).parameters | settings
@@ -88,7 +89,9 @@ class Study:
         Bulk2scError
             If the step or a setting is unknown, or a setting has the wrong type.
         """
-        return self._ready(step, settings).value()
+        task = self._ready(step, settings)
+        self._note([task])
+        return task.value()
 
     def each(self, fit: Callable | str, grid: Mapping[str, Sequence] | Sequence[Mapping]) -> Any:
         """Call a function once for each point of a grid, in parallel; what was made before is kept.
@@ -116,11 +119,14 @@ class Study:
             If the grid is empty, a name of it is no setting of the fit or of what it reads, a value is not
             plain, or the function uses `study` itself, so that what it reads cannot be seen.
         """
-        points = list(_combinations(grid) if isinstance(grid, Mapping) else grid)
+        if isinstance(grid, Mapping):
+            grid = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+        points = list(grid)
         if not points:
             raise Bulk2scError("study.each: the grid is empty; give each name at least one value")
         code = code_of(fit if callable(fit) else step_of(fit))
         tasks = [self._ready(fit, point, code) for point in points]
+        self._note(tasks)
         missing = list({task.key: task for task in tasks if not task.made}.values())
         if missing:
             say(f"{missing[0].name}: {len(missing)} of {len(tasks)} to make …")
@@ -145,11 +151,17 @@ class Study:
 
         run = next((c.run for c in plan(self.edition).chapters if c.slug == chapter), None)
         if run is None:
-            every = {Path(file).name for file in toc_files(read_yaml(project_root() / "_toc.yml"))}
-            _refuse_unknown("study", [chapter], every, "chapter")
+            every = [Path(file).name for file in toc_files(read_yaml(project_root() / "_toc.yml"))]
+            refuse_unknown(chapter, every, "chapter")
             return pd.DataFrame()
         run.make()
         return pd.read_csv(run.path / "results" / f"{name}.csv")
+
+    def _note(self, tasks: Iterable[Task]) -> None:
+        """Note beside a chapter's tables which results it reads: they stay when old ones are removed."""
+        if "BULK2SC_RESULTS" in os.environ:
+            with writing(self.results.parent), self.results.with_name(READS).open("a") as file:
+                file.writelines({f"{each.path.name}\n" for task in tasks for each in task.with_needs()})
 
     def keep(self, name: str, table: pd.DataFrame, reads: Sequence[str]) -> None:
         """Keep the results of a long run as ``benchmarks/<name>.csv``, with the keys of the steps it read."""
@@ -168,7 +180,7 @@ class Study:
     def task(self, step: Callable | str, settings: Mapping[str, Any], code: dict | None = None) -> Task:
         """Return a step or fit under these settings, not made yet."""
         function = step if callable(step) else step_of(step)
-        _refuse_unknown(function.__name__, settings, all_settings(function))
+        refuse_unknown(settings, sorted(all_settings(function)), f"{function.__name__}: setting")
         return self._task(function, self.settings | settings, code)
 
     def _task(self, function: Callable, settings: dict[str, Any], code: dict | None = None) -> Task:
@@ -180,21 +192,22 @@ class Study:
                 raise Bulk2scError(f"{what} has no value; give it one, or put it in the grid")
             value = settings.get(name, setting.default)
             value = value.item() if isinstance(value, np.generic) else value
-            typed = setting.annotation is not setting.empty
-            chosen[name] = conform(value, type_name(setting.annotation), what) if typed else value
-            if not _plain(chosen[name]):
+            if setting.annotation is not setting.empty:
+                value = conform(value, type_name(setting.annotation), what)
+            elif not _plain(value):
                 raise Bulk2scError(
                     f"{what} must be a plain value (text, number, list, dict), found {value!r}"
                 )
+            chosen[name] = value
         code = code or _code_of_step(function)
         return Task(function.__name__, function, chosen, needs, input_files(chosen), code)
 
     def _ready(self, step: Callable | str, settings: Mapping[str, Any], code: dict | None = None) -> Task:
         """Return a step once its data are here: checksums noted with them are part of its address."""
-        from bulk2sc.datasets import fetch, needed, noted, sources
+        from bulk2sc.datasets import fetch, noted, sources
 
         task = self.task(step, settings, code)
-        wanted = {key for part in with_needs(task) for key in needed(part.settings)}
+        wanted = {key for part in task.with_needs() for key in part.files} & sources().keys()
         missing = [key for key in sorted(wanted) if sources()[key].alternatives and not noted(key)]
         for key in missing:
             fetch(key)
@@ -209,14 +222,8 @@ def all_steps() -> dict[str, Callable]:
 
 def step_of(name: str) -> Callable:
     """Return a step by its name, or raise with the nearest names."""
-    _refuse_unknown("study", [name], all_steps(), "step")
+    refuse_unknown(name, all_steps(), "step")
     return all_steps()[name]
-
-
-def _refuse_unknown(where: str, names: Sequence | Mapping, known: Sequence, what: str = "setting") -> None:
-    for name in names:
-        if name not in known:
-            raise Bulk2scError(f"{where}: {what} '{name}' is unknown.{did_you_mean(name, known)}")
 
 
 def needs_of(function: Callable) -> list[str]:
@@ -250,17 +257,6 @@ def _plain(value: Any) -> bool:
     return isinstance(value, str | int | float | None)
 
 
-def with_needs(task: Task) -> Iterator[Task]:
-    """Yield a task and all that it reads, directly or not."""
-    yield task
-    for need in task.needs:
-        yield from with_needs(need)
-
-
-def _combinations(grid: Mapping[str, Sequence]) -> Iterator[dict[str, Any]]:
-    return (dict(zip(grid, values, strict=True)) for values in product(*grid.values()))
-
-
 def _joined(points: list[Mapping], values: list) -> pd.DataFrame:
     """Join tables, or rows, with the point of the grid that each belongs to in the first columns."""
     tables = []
@@ -288,10 +284,11 @@ def own_file(value: Any) -> Path | None:
 
 
 def input_files(settings: dict[str, Any]) -> dict[str, str]:
-    """Return a hash of each file that settings name, and of fetched data that the registry does not pin."""
-    from bulk2sc.datasets import needed, noted
+    """Return a hash of each file that settings name, and of each source of data, as noted or registered."""
+    from bulk2sc.datasets import needed, noted, sources
 
     listed = [item for value in settings.values() if isinstance(value, list) for item in value]
     named = settings | {item: item for item in (*settings.get("studies", {}), *listed)}
     own = {name: file_digest(path) for name, value in named.items() if (path := own_file(value))}
-    return own | {key: note for key in needed(settings) if (note := noted(key))}
+    pinned = {key: [file.sha256 for file in sources()[key].files] for key in needed(settings)}
+    return own | {key: noted(key) or digest(files) for key, files in pinned.items()}

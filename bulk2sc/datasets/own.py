@@ -227,7 +227,7 @@ def _refuse_bad_values(matrix, where: str) -> None:
 def _named_cells(obs: pd.DataFrame, name: str, sample: str) -> pd.DataFrame:
     obs = obs.copy()
     if sample:
-        refuse_unknown(sample, obs, f"column of obs in {name}")
+        refuse_unknown(sample, obs, f"{name}: obs: column")
         obs["sample"] = obs[sample].astype(str)
         if obs.index.has_duplicates:
             obs.index = obs["sample"].astype(str) + "_" + obs.index.astype(str)
@@ -239,7 +239,7 @@ def _named_cells(obs: pd.DataFrame, name: str, sample: str) -> pd.DataFrame:
 def _named_genes(cells: AnnData, var: pd.DataFrame, name: str, column: str) -> pd.DataFrame:
     """Return var with genes as its index; row numbers and other names of nothing are refused."""
     if column:
-        refuse_unknown(column, var, f"column of var in {name}")
+        refuse_unknown(column, var, f"{name}: var: column")
         names = var[column].astype(object).where(var[column].notna(), "unnamed")
         return var.set_axis(pd.Index(names.astype(str), dtype=object))
     names = var.index.astype(str).astype(object)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from anndata import AnnData
 
-from bulk2sc.errors import Bulk2scError, did_you_mean
+from bulk2sc.errors import refuse_unknown
 from bulk2sc.models.base import Model, read_about
 from bulk2sc.models.baselines import BASELINES, Ridge, RidgeCV, Signature
 from bulk2sc.models.own import own_method
@@ -67,8 +67,7 @@ def make(name: str, **settings) -> Model:
     own = _settings_of(method)
     if others := set(settings) - own:
         known = own.union(*map(_settings_of, METHODS.values()))
-        for setting in others - known:
-            raise Bulk2scError(f"no method has the setting '{setting}'." + did_you_mean(setting, known))
+        refuse_unknown(others, sorted(known), "methods: setting")
     return method(**{setting: value for setting, value in settings.items() if setting in own})
 
 
@@ -134,9 +133,5 @@ def _method(name: str) -> type[Model]:
 
 
 def _known(name: str) -> type[Model]:
-    if name not in METHODS:
-        raise Bulk2scError(
-            f"unknown method '{name}', use one of {', '.join(METHODS)}, or the path of a Python file."
-            + did_you_mean(name, METHODS)
-        )
+    refuse_unknown(name, METHODS, "method", also=", or the path of a Python file")
     return METHODS[name]

@@ -205,7 +205,7 @@ def _scrublet(sample: AnnData, expected_rate: float, seed: int) -> np.ndarray | 
 def _groups(cells: AnnData, by: str | None) -> pd.Series:
     if by is None:
         return pd.Series("all cells", index=cells.obs_names)
-    refuse_unknown(by, cells.obs, "column of obs")
+    refuse_unknown(by, cells.obs, "obs: column")
     return cells.obs[by].astype(str)
 
 
