@@ -5,6 +5,7 @@ import errno
 import os
 import sys
 import textwrap
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,6 +18,7 @@ from bulk2sc.settings import is_own, project_root, show_any_text
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return its exit code: 0, 2 for a mistake of the user, 130 when interrupted."""
     show_any_text()
+    warnings.filterwarnings("ignore", message=".* names are not unique")  # refused in words of our own
     parsed = _parser().parse_args(arguments)
     try:
         parsed.run(parsed)

@@ -236,7 +236,8 @@ def _notes(facts: dict, lines: AnnData, scores: np.ndarray) -> list[str]:
         f"genes: {facts['genes_shared']} shared with the bulk lines, {facts['genes_used']} used",
         f"model: {facts['model']}, {seeds} seed{'s' if seeds > 1 else ''}, trained on {_size(lines)}",
         *([f"why {DEFAULT_MODEL}, without pooling: {WHY}"] if facts["model"] == DEFAULT_MODEL else []),
-        f"called sensitive to {facts['drug']}: {100 * called:.1f} % of {scores.shape[1]} cells",
+        f"called sensitive to {facts['drug']}: {100 * called:.1f} % of {scores.shape[1]} cells; genes are "
+        "standardised over the cells of this file, so a score orders them and says little of all together",
         NO_METRICS,
     ]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, TypeAdapter, ValidationError
 
 from bulk2sc.errors import Bulk2scError, did_you_mean, refuse_unknown
 
@@ -90,11 +90,11 @@ class Edition(Strict):
 
     name: str = Field(exclude=True)
     title: str
-    chapters: list[str]
+    chapters: list[str] = Field(min_length=1)
     description: str = ""
     parameters: dict[str, Any] = {}
     chapter_parameters: dict[str, dict[str, Any]] = {}
-    budgets: dict[str, float] = {}
+    budgets: dict[str, PositiveFloat] = {}
     full: str = ""
 
     @property
@@ -152,7 +152,9 @@ def load_edition(name: str) -> Edition:
     refuse_unknown(name, known, f"{folder}: edition")
     content = {key: value for key, value in read_yaml(folder / f"{name}.yml").items() if value is not None}
     edition = checked(Edition, {"name": name} | content, f"editions/{name}.yml")
-    refuse_unknown(edition.full or name, known, f"{edition.file}: field 'full': edition")
+    if edition.full:
+        others = [one for one in known if one != name]
+        refuse_unknown(edition.full, others, f"{edition.file}: field 'full': edition")
     return edition
 
 

@@ -32,6 +32,14 @@ def test_read_matrix_by_hand(tmp_path, name, end):
     assert matrix.dtype == np.float32 and matrix.nnz == 2
 
 
+def test_a_separator_in_a_quoted_name_separates_nothing(tmp_path):
+    """As R's write.table leaves it, without a cell above the names of the rows."""
+    text = '"pat,ient1","c2"\n"TP53",1,2\n"EGFR",3,4\n'
+    matrix, rows, columns = matrices.read_matrix(a_file(tmp_path, "r.csv", text))
+    assert (rows, columns) == (["TP53", "EGFR"], ["pat,ient1", "c2"])
+    np.testing.assert_array_equal(matrix.toarray(), [[1, 2], [3, 4]])
+
+
 @pytest.mark.parametrize("decimals", [0, 2])
 def test_read_matrix_as_pandas_does(tmp_path, decimals):
     values = np.random.default_rng(0).exponential(3, size=(40, 300)).round(decimals)
@@ -59,15 +67,17 @@ LONG_LINE = "\t".join(["0"] * 150)
         ("a;b\nTP53;1;2\n", "separated by tabs or commas, found the first line 'a;b'"),
         ("g\ta\tb\n", "expected a line for each gene, found only the first line"),
         ("g\ta\tb\nTP53\t1\t2\nEGFR\t1\n", "expected 2 values in every line, found 1 in line 3"),
-        ("g\ta\tb\nTP53\t1\tx\n", "expected numbers, found in line 2: could not convert"),
-        ("g\ta\tb\nTP53\t1\tNA\n", "expected numbers, found in line 2: could not convert"),
+        ("g\ta\tb\nTP53\t1\tx\n", "expected numbers, found 'x' in line 2"),
+        ("g\ta\tb\nTP53\t1\tNA\n", "expected numbers, found 'NA' in line 2"),
         ("g\ta\tb\nTP53\t1\tnan\n", "expected numbers, found in line 2: a value is missing or infinite"),
-        ("g\ta\tb\nTP53\t1\t\n", "expected numbers, found in line 2: could not convert"),
+        ("g\ta\tb\nTP53\t1\t\n", "expected numbers, found a missing value in line 2"),
         (
             f"g\t{LONG_LINE}\nTP53\t{LONG_LINE[:-1]}x\n",
-            "expected numbers, found in line 2: could not convert",
+            "expected numbers, found 'x' in line 2",
         ),
-        (f"g\t{LONG_LINE}\nTP53\t{LONG_LINE[:-1]}\n", "expected numbers, found in line 2: could not convert"),
+        (f"g\t{LONG_LINE}\nTP53\t{LONG_LINE[:-1]}\n", "expected numbers, found a missing value in line 2"),
+        ('"a,1","b"\n"TP53",1,2,3\n', "expected 2 values in every line, found 3 in line 2"),
+        ('"a,1,"b"\n"TP53",1,2\n', "expected 1 values in every line, found 2 in line 2"),
     ],
 )
 def test_a_table_of_another_form_is_refused(tmp_path, text, expected):

@@ -157,6 +157,9 @@ def test_what_cannot_be_told_is_asked_for(clean, reference):
         ("z", lambda X: X, "no negative value"),
         ("counts", lambda X: X - 0.5, "no counts values"),
         ("log", lambda X: X - 0.5, "no log values"),
+        ("log", lambda X: X, "X holds (whole numbers|values up to .*), which are no logarithms"),
+        ("log", lambda X: np.minimum(X, 3), "X holds whole numbers, which are no logarithms"),
+        ("", lambda X: np.where(X == X.max(), 1e39, X.astype(float)), "1 infinite or too large values"),
         ("tpm", lambda X: X, "use one of counts, log, z"),
     ],
 )
@@ -180,7 +183,10 @@ def test_row_numbers_are_no_entrez_ids(start, drop, clean, reference):
     assert pp.check_cells(given, gene_column="symbol").n_vars > 150
     if not drop:
         agree(pp.check_cells(given, gene_column="symbol"), reference)
-    del given.var["symbol"]
+    given.var["rank"] = range(given.n_vars)
+    with pytest.raises(Bulk2scError, match=r"var\['rank'\] \('0', .*are row numbers; known genes are in"):
+        pp.check_cells(given, gene_column="rank")
+    del given.var["symbol"], given.var["rank"]
     with pytest.raises(Bulk2scError, match="row numbers; name the column"):
         pp.check_cells(given)
 
@@ -361,6 +367,15 @@ def test_the_options_reach_the_cells(clean, tmp_path):
     np.testing.assert_allclose(scored, expected, atol=1e-4)
 
 
+def test_cells_without_names_are_no_genes(clean, tmp_path):
+    """As pandas numbers them: small Entrez ids are genes too."""
+    table = clean.to_df().reset_index(drop=True)
+    table.to_csv(tmp_path / "cells.csv")
+    cells = datasets.read_cells(tmp_path / "cells.csv")
+    assert list(cells.obs_names[:2]) == ["0", "1"]
+    np.testing.assert_array_equal(cells.to_df().to_numpy(), table.to_numpy())
+
+
 @pytest.mark.parametrize(
     ("write", "message"),
     [
@@ -535,6 +550,12 @@ def test_columns_that_h5ad_does_not_take_are_renamed_and_noted(clean, tmp_path):
     assert (back.obs["a_b_"] == 1).all() and "_index" in given.obs, "what was given is not changed"
     assert [note.partition(":")[0] for note in notes[:2]] == ['obs["_index"]', 'obs["a/b"]']
     assert datasets.mend(clean)[1] == []
+
+
+def test_a_link_is_written_through(clean, tmp_path):
+    (tmp_path / "link.h5ad").symlink_to(tmp_path / "real.h5ad")
+    datasets.write_cells(clean[:5].copy(), tmp_path / "link.h5ad")
+    assert (tmp_path / "link.h5ad").is_symlink() and ad.read_h5ad(tmp_path / "real.h5ad").n_obs == 5
 
 
 def test_what_cannot_be_written_is_one_line(clean, tmp_path):

@@ -8,7 +8,6 @@ import gzip
 import re
 import shutil
 import tempfile
-import warnings
 from os import sysconf
 from pathlib import Path
 
@@ -84,15 +83,12 @@ def _read_hdf5(file: Path, path: Path) -> AnnData:
         raise Bulk2scError(f"{path}: is a loom file; {remedy}.")
     if {"assays", "meta.data"} <= keys:
         raise Bulk2scError(f"{path}: is a Seurat file (h5Seurat); convert it to .h5ad, counts included.")
-    with warnings.catch_warnings():
-        # Repeated names are refused by `check_cells`, which says what to do.
-        warnings.filterwarnings("ignore", message=".* names are not unique")
-        if keys & {"obs", "X"}:
-            return _sound(ad.read_h5ad(file))
-        if "matrix" in keys or barcodes:
-            import scanpy as sc  # takes two seconds
+    if keys & {"obs", "X"}:
+        return _sound(ad.read_h5ad(file))
+    if "matrix" in keys or barcodes:
+        import scanpy as sc  # takes two seconds
 
-            return _sound(named_once(sc.read_10x_h5(file, gex_only=False)))
+        return _sound(named_once(sc.read_10x_h5(file, gex_only=False)))
     found = ", ".join(f"'{key}'" for key in sorted(keys)[:5]) or "nothing"
     raise Bulk2scError(f"{path}: is HDF5, but holds neither an AnnData nor a 10x matrix ({found}).")
 
@@ -126,7 +122,7 @@ def _unreadable(path: Path, error: Exception) -> Bulk2scError:
 def _place(error: Exception) -> str:
     """Say at which key of a file anndata failed."""
     place = re.search(r"key '([^']*)' of .* (?:from|to) (\S*)", " ".join(getattr(error, "__notes__", [])))
-    return f", at '{place[2].rstrip('/')}/{place[1]}'" if place else ""
+    return f", at '{place[2].rstrip('/')}/{place[1]}'"[:80] if place else ""
 
 
 def _refuse_too_large(opened: h5py.File, path: Path) -> None:
@@ -167,7 +163,7 @@ def mend(cells: AnnData) -> tuple[AnnData, list[str]]:
     cells.obs, cells.var = _renamed(cells.obs, "obs", notes), _renamed(cells.var, "var", notes)
     if cells.raw is not None:
         var = _renamed(cells.raw.var, "raw.var", notes)
-        cells.raw = AnnData(cells.raw.X, obs=cells.obs[[]], var=var)
+        cells.raw = AnnData(cells.raw.X, obs=cells.obs[[]], var=var, varm=dict(cells.raw.varm))
     return cells, notes
 
 
@@ -197,7 +193,7 @@ def write_cells(cells: AnnData, out: Path, *, trial: bool = False) -> None:
     Bulk2scError
         If it cannot be written, for example because the disk is full.
     """
-    out = out.absolute()
+    out = out.resolve()  # a link stays one
     try:
         if trial:
             with tempfile.TemporaryDirectory(dir=out.parent, prefix=UNFINISHED) as scratch:

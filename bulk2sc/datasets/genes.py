@@ -144,8 +144,11 @@ def to_symbols(names: Iterable[str]) -> pd.Series:
 
 
 def share_known(names: Iterable) -> float:
-    """Return the share (0 to 1) of names that are human genes, of a thousand of them; numbers are none."""
+    """Return the share (0 to 1) of names that are human genes, of a thousand; numbers of rows are none."""
     names = pd.Series(list(names), dtype=object).dropna()
     some = names.iloc[np.unique(np.linspace(0, max(len(names) - 1, 0), 1000).astype(int))[: len(names)]]
     text = some.map(lambda one: isinstance(one, str)).astype(bool)
+    # Entrez ids of a few hundred genes reach a hundred thousand, which no number of a row does.
+    if text.all() and some.str.fullmatch(r"\d+").all() and some.astype("int64").max() < 100_000:
+        return 0.0
     return float(to_symbols(some[text]).notna().sum() / max(len(some), 1))

@@ -1,5 +1,6 @@
 """Expression matrices as public archives hold them: text tables and 10x triplets, alone or packed."""
 
+import csv
 import gzip
 import tempfile
 import zlib
@@ -48,7 +49,8 @@ def read_matrix(path: Path) -> tuple[sparse.csr_matrix, list[str], list[str]]:
         with opened(path) as lines:
             header = next(lines, b"").rstrip(b"\r\n")
             separator = separator_of(header, path.name)
-            columns = [_bare(name) for name in header.split(separator)]
+            text = header.decode("utf-8-sig", errors="replace")
+            columns = [name.strip() for name in next(csv.reader([text], delimiter=separator.decode()))]
             names, matrix = _read_rows(lines, separator, columns, path.name)
     except (OSError, EOFError, zlib.error) as error:
         raise Unlike(path.name, "a table that can be read to its end", str(error)) from error
@@ -115,7 +117,9 @@ def _read_rows(
         try:
             values.append(np.array([float(fields[place]) for place in used], np.float32))
         except ValueError as error:
-            raise Unlike(file, "numbers", f"in line {number}: {error}") from error
+            found = str(error).partition("b'")[2][:-1]
+            found = f"'{found}'" if found else "a missing value"
+            raise Unlike(file, "numbers", f"{found} in line {number}") from error
         if not np.isfinite(values[-1]).all():
             raise Unlike(file, "numbers", f"in line {number}: a value is missing or infinite")
         places.append(np.array(used, np.int32))
@@ -224,7 +228,7 @@ def read_10x(matrix: Path) -> ad.AnnData:
     )
     try:
         counts = mmread(matrix).T.tocsr().astype(np.float32)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, MemoryError, zlib.error) as error:
         raise Unlike(matrix.name, "a matrix in Matrix Market format", str(error)) from error
     if counts.shape != (len(barcodes), len(features)):
         expected = f"{len(features)} genes x {len(barcodes)} barcodes, as named beside it"

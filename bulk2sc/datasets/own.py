@@ -216,9 +216,10 @@ def _refuse_bad_values(matrix, where: str) -> None:
         raise Bulk2scError(
             f"{where} holds values of type {values.dtype}, not numbers; convert it to float32."
         )
-    for found, bad in (("NaN", np.isnan(values).sum()), ("infinite", np.isinf(values).sum())):
-        if bad:
-            raise Bulk2scError(f"{where} holds {bad} {found} values; replace them or leave those genes out.")
+    too_large = np.abs(values) > np.finfo("float32").max
+    for found, bad in (("NaN", np.isnan(values)), ("infinite or too large", too_large)):
+        if n := bad.sum():
+            raise Bulk2scError(f"{where} holds {n} {found} values; replace them or leave those genes out.")
 
 
 # --- Names -------------------------------------------------------------------------------------------------
@@ -241,11 +242,11 @@ def _named_genes(cells: AnnData, var: pd.DataFrame, name: str, column: str) -> p
     if column:
         refuse_unknown(column, var, f"{name}: var: column")
         names = var[column].astype(object).where(var[column].notna(), "unnamed")
-        return var.set_axis(pd.Index(names.astype(str), dtype=object))
-    names = var.index.astype(str).astype(object)
-    share, number = share_known(names), names.str.fullmatch(r"\d+").all()
-    # Entrez ids of a few hundred genes reach a hundred thousand, which no number of a row does.
-    rows = number and (names.astype("int64").max() < 100_000 or share < 0.5)
+    else:
+        names = var.index
+    names = pd.Index(names.astype(str), dtype=object)
+    share = share_known(names)
+    rows = share < 0.5 and names.str.fullmatch(r"\d+").all()
     columns = {f"--gene-column {one}": share_known(var[one]) for one in var.columns}
     if cells.raw is not None and cells.raw.n_vars != len(var):
         columns |= {
@@ -254,9 +255,10 @@ def _named_genes(cells: AnnData, var: pd.DataFrame, name: str, column: str) -> p
         columns["--raw"] = share_known(cells.raw.var_names)
     better = sorted((one for one, known in columns.items() if known > 0.5), key=columns.get, reverse=True)
     if rows or (share < 0.2 and better):
+        where = f"var['{column}']" if column else "var_names"
         what = "row numbers" if rows else "no names of human genes"
         remedy = f"known genes are in {' or '.join(better)}" if better else "name the column by --gene-column"
-        raise Bulk2scError(f"{name}: var_names ('{names[0]}', '{names[-1]}') are {what}; {remedy}.")
+        raise Bulk2scError(f"{name}: {where} ('{names[0]}', '{names[-1]}') are {what}; {remedy}.")
     return var.set_axis(names)
 
 

@@ -99,6 +99,12 @@ def _negative(matrix, values: np.ndarray, where: str, asked: str, lowest: float)
 
 def _nonnegative(matrix, where: str, asked: str, largest: float, everything):
     """Go through the kinds of evidence, the strongest first."""
+    values = stored(matrix)
+    if asked == "log" and (largest > LARGEST_LOG or (values == np.floor(values)).all()):
+        held = "whole numbers" if largest <= LARGEST_LOG else f"values up to {largest:.6g}"
+        raise Bulk2scError(
+            f"{where} holds {held}, which are no logarithms; leave out --values, or say counts."
+        )
     cells = _sample(matrix)
     forms = {name: _Form(cells, undo) for name, undo in UNDO.items() if _fits(name, asked, largest)}
     whole = next((name for name, form in forms.items() if form.whole), None)
