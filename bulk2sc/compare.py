@@ -17,6 +17,7 @@ from bulk2sc.inference import Evidence
 
 MARGINS = {"auroc": 0.03, "rho": 0.05}  # differences within these are practically none
 MARGIN = 0.03  # of every other metric
+LIMITS = {"auroc": 1.0, "accuracy": 1.0, "f1": 1.0, "rho": 2.0, "mcc": 2.0}  # no difference is larger
 FOLDS = 5  # of the bulk lines, one left out by each seed
 
 
@@ -248,8 +249,9 @@ def differences(
     full = []
     for *row, value, error, found in rows:
         half = error * found.known.widened(farthest) if error else error
-        verdict = decide(value - half, value + half, MARGINS.get(found.metric, MARGIN))
-        full.append((*row, value, value - half, value + half, verdict))
+        limit = LIMITS.get(found.metric, np.inf)
+        low, high = np.clip([value - half, value + half], -limit, limit)
+        full.append((*row, value, low, high, decide(low, high, MARGINS.get(found.metric, MARGIN))))
     return _tidy(full, ["method", "reference", "difference", "low", "high", "verdict"], draws)
 
 

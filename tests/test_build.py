@@ -18,7 +18,7 @@ from bs4 import BeautifulSoup
 from small_book import SMALL, family, fits, write_chapter, write_edition
 
 from bulk2sc import settings
-from bulk2sc.book import Study, build, pages, plan, render, run, store
+from bulk2sc.book import Study, build, pages, plan, render, run, store, study
 from bulk2sc.errors import Bulk2scError
 
 pytest_plugins = ["small_book"]
@@ -310,8 +310,16 @@ def test_kept_results_of_other_code_are_marked(root, monkeypatch):
     shows = a_run('study.kept("all_drugs")')
     assert "earlier code" not in pages.badges(shows)
     key = shows.key
-    monkeypatch.setattr(store, "data_digest", lambda: "other data")
+    monkeypatch.setattr(study, "data_digest", lambda: "other data")
     assert "earlier code" in pages.badges(a_run('study.kept("all_drugs")'))
+    monkeypatch.undo()
+    monkeypatch.setenv("BULK2SC_ROOT", str(root))
+    (root / "benchmarks" / "all_drugs.py").write_text("from bulk2sc import compare\n")
+    monkeypatch.setattr("sys.argv", ["benchmarks/all_drugs.py"])
+    Study("smoke", drug="Cisplatin").keep("all_drugs", table, ["bulk"])
+    assert "earlier code" not in pages.badges(shows)
+    monkeypatch.setattr(study, "closure", lambda names: {"bulk2sc.compare": "other code"})
+    assert "earlier code" in pages.badges(shows), "what the script imports counts too"
     monkeypatch.undo()
     monkeypatch.setenv("BULK2SC_ROOT", str(root))
     Study("smoke", drug="Cisplatin").keep("all_drugs", table.head(1), ["bulk"])

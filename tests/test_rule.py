@@ -214,6 +214,12 @@ def test_two_perfect_methods_are_not_called_equal_but_one_that_does_the_same_is(
     assert compare.differences(draws_of([0.7, 0.7], same), "a")["verdict"].item() == "practically equal"
 
 
+def test_no_interval_reaches_further_than_a_difference_can():
+    wide = draws_of([0.9, -0.5], 3 * np.random.default_rng(0).normal(size=(200, 2)), sizes=(4,))
+    table = compare.differences(wide._replace(metric="rho"), "a")
+    assert table[["low", "high"]].to_numpy().tolist() == [[-2.0, 2.0]]
+
+
 @pytest.mark.slow
 def test_intervals_of_few_lines_hold_all_at_once_and_would_not_without_widening():
     """Eight lines, four methods that are as good as a fifth, a hundred and twenty simulated studies."""

@@ -52,7 +52,8 @@ def book_page(
 
 def badges(run: Run) -> str:
     """Say in badges whether cells are simulated or real, and whether kept results are of earlier code."""
-    tasks = [each for task, _ in run.reads for each in task.with_needs()]
+    runs = (run, *run.chapters)
+    tasks = [each for one in runs for task, _ in one.reads for each in task.with_needs()]
     used = {name: value for task in tasks for name, value in task.settings.items()}
     found = []
     if used.get("bulk_source") == "made-up":

@@ -146,9 +146,15 @@ class Run(Entry):
     @property
     def kept(self) -> list[Path]:
         """Kept results that the chapter shows: files of `benchmarks` that its code names."""
-        names = {node.value for node in ast.walk(self.tree) if isinstance(node, ast.Constant)}
+        names = set()
+        for node in ast.walk(self.tree):
+            match node:
+                case ast.Call(ast.Attribute(ast.Name("study"), "kept"), [ast.Constant(str(name))]):
+                    names |= {f"{name}.csv", f"{name}.json"}
+                case ast.Constant(str(name)):
+                    names.add(name)
         results = sorted((project_root() / "benchmarks").glob("*.*"))
-        return [f for f in results if f.suffix in (".csv", ".json") and {f.name, f.stem} & names]
+        return [f for f in results if f.suffix in (".csv", ".json") and f.name in names]
 
     @cached_property
     def key(self) -> str:
@@ -161,6 +167,7 @@ class Run(Entry):
             "parameters": self.values,
             "steps": [task.key for task, _ in self.reads] + [run.key for run in self.chapters],
             "fits": self._settings_of_fits(),
+            "chapters": load_edition(self.edition).chapters if self.chapters else [],
             "code": code,
             "files": input_files(self.values) | {file.name: file_digest(file) for file in files},
         }

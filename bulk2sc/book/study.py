@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache
@@ -15,7 +16,7 @@ import pandas as pd
 
 from bulk2sc import steps
 from bulk2sc.book.notebook import commit
-from bulk2sc.book.store import Task, code_of, say, writing
+from bulk2sc.book.store import Task, bare, closure, code_of, data_digest, modules, say, writing
 from bulk2sc.errors import Bulk2scError, refuse_unknown
 from bulk2sc.settings import (
     atomic,
@@ -155,7 +156,7 @@ class Study:
             refuse_unknown(chapter, every, "chapter")
             return pd.DataFrame()
         run.make()
-        return pd.read_csv(run.path / "results" / f"{name}.csv")
+        return _read_table(run.path / "results" / f"{name}.csv")
 
     def _note(self, tasks: Iterable[Task]) -> None:
         """Note beside a chapter's tables which results it reads: they stay when old ones are removed."""
@@ -164,18 +165,21 @@ class Study:
                 file.writelines({f"{each.path.name}\n" for task in tasks for each in task.with_needs()})
 
     def keep(self, name: str, table: pd.DataFrame, reads: Sequence[str]) -> None:
-        """Keep the results of a long run as ``benchmarks/<name>.csv``, with the keys of the steps it read."""
+        """Keep the results of a script as ``benchmarks/<name>.csv``, with what made them beside it."""
         folder, keys = project_root() / "benchmarks", {step: self.task(step, {}).key for step in reads}
-        note = {"edition": self.edition, "settings": self.given, "keys": keys}
-        note |= {"commit": commit(), "date": f"{date.today()}"}
+        note = {
+            "edition": self.edition,
+            "settings": self.given,
+            "keys": keys,
+            "script": Path(sys.argv[0]).name,
+        }
+        note |= {"code": _code_behind(note), "commit": commit(), "date": f"{date.today()}"}
         table.to_csv(folder / f"{name}.csv", index=False)
         write_json(folder / f"{name}.json", note)
 
     def kept(self, name: str) -> pd.DataFrame:
         """Return results that `keep` kept; NA and None are names."""
-        return pd.read_csv(
-            project_root() / "benchmarks" / f"{name}.csv", keep_default_na=False, na_values=[""]
-        )
+        return _read_table(project_root() / "benchmarks" / f"{name}.csv")
 
     def task(self, step: Callable | str, settings: Mapping[str, Any], code: dict | None = None) -> Task:
         """Return a step or fit under these settings, not made yet."""
@@ -251,6 +255,10 @@ def step_types() -> dict[str, str]:
     }
 
 
+def _read_table(file: Path) -> pd.DataFrame:
+    return pd.read_csv(file, keep_default_na=False, na_values=[""])  # NA and None are names
+
+
 def _plain(value: Any) -> bool:
     if isinstance(value, list | dict):
         return all(map(_plain, value.values() if isinstance(value, dict) else value))
@@ -269,12 +277,21 @@ def _joined(points: list[Mapping], values: list) -> pd.DataFrame:
 
 
 def made_with_other_code(note: dict[str, Any]) -> bool:
-    """Tell whether the steps that kept results have read would be made otherwise today."""
+    """Tell whether the script of kept results, what it imports or the steps it read are others today."""
     try:
-        study = Study(note["edition"], **note["settings"])
-        return any(study.task(step, {}).key != key for step, key in note["keys"].items())
+        return _code_behind(note) != note.get("code")
     except Bulk2scError:  # an edition, step or setting of then is no more
         return True
+
+
+def _code_behind(note: dict[str, Any]) -> str:
+    """Return a hash of the code and settings behind kept results; libraries and machine do not count."""
+    study = Study(note["edition"], **note["settings"])
+    script = project_root() / "benchmarks" / note.get("script", "")
+    source = script.read_text(encoding="utf-8") if script.is_file() else ""
+    tasks = [each for step in note["keys"] for each in study.task(step, {}).with_needs()]
+    behind = [[each.name, each.settings, each.code] for each in tasks]
+    return digest([bare(source), closure(modules(source)), behind, data_digest()])
 
 
 def own_file(value: Any) -> Path | None:

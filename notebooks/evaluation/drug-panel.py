@@ -150,9 +150,8 @@ for ax, (name, table) in zip(axes, kept.groupby("edition"), strict=True):
 # Each of these is a score too, so each is a row beside the real one.
 
 # %%
-own = of["cells"][of["cells"]["method"] == panel_methods[0]].pivot(
-    index="line", columns="drug", values="score"
-)
+own = of["cells"].query("method == @panel_methods[0]")
+own = own.pivot_table(index="line", columns="drug", values="score")  # mean over seeds
 z = (own - own.mean()) / own.std().replace(0, 1)
 same = lambda values: pd.DataFrame({drug: values for drug in own}, index=own.index)  # noqa: E731
 controls = {"the drug's own score": [own], "mean of all drugs' scores": [same(z.mean(axis=1))]}
@@ -166,7 +165,8 @@ controls["another drug's score"] = [own.set_axis(np.roll(own.columns, s), axis=1
 # %% tags=["hide-input"]
 DIVIDING = ["MKI67", "TOP2A", "PCNA", "MCM2", "MCM5", "TYMS", "CCNB1", "BUB1", "AURKB", "CDC20"]
 genes = [gene for gene in DIVIDING if gene in cells.var_names]
-covariates = cells.obs[["total_counts", "n_genes_by_counts"]].set_axis(["depth", "genes detected"], axis=1)
+names = {"total_counts": "depth", "n_genes_by_counts": "genes detected"}
+covariates = cells.obs.reindex(columns=list(names)).rename(columns=names)  # known of counts only
 covariates["proliferation"] = cells.to_df(layer="scaled")[genes].mean(axis=1)
 covariates = covariates.groupby(cells.obs["cell_line"].to_numpy()).mean().dropna(axis=1)
 for name, values in covariates.items():
@@ -286,7 +286,7 @@ Markdown(
 # ```python
 # from bulk2sc.drugs import drug_table
 #
-# rho.corr(drug_table()["rho"], method="spearman")
+# rho.corr(drug_table()["spearman_random"], method="spearman")
 # ```
 # A drug whose response follows expression in a thousand lines is easier here too, but loosely.
 # ````

@@ -68,12 +68,13 @@ note("screens", "correlation", screens, second)
 
 # %%
 runs = study.table("clustering", "clusterings")
-runs = runs.groupby(["data", "method"]).mean(numeric_only=True)
-ours, width = runs.loc[[("cells", "AttentionAE-sc")]], "ASW, own code"
-note("clusters", "width", ours, column=width)
-note("clusters", "ARI with the line", ours, column="ARI, cell line")
-nothing = runs.loc[["permuted genes"]].nlargest(1, width)
-note("clusters", "widest with genes permuted", nothing, column=width)
+if len(runs):  # an edition may leave a chapter out
+    runs = runs.groupby(["data", "method"]).mean(numeric_only=True)
+    ours, width = runs.loc[[("cells", "AttentionAE-sc")]], "ASW, own code"
+    note("clusters", "width", ours, column=width)
+    note("clusters", "ARI with the line", ours, column="ARI, cell line")
+    nothing = runs.loc[["permuted genes"]].nlargest(1, width)
+    note("clusters", "widest with genes permuted", nothing, column=width)
 
 # %% tags=["hide-input"]
 labels = study.table("labelling", "labels")
@@ -83,52 +84,55 @@ note("labels", "after exclusion", labels, "metric == 'right labels'")
 
 # %% tags=["hide-input"]
 versus = study.table("baselines", "differences")
-six = versus[versus["method"].isin(["LR", "SVM", "DT", "RF", "GB", "XGBoost"])]
-told = six["verdict"].value_counts()
-wins, losses = told.get("lower", 0), told.get("higher", 0)
-verdict = "higher" if wins == len(six) else "lower" if losses else "not clear"
-if told.get("cannot be tested", 0) == len(six):
-    verdict = "cannot be tested"
-
-wins = pd.DataFrame({"value": [wins], "verdict": [verdict]})
-note("methods", "clear wins of shared AE", wins, of=len(six))
-note("methods", "AUROC, ridge − shared AE", versus, "method == 'ridge'")
+if len(versus):
+    six = versus[versus["method"].isin(["LR", "SVM", "DT", "RF", "GB", "XGBoost"])]
+    told = six["verdict"].value_counts()
+    # Beaten are six only by six wins; one that is clearly as good or better refutes it.
+    order = ["higher", "practically equal", "not clear", "cannot be tested"]
+    verdict = next((verdict for verdict in order if verdict in told), "lower")
+    verdict = {"higher": "lower", "lower": "higher"}.get(verdict, verdict)
+    wins = pd.DataFrame({"value": [told.get("lower", 0)], "verdict": [verdict]})
+    note("methods", "clear wins of shared AE", wins, of=len(six))
+    drug = versus["group"].iloc[0]
+    note("methods", f"AUROC, ridge − shared AE ({drug})", versus, "method == 'ridge'")
 
 gaps = study.table("hyperparameters", "hyperparameters-differences")
-better = pd.DataFrame({"value": [(gaps["verdict"] == "higher").sum()]})
-note("settings", "other values clearly better", better, of=len(gaps))
+if len(gaps):
+    better = pd.DataFrame({"value": [(gaps["verdict"] == "higher").sum()]})
+    note("settings", "other values clearly better", better, of=len(gaps))
 
 sets = study.table("pathway-resources", "pathway-resources-differences")
-sets = sets[sets["group"] == "cells"]
-pairs = sets["method"] + " − " + sets["reference"]
-go = sets[pairs.isin(["GO:CC − Hallmark", "Hallmark − GO:CC"])].copy()
-if (go["method"] == "Hallmark").any():  # turned round
-    go[["difference", "low", "high"]] = -go[["difference", "high", "low"]]
-    go["verdict"] = go["verdict"].replace({"higher": "lower", "lower": "higher"})
+if len(sets):
+    sets = sets[sets["group"] == "cells"]
+    pairs = sets["method"] + " − " + sets["reference"]
+    go = sets[pairs.isin(["GO:CC − Hallmark", "Hallmark − GO:CC"])].copy()
+    if (go["method"] == "Hallmark").any():  # turned round
+        go[["difference", "low", "high"]] = -go[["difference", "high", "low"]]
+        go["verdict"] = go["verdict"].replace({"higher": "lower", "lower": "higher"})
 
-note("collections", "AUROC, GO − Hallmark", go)
-note("random sets", "AUROC, real − random sets", sets[pairs.str.endswith("random")])
+    note("collections", "AUROC, GO − Hallmark", go)
+    note("random sets", "AUROC, real − random sets", sets[pairs.str.endswith("random")])
 
 # %% tags=["hide-input"]
 gaps = study.table("ablation", "ablation-differences")
-gaps = gaps[(gaps["group"] == "cells") & (gaps["schedule"] == "pretrained")]
-note("pathways", "AUROC, with − without", gaps, "label == 'pathways'")
-note("adversary", "AUROC, with − without a critic", gaps, "label == 'a critic'")
+if len(gaps):
+    gaps = gaps[(gaps["group"] == "cells") & (gaps["schedule"] == "pretrained")]
+    note("pathways", "AUROC, with − without", gaps, "label == 'pathways'")
+    note("adversary", "AUROC, with − without a critic", gaps, "label == 'a critic'")
 domains = study.table("ablation", "ablation-domains")
 for name, rung in {"without": "base AE", "with": "adv AE"}.items():
     where = f"method == '{rung}, pretrained'"
     note("adversary", f"lines told from cells, {name}", domains, where)
 
 gaps = study.table("controls", "controls-differences")
-gaps = gaps[gaps["group"] == "cells"]
+gaps = gaps[gaps["group"] == "cells"] if len(gaps) else gaps
 for part in ("random pathways", "no single cells", "untrained encoder"):
     note("controls", part, gaps, f"method == '{part}'")
 
 errors = study.table("calibration", "calibration")
-bound = "ECE of exact scores, up to"
-ours = errors[errors["method"] == "shared AE"]
-note("calibration", "error of shared AE", ours, column="ECE")
-note("calibration", "of exact scores, up to", ours, column=bound)
+bound, ours = "ECE of exact scores, up to", "method == 'shared AE'"
+note("calibration", "error of shared AE", errors, ours, column="ECE")
+note("calibration", "of exact scores, up to", errors, ours, column=bound)
 
 # %% tags=["hide-input"]
 levels = study.table("drug-panel", "levels")
@@ -141,23 +145,25 @@ gains = study.table("pooling", "pooling-gains")
 note("pooling", "rho, pooled − single", gains, "method == 'pooled'")
 
 ranking = study.table("pathway-attribution", "ranking").head(12)
-named = pd.DataFrame({"value": [(~ranking["free"]).sum()]})
-note("leaders", "leading dimensions with a name", named, of=12)
 skill = study.table("pathway-attribution", "separation")
-if (skill["verdict"] != "cannot be tested").any():
-    apart = pd.DataFrame({"value": [(skill["verdict"] == "higher").sum()]})
-    note("leaders", "clearly separate the cells", apart, of=len(skill))
-
 lists = study.table("pathway-attribution", "lists")
-again = lists[lists["list"] == "another seed"].mean(numeric_only=True)
-again = again.rename({"in common": "value"}).to_frame().T
-note("leaders", "named ones that another seed leads with", again, of=12)
+if len(ranking):
+    named = pd.DataFrame({"value": [(~ranking["free"]).sum()]})
+    note("leaders", "leading dimensions with a name", named, of=12)
+    if (skill["verdict"] != "cannot be tested").any():
+        apart = pd.DataFrame({"value": [(skill["verdict"] == "higher").sum()]})
+        note("leaders", "clearly separate the cells", apart, of=len(skill))
+    again = lists[lists["list"] == "another seed"].mean(numeric_only=True)
+    again = again.rename({"in common": "value"}).to_frame().T
+    note("leaders", "named ones that another seed leads with", again, of=12)
 
 mixing = study.table("latent-space", "levels")
-mixing = mixing[mixing["group"] == "mixing around cells"]
-note("space", "mixing, top 12", mixing, "method == 'top 12'")
-note("space", "in expression", mixing, "method == 'expression'")
-here = study.write("findings", pd.DataFrame(found))
+around = "group == 'mixing around cells' and method == "
+note("space", "mixing, top 12", mixing, around + "'top 12'")
+note("space", "in expression", mixing, around + "'expression'")
+here = study.write(
+    "findings", pd.DataFrame(found, columns=["row", "name", "value", "low", "high", "verdict", "of"])
+)
 
 # %% [markdown]
 # ## Real cells
