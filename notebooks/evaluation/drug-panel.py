@@ -119,7 +119,7 @@ versus = compare.differences(draws, reference=panel_methods[0])
 
 
 # %% tags=["hide-input"]
-def forest(ax, table, own_bulk, wording="mean rho"):
+def forest(ax, table, own_bulk):
     """Draw methods with their intervals, best on top; open circles are the lines' own bulk profiles."""
     table = table.sort_values("value")
     ax.hlines(table["method"], table["low"], table["high"], color=pl.SENSITIVE, linewidth=2)
@@ -129,7 +129,7 @@ def forest(ax, table, own_bulk, wording="mean rho"):
         look = {"facecolor": "none", "edgecolor": "0.3", "label": "own bulk profiles"}
         ax.scatter(bulk_values, bulk_values.index, s=34, **look)
     ax.axvline(0, color="0.5", linestyle="--", linewidth=0.8)
-    ax.set(xlabel=wording, ylabel="")
+    ax.set(xlabel="mean rho", ylabel="")
 
 
 # %% mystnb={"figure": {"caption": "Mean rho of every method on real cells, with 95 % intervals over lines. Open circles: the same method on the lines' own bulk profiles.", "name": "fig-panel-kept"}, "image": {"alt": "Two panels of methods sorted by mean rank correlation on 26 breast lines and on five lung lines, with intervals."}} tags=["hide-input"]
