@@ -2,12 +2,16 @@
 
 import ast
 import re
+import runpy
 from pathlib import Path
 
 import jupytext
 import nbformat
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
+
+from bulk2sc.book import Study
 
 pytest_plugins = ["book_fixtures"]
 
@@ -39,6 +43,13 @@ def code_cells(path: Path) -> list[nbformat.NotebookNode]:
 
 
 # -------------------------------------------------------------------------------- sources
+
+
+def test_results_at_a_glance_stand_in_an_edition_without_other_chapters(tmp_path, monkeypatch):
+    monkeypatch.setenv("BULK2SC_RESULTS", str(tmp_path))
+    monkeypatch.setattr(Study, "table", lambda *_: pd.DataFrame())
+    runpy.run_path(str(ROOT / "notebooks" / "overview" / "results-at-a-glance.py"))
+    assert (tmp_path / "findings.csv").read_text() == "row,name,value,low,high,verdict,of\n"
 
 
 def test_every_script_is_the_twin_of_a_notebook():
