@@ -284,10 +284,11 @@ called.map("{:.2f}".format)
 
 # %% tags=["in-short", "remove-input"]
 kind = "simulated" if cells.uns.get("simulated") else "real"
+ours = draws["cells"].seeds.query("method == @FULL")["value"] if answered else pd.Series(dtype=float)
 on = gaps[(gaps["group"] == "cells") & gaps["method"].isin(PARTS)]
 sentences = [
-    f"On **{kind}** cells the full model has an AUROC of {say.number(skill)}; "
-    f"{as_good or 'none'} of {say.counted(len(chance), 'model')} taught shuffled labels "
+    f"On **{kind}** cells the full model has an AUROC of {say.number(skill)} (mean of seeds from {say.number(ours.min())} to "
+    f"{say.number(ours.max())}); {as_good or 'none'} of {say.counted(len(chance), 'single model')} taught shuffled labels "
     f"{'have' if as_good > 1 else 'has'} as much."
     if answered
     else f"The **{kind}** cells have no labels of both classes, so no control can be judged on them."
@@ -296,7 +297,7 @@ wordings = {
     "higher": "It is *higher* by {by} with {methods}.",
     "lower": "It is lower by {by} with {methods}.",
     "equal": "It is practically as good with {methods}.",
-    "unclear": "It is not clear with {each}.",
+    "unclear": "Whether it changes with {each}, the lines do not decide.",
     "untested": "The lines are too few to say which part is missed." if answered else "",
 }
 named = on.assign(method=on["method"].replace("untrained encoder", "an untrained encoder"))

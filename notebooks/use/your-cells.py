@@ -142,7 +142,8 @@ atlas, mixology = at.loc["atlas"], at.loc["mixology"]
 Markdown(
     f"The default ranks {atlas['lines']:.0f} real breast lines by their cells with a rho of "
     f"{say.interval(atlas['value'], atlas['low'], atlas['high'])} (mean of {atlas['drugs']:.0f} drugs, 95 % interval), and "
-    f"{mixology['lines']:.0f} lung lines with {say.number(mixology['value'])}: far from an answer for one cell."
+    f"{mixology['lines']:.0f} lung lines with {say.number(mixology['value'])}: far from an answer for one cell. "
+    "The default was chosen on these cells too, so that others may do less."
 )
 
 # %% [markdown]
