@@ -23,7 +23,7 @@
 # A dash: not in that edition, or not known.
 #
 # - The paper's numbers are those it prints, of its own five sets of cells.
-# - Numbers of real cells are **kept**: the panel and pooling from longer runs, all others of the breast lines from the edition `atlas`, with one drug (AT13148) and the 21 lines in its tails.
+# - Numbers of real cells are **kept**: the panel and pooling from longer runs, all others of the breast lines from the edition `atlas`, with one drug (AT13148) and the lines in its tails.
 # - Settings come from bulk lines and simulated cells, and what is chosen on one set of real cells is reported on the other. One row is no such number: the penalty of ridge itself was chosen on both sets ({doc}`/notebooks/use/your-cells`).
 # - Those of this edition were computed with the book. *Simulated* means drawn by a program from the bulk profiles of lines that left training.
 
